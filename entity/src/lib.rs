@@ -1,0 +1,22 @@
+//! One file per table: rows and their states as the database keeps them, and nothing else.
+
+pub mod alert;
+pub mod event;
+pub mod event_counter;
+pub mod file;
+pub mod file_version;
+pub mod idempotency;
+pub mod job;
+pub mod lease;
+pub mod object;
+pub mod object_copy;
+pub mod rendition;
+pub mod session;
+pub mod site_role;
+pub mod throttle;
+pub mod user;
+pub mod write_intent;
+
+mod timestamp;
+
+pub use timestamp::Timestamp;

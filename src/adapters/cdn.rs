@@ -1,0 +1,1 @@
+//! Signed URLs and the purging of caches.

@@ -1,0 +1,5 @@
+//! What talks to the outside, and the only place that knows the AWS SDKs.
+
+pub mod alert_sink;
+pub mod cdn;
+pub mod objects;

@@ -1,0 +1,145 @@
+//! Object storage as the rest of the server sees it: one trait, its S3 implementation, and one in memory for tests.
+
+pub mod keys;
+pub mod memory;
+pub mod s3;
+
+use std::{fmt, ops::RangeInclusive, path::PathBuf, time::Duration};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures::stream::BoxStream;
+
+/// SHA-256 of an object's bytes.
+pub type Sha256 = [u8; 32];
+
+/// One bucket in one region.
+///
+/// Every call ends within the time it is given or the implementation's own limit; errors say whether a retry can help.
+#[async_trait]
+pub trait ObjectStore: Send + Sync + fmt::Debug {
+    fn bucket(&self) -> &str;
+
+    fn region(&self) -> &str;
+
+    /// Writes one object. The store checks length and SHA-256 and refuses a difference with [`StoreErrorKind::BadDigest`];
+    /// nothing of a refused write becomes visible. Ends, retries included, within `timeout`.
+    async fn put(&self, put: PutObject, timeout: Duration) -> Result<Stored, StoreError>;
+
+    /// Reads one object or an inclusive byte range of it. `None`: no such key. A range that starts past the end is
+    /// [`StoreErrorKind::InvalidRange`].
+    async fn get(&self, key: &str, range: Option<RangeInclusive<u64>>) -> Result<Option<Object>, StoreError>;
+
+    /// What a HEAD shows, checksum included. `None`: no such key (which proves little, see [`ObjectStore::look`]).
+    async fn head(&self, key: &str) -> Result<Option<ObjectMeta>, StoreError>;
+
+    /// Deletes every version and marker of exactly this key and aborts its unfinished multipart uploads. Idempotent.
+    async fn delete(&self, key: &str) -> Result<(), StoreError>;
+
+    /// Whether anything of exactly this key is left: versions, markers (ListObjectVersions) or unfinished uploads
+    /// (ListMultipartUploads). A refusal (403) is an error, never [`Presence::Gone`].
+    async fn look(&self, key: &str) -> Result<Presence, StoreError>;
+
+    /// Up to `limit` (≤ 1,000) keys under `prefix` after `start_after`, in byte order.
+    async fn list(&self, prefix: &str, start_after: Option<&str>, limit: u16) -> Result<Vec<Listed>, StoreError>;
+
+    /// Whether the bucket answers (HeadBucket).
+    async fn check(&self) -> Result<(), StoreError>;
+}
+
+/// What to write. `bytes` and `sha256` are what the ledger says, and the store holds the body to them.
+#[derive(Debug, Clone)]
+pub struct PutObject {
+    pub key: String,
+    pub body: Body,
+    pub bytes: u64,
+    pub sha256: Sha256,
+    pub content_type: String,
+}
+
+/// A body that can be sent again on a retry.
+#[derive(Debug, Clone)]
+pub enum Body {
+    Memory(Bytes),
+    File(PathBuf),
+}
+
+/// What the store said of a finished write.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stored {
+    pub etag: String,
+    pub version_id: Option<String>,
+}
+
+/// What is known of an object without reading it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ObjectMeta {
+    /// Length of the whole object, also when a range was asked for.
+    pub bytes: u64,
+    pub etag: String,
+    pub version_id: Option<String>,
+    pub content_type: Option<String>,
+    /// The store's own full-object SHA-256 (`x-amz-checksum-sha256`, type FULL_OBJECT), where it keeps one.
+    pub sha256: Option<Sha256>,
+}
+
+/// An object being read. The stream ends with an error when the store sends fewer bytes than it announced.
+pub struct Object {
+    pub meta: ObjectMeta,
+    /// Inclusive, as sent by the store; `None` for the whole object.
+    pub range: Option<RangeInclusive<u64>>,
+    pub body: BoxStream<'static, Result<Bytes, StoreError>>,
+}
+
+/// One line of a listing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed {
+    pub key: String,
+    pub bytes: u64,
+    pub etag: String,
+}
+
+/// What [`ObjectStore::look`] found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Presence {
+    Gone,
+    Present { versions: usize, markers: usize, uploads: usize },
+}
+
+/// A failed call, with what it tried. The display text is for logs, not for clients.
+#[derive(Debug, thiserror::Error)]
+#[error("{operation} {key:?} in bucket {bucket}: {kind}: {message}")]
+pub struct StoreError {
+    pub kind: StoreErrorKind,
+    pub operation: &'static str,
+    pub bucket: String,
+    pub key: String,
+    pub message: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum StoreErrorKind {
+    /// Connection, timeout, 5xx, throttling: a retry can help. The outcome of a write is unknown.
+    #[error("unavailable")]
+    Unavailable,
+    #[error("access denied")]
+    Denied,
+    #[error("no such bucket")]
+    NoSuchBucket,
+    /// The bytes do not match their announced length or digest.
+    #[error("bad digest")]
+    BadDigest,
+    #[error("invalid range")]
+    InvalidRange,
+    /// Any other refusal of the request itself: a retry does not help.
+    #[error("refused")]
+    Refused,
+}
+
+impl StoreError {
+    /// Whether the store gave a definite answer: a refused write left nothing behind.
+    #[must_use]
+    pub fn is_definite(&self) -> bool {
+        self.kind != StoreErrorKind::Unavailable
+    }
+}

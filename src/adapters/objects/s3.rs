@@ -1,0 +1,1 @@
+//! The object store over aws-sdk-s3.

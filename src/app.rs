@@ -1,0 +1,1 @@
+//! App: everything a service needs, and the only place that chooses adapters.

@@ -1,0 +1,221 @@
+//! Every setting, typed. `config.default.toml` is the reference of what each one means.
+
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+use bytesize::ByteSize;
+use secrecy::SecretString;
+use serde::Deserialize;
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    pub data_dir: PathBuf,
+    pub server: Server,
+    pub log: Log,
+    pub database: Database,
+    pub objects: Objects,
+    pub embedded: Embedded,
+    pub downloads: Downloads,
+    pub alerts: Alerts,
+    pub accounts: Accounts,
+    pub uploads: Uploads,
+    pub images: Images,
+    pub files: Files,
+    pub ledger: Ledger,
+    pub jobs: Jobs,
+    pub graphql: Graphql,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Server {
+    pub listen: SocketAddr,
+    pub public_url: String,
+    pub allowed_origins: Vec<String>,
+    pub trusted_proxy_hops: usize,
+    #[serde(with = "humantime_serde")]
+    pub request_timeout: Duration,
+    #[serde(with = "humantime_serde")]
+    pub shutdown_deadline: Duration,
+    pub graphiql: bool,
+    pub metrics_listen: String,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Log {
+    pub format: LogFormat,
+    pub filter: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    Text,
+    Json,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Database {
+    pub url: SecretString,
+    pub max_connections: u32,
+    #[serde(with = "humantime_serde")]
+    pub acquire_timeout: Duration,
+    pub migrate: bool,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Objects {
+    pub backend: Backend,
+    pub replication: Replication,
+    #[serde(with = "humantime_serde")]
+    pub write_timeout: Duration,
+    pub first: Bucket,
+    pub second: Bucket,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Backend {
+    Embedded,
+    S3,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Replication {
+    Managed,
+    S3Crr,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Bucket {
+    pub bucket: String,
+    pub region: String,
+    pub endpoint: String,
+    pub access_key_id: String,
+    pub secret_access_key: SecretString,
+    pub path_style: bool,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Embedded {
+    pub s3_listen: String,
+    pub edge_listen: String,
+    pub edge_cache: ByteSize,
+    pub edge_cache_object: ByteSize,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Downloads {
+    pub base_url: String,
+    pub key_pair_id: String,
+    pub private_key_file: String,
+    #[serde(with = "humantime_serde")]
+    pub default_ttl: Duration,
+    #[serde(with = "humantime_serde")]
+    pub max_ttl: Duration,
+    #[serde(with = "humantime_serde")]
+    pub window: Duration,
+    pub distribution_id: String,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Alerts {
+    pub sink: Sink,
+    pub topic_arn: String,
+    pub region: String,
+    pub endpoint: String,
+    pub access_key_id: String,
+    pub secret_access_key: SecretString,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Sink {
+    Log,
+    Sns,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Accounts {
+    pub sign_up: bool,
+    pub password_min_length: usize,
+    #[serde(with = "humantime_serde")]
+    pub session_ttl: Duration,
+    pub hash_memory: ByteSize,
+    pub hash_passes: u32,
+    pub hash_lanes: u32,
+    pub hash_concurrency: usize,
+    pub log_in_failures_per_account: u32,
+    pub log_in_failures_per_address: u32,
+    #[serde(with = "humantime_serde")]
+    pub log_in_window: Duration,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Uploads {
+    pub max_size: ByteSize,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Images {
+    pub max_pixels: u64,
+    pub max_side: u32,
+    pub max_memory: ByteSize,
+    #[serde(with = "humantime_serde")]
+    pub timeout: Duration,
+    pub concurrency: usize,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Files {
+    #[serde(with = "humantime_serde")]
+    pub trash_retention: Duration,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Ledger {
+    #[serde(with = "humantime_serde")]
+    pub erase_margin: Duration,
+    #[serde(with = "humantime_serde")]
+    pub abandoned_after: Duration,
+    #[serde(with = "humantime_serde")]
+    pub sweep_interval: Duration,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Jobs {
+    pub concurrency: usize,
+    #[serde(with = "humantime_serde")]
+    pub poll_interval: Duration,
+    #[serde(with = "humantime_serde")]
+    pub lease: Duration,
+    #[serde(with = "humantime_serde")]
+    pub backoff_min: Duration,
+    #[serde(with = "humantime_serde")]
+    pub backoff_max: Duration,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Graphql {
+    pub max_depth: usize,
+    pub max_aliases: usize,
+    pub max_complexity: usize,
+    pub max_directives: usize,
+    pub max_page_size: usize,
+    pub max_body: ByteSize,
+}

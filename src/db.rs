@@ -1,0 +1,1 @@
+//! Connecting, transactions with retry, keyset paging.

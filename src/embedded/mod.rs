@@ -1,0 +1,1 @@
+//! What stands in for AWS on one machine: the S3 server, the CDN edge, their keys.

@@ -1,0 +1,1 @@
+//! Pictures: decoding within limits, renditions, placeholders.

@@ -1,0 +1,22 @@
+//! Snaphaven: a GraphQL server for files, photos and snaps over two buckets and a ledger.
+//!
+//! The modules stand in import order: each may use only those above it, which `tests/it/architecture.rs` enforces.
+//!
+//! 1. One way to flow: `http → graphql → module service → store / adapters`. The domain never imports async-graphql.
+//! 2. No circles. Where an earlier module must set something off in a later one, it enqueues a typed event.
+//! 3. Every access rule lives in a module's service, once, as a finder that cannot be called without a `Viewer`.
+//! 4. The database is the truth; every effect outside it is a job written in the same transaction.
+//! 5. Every S3 object is in the ledger before its first byte is written.
+#![recursion_limit = "256"]
+
+pub mod clock;
+pub mod config;
+pub mod db;
+pub mod viewer;
+
+pub mod adapters;
+pub mod embedded;
+
+pub mod app;
+
+pub mod images;

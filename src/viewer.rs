@@ -1,0 +1,69 @@
+//! Who asks. Every service takes one.
+
+use entity::user::Role;
+use uuid::Uuid;
+
+/// The authenticated caller of a service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Viewer {
+    Anonymous,
+    /// A person with an active account.
+    User(Identity),
+    /// The server itself, with the reason that logs and records show.
+    System(&'static str),
+}
+
+/// An active account and the session it came with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    pub user_id: Uuid,
+    pub role: Role,
+    pub session_id: Uuid,
+}
+
+/// The caller may not do this.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Denied {
+    #[error("log in first")]
+    Unauthenticated,
+    #[error("your role does not allow this")]
+    Forbidden,
+}
+
+impl Viewer {
+    /// The person asking, or a refusal.
+    pub fn person(&self) -> Result<&Identity, Denied> {
+        match self {
+            Self::User(identity) => Ok(identity),
+            Self::Anonymous | Self::System(_) => Err(Denied::Unauthenticated),
+        }
+    }
+
+    /// Admins and the server itself.
+    pub fn admin(&self) -> Result<(), Denied> {
+        match self {
+            Self::System(_) => Ok(()),
+            Self::User(identity) if identity.role == Role::Admin => Ok(()),
+            Self::User(_) => Err(Denied::Forbidden),
+            Self::Anonymous => Err(Denied::Unauthenticated),
+        }
+    }
+
+    /// Operators, admins and the server itself.
+    pub fn operator(&self) -> Result<(), Denied> {
+        match self {
+            Self::User(identity) if identity.role == Role::Operator => Ok(()),
+            _ => self.admin(),
+        }
+    }
+
+    #[must_use]
+    pub fn is_admin(&self) -> bool {
+        self.admin().is_ok()
+    }
+
+    #[must_use]
+    pub fn user_id(&self) -> Option<Uuid> {
+        self.person().ok().map(|identity| identity.user_id)
+    }
+}
