@@ -17,6 +17,12 @@ pub mod viewer;
 pub mod adapters;
 pub mod embedded;
 
-pub mod app;
+pub mod error;
 
 pub mod images;
+
+pub mod app;
+
+pub mod graphql;
+
+pub mod jobs;
