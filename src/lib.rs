@@ -26,3 +26,7 @@ pub mod app;
 pub mod graphql;
 
 pub mod jobs;
+
+pub mod events;
+
+pub mod alerts;

@@ -57,6 +57,7 @@ impl MigrationTrait for Migration {
                 .take(),
         )
         .await?;
+        index(m, "object_copy", "object_copy_state", &["state", "object_id"]).await?;
         m.create_table(
             table("write_intent")
                 .col(id("id").primary_key())

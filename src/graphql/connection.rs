@@ -57,6 +57,13 @@ impl PageArguments {
     }
 }
 
+/// What a page costs: its size times one item.
+#[must_use]
+pub fn cost(first: Option<i32>, last: Option<i32>, child: usize) -> usize {
+    let size = first.or(last).map_or(DEFAULT_PAGE as usize, |size| usize::try_from(size).unwrap_or(0));
+    size.max(1).saturating_mul(child.max(1))
+}
+
 /// A cursor that says nothing to clients: base64url of JSON.
 pub fn encode<C: Serialize>(position: &C) -> String {
     URL_SAFE_NO_PAD.encode(serde_json::to_vec(position).unwrap_or_default())

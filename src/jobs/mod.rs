@@ -74,12 +74,23 @@ impl crate::db::AsDbErr for JobError {
 
 /// Writes `job` on the caller's connection, due at `run_at`.
 pub async fn enqueue_at<J: Job>(connection: &impl ConnectionTrait, job: &J, run_at: Timestamp) -> Result<(), DbErr> {
-    store::insert::<J>(connection, job, run_at, None).await
+    store::insert::<J>(connection, job, run_at).await
 }
 
 /// Writes `job` on the caller's connection, due now.
 pub async fn enqueue<J: Job>(app: &App, connection: &impl ConnectionTrait, job: &J) -> Result<(), DbErr> {
-    store::insert::<J>(connection, job, app.now(), None).await
+    store::insert::<J>(connection, job, app.now()).await
+}
+
+/// Writes `job` on the caller's connection, due now, unless one of this key is waiting or at work.
+pub async fn enqueue_unique<J: Job>(
+    app: &App,
+    connection: &impl ConnectionTrait,
+    job: &J,
+    key: &str,
+) -> Result<(), DbErr> {
+    let payload = serde_json::to_string(job).map_err(|error| DbErr::Json(error.to_string()))?;
+    store::insert_unique(connection, J::KIND, payload, J::MAX_ATTEMPTS, app.now(), key.to_owned()).await
 }
 
 type Run = Arc<dyn Fn(App, String) -> Pin<Box<dyn Future<Output = Result<(), JobError>> + Send>> + Send + Sync>;

@@ -17,23 +17,23 @@ pub(super) async fn insert<J: Job>(
     connection: &impl ConnectionTrait,
     job: &J,
     run_at: Timestamp,
-    unique_key: Option<String>,
 ) -> Result<(), DbErr> {
     let payload = serde_json::to_string(job).map_err(|error| DbErr::Json(error.to_string()))?;
-    let row = row(J::KIND, payload, J::MAX_ATTEMPTS, run_at, unique_key);
+    let row = row(J::KIND, payload, J::MAX_ATTEMPTS, run_at, None);
     Entity::insert(row).exec_without_returning(connection).await?;
     Ok(())
 }
 
-/// Writes a scheduled job unless one of this key is waiting. Whether it wrote.
+/// Writes a job unless one of this key is waiting or at work.
 pub(super) async fn insert_unique(
     connection: &impl ConnectionTrait,
     kind: &'static str,
     payload: String,
     max_attempts: i32,
     run_at: Timestamp,
+    key: String,
 ) -> Result<(), DbErr> {
-    let row = row(kind, payload, max_attempts, run_at, Some(format!("schedule:{kind}")));
+    let row = row(kind, payload, max_attempts, run_at, Some(key));
     Entity::insert(row).on_conflict_do_nothing_on([Column::UniqueKey]).exec_without_returning(connection).await?;
     Ok(())
 }
