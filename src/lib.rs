@@ -12,6 +12,7 @@
 pub mod clock;
 pub mod config;
 pub mod db;
+pub mod telemetry;
 pub mod viewer;
 
 pub mod adapters;
@@ -20,3 +21,5 @@ pub mod embedded;
 pub mod app;
 
 pub mod images;
+
+pub mod cli;
