@@ -7,7 +7,11 @@ use sea_orm::DbErr;
 use tokio::sync::Notify;
 
 use crate::{
-    adapters::{alert_sink::AlertSink, objects::ObjectStore},
+    adapters::{
+        alert_sink::AlertSink,
+        cdn::{CachePurger, UrlSigner},
+        objects::ObjectStore,
+    },
     clock::Clock,
     config::Config,
     db::{AsDbErr, Db, Tx},
@@ -24,6 +28,8 @@ pub struct Parts {
     pub db: Db,
     pub stores: Stores,
     pub alert_sink: Arc<dyn AlertSink>,
+    pub signer: UrlSigner,
+    pub purger: Arc<dyn CachePurger>,
     /// Wakes this process's job worker.
     pub wake: Notify,
 }
@@ -63,6 +69,13 @@ impl App {
     #[must_use]
     pub fn now(&self) -> Timestamp {
         self.clock.now()
+    }
+
+    /// A temporary file for bytes on their way through, on the data folder's disk; unlinked when dropped.
+    pub fn spool(&self) -> std::io::Result<tempfile::NamedTempFile> {
+        let folder = self.config.data_dir.join("tmp");
+        std::fs::create_dir_all(&folder)?;
+        tempfile::NamedTempFile::new_in(folder)
     }
 
     /// [`Db::transaction`], and then wakes the worker for the jobs that the transaction may have enqueued.

@@ -12,6 +12,7 @@
 pub mod clock;
 pub mod config;
 pub mod db;
+pub mod telemetry;
 pub mod viewer;
 
 pub mod adapters;
@@ -30,3 +31,7 @@ pub mod jobs;
 pub mod events;
 
 pub mod alerts;
+
+pub mod ledger;
+
+pub mod cli;

@@ -94,9 +94,7 @@ async fn copy_to(app: &App, object: &object::Model, from: Site, to: Site) -> Res
             store::clear_intent(&tx, intent).await?;
         }
         match &outcome {
-            Ok(stored) if live => {
-                store::set_verified(&tx, object.id, to, stored, app.db.now(&tx).await?).await
-            }
+            Ok(stored) if live => store::set_verified(&tx, object.id, to, stored, app.db.now(&tx).await?).await,
             // The bytes landed after the object was doomed.
             Ok(_) => rearm(app, &tx, object.id).await,
             Err(_) => Ok(()),
@@ -125,11 +123,7 @@ async fn follow(app: &App, object: &object::Model, site: Site) -> Result<(), Job
 }
 
 /// Small objects travel in memory, larger ones through a temporary file; either is held to the ledger's SHA-256.
-async fn fetch(
-    app: &App,
-    object: &object::Model,
-    site: Site,
-) -> Result<(Body, Option<tempfile::TempPath>), JobError> {
+async fn fetch(app: &App, object: &object::Model, site: Site) -> Result<(Body, Option<tempfile::TempPath>), JobError> {
     const IN_MEMORY: i64 = 1024 * 1024;
     let found = app.stores.at(site).get(&object.key, None).await?;
     let Some(found) = found else {
@@ -189,9 +183,10 @@ impl Job for Erase {
         for site in Site::ALL {
             app.stores.at(site).delete(&object.key).await?;
         }
-        app.purger.purge(std::slice::from_ref(&object.key), &object.id.to_string()).await.map_err(|error| {
-            JobError::Retry(format!("cannot purge the CDN: {error}"))
-        })?;
+        app.purger
+            .purge(std::slice::from_ref(&object.key), &object.id.to_string())
+            .await
+            .map_err(|error| JobError::Retry(format!("cannot purge the CDN: {error}")))?;
         if let Some(deadline) = deadline {
             let provable = deadline.plus(app.config.ledger.erase_margin);
             let now = app.db.now(app.db.read()).await?;
