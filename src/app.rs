@@ -15,6 +15,7 @@ use crate::{
     clock::Clock,
     config::Config,
     db::{AsDbErr, Db, Tx},
+    images::Images,
 };
 
 /// Shared by every request and job. Cheap to clone.
@@ -30,6 +31,7 @@ pub struct Parts {
     pub alert_sink: Arc<dyn AlertSink>,
     pub signer: UrlSigner,
     pub purger: Arc<dyn CachePurger>,
+    pub images: Images,
     /// Wakes this process's job worker.
     pub wake: Notify,
 }

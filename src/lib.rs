@@ -12,6 +12,7 @@
 pub mod clock;
 pub mod config;
 pub mod db;
+pub mod id;
 pub mod telemetry;
 pub mod viewer;
 
@@ -33,5 +34,7 @@ pub mod events;
 pub mod alerts;
 
 pub mod ledger;
+
+pub mod files;
 
 pub mod cli;

@@ -2,12 +2,11 @@
 
 pub mod connection;
 pub mod error;
-pub mod id;
 pub mod scalars;
 
+pub use crate::id::{GlobalId, NodeKind};
 pub use connection::{Connection, PageArguments};
 pub use error::{FaultExt, fault};
-pub use id::{GlobalId, NodeKind};
 
 use async_graphql::Context;
 

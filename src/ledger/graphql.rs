@@ -127,7 +127,7 @@ pub struct Erasure(pub Row);
 #[Object]
 impl Erasure {
     pub async fn id(&self) -> ID {
-        NodeKind::Erasure.id(self.0.object.id)
+        NodeKind::Erasure.id(self.0.object.id).into()
     }
 
     /// The key the object had in both buckets.
@@ -149,12 +149,12 @@ impl Erasure {
 
     /// The file it belonged to.
     async fn file_id(&self) -> Option<ID> {
-        self.0.object.file_id.map(|id| NodeKind::File.id(id))
+        self.0.object.file_id.map(|id| NodeKind::File.id(id).into())
     }
 
     /// Who asked for it; null for the server itself.
     async fn requested_by_id(&self) -> Option<ID> {
-        self.0.object.requested_by.map(|id| NodeKind::User.id(id))
+        self.0.object.requested_by.map(|id| NodeKind::User.id(id).into())
     }
 
     async fn requested_at(&self) -> Option<DateTime<Utc>> {
