@@ -15,6 +15,8 @@ const ENCODED_PATH: &AsciiSet = &ENCODED.remove(b'/');
 
 /// Bytes of URLs kept, a few thousand of them.
 const CACHE_BYTES: u64 = 4 << 20;
+/// However long URLs may live.
+const CACHE_TTL: Duration = Duration::from_secs(24 * 3600);
 
 /// The library could not sign, which it gives no reason for.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -57,7 +59,7 @@ impl UrlSigner {
             .weigher(|(resource, _): &(String, i64), url: &Arc<str>| {
                 u32::try_from(resource.len() + url.len()).unwrap_or(u32::MAX)
             })
-            .time_to_live(max_ttl.max(Duration::from_secs(1)))
+            .time_to_live(max_ttl.clamp(Duration::from_secs(1), CACHE_TTL))
             .build();
         Ok(Self { key, key_pair_id: key_pair_id.into(), origin: origin_of(base_url)?, window, max_ttl, cache })
     }

@@ -44,6 +44,8 @@ impl Served {
         Self {
             etag: format!("\"{}\"", hex::encode(entry.sha256)),
             content_type: HeaderValue::from_str(&entry.content_type)
+                .ok()
+                .filter(|value| !value.is_empty())
                 .unwrap_or(HeaderValue::from_static("application/octet-stream")),
             disposition: disposition(parameter(query, "response-content-disposition").as_deref(), raster),
             cache_control,
