@@ -41,7 +41,7 @@ pub enum Refusal {
 pub struct UrlVerifier {
     origin: String,
     keys: HashMap<String, VerifyingKey>,
-    verified: Cache<Box<str>, Arc<Grant>>,
+    verified: Cache<Arc<str>, Arc<Grant>>,
 }
 
 impl UrlVerifier {
@@ -53,7 +53,7 @@ impl UrlVerifier {
     pub fn new(base_url: &str, keys: impl IntoIterator<Item = (String, VerifyingKey)>) -> Result<Self, BadBaseUrl> {
         let verified = Cache::builder()
             .max_capacity(CACHE_BYTES)
-            .weigher(|url: &Box<str>, grant: &Arc<Grant>| {
+            .weigher(|url: &Arc<str>, grant: &Arc<Grant>| {
                 u32::try_from(url.len() + grant.query.len()).unwrap_or(u32::MAX)
             })
             .build();

@@ -24,7 +24,7 @@ const OVERHEAD: usize = 256;
 /// The edge's memory. Clones share it.
 #[derive(Clone, Debug)]
 pub struct EdgeCache {
-    objects: Cache<Box<str>, Arc<Cached>>,
+    objects: Cache<Arc<str>, Arc<Cached>>,
     max_object: u64,
 }
 
@@ -60,7 +60,7 @@ impl EdgeCache {
     pub fn new(capacity: u64, max_object: u64) -> Self {
         let objects = Cache::builder()
             .max_capacity(capacity)
-            .weigher(|key: &Box<str>, cached: &Arc<Cached>| {
+            .weigher(|key: &Arc<str>, cached: &Arc<Cached>| {
                 u32::try_from(cached.bytes.len() + key.len() + OVERHEAD).unwrap_or(u32::MAX)
             })
             .build();

@@ -106,8 +106,8 @@ pub(super) enum Failure {
 }
 
 /// A refusal as CloudFront and S3 word it: a status and a small XML body.
-pub(super) fn failed(failure: Failure) -> Response {
-    let (status, code, message) = match &failure {
+pub(super) fn failed(failure: &Failure) -> Response {
+    let (status, code, message) = match failure {
         Failure::Refused(refusal) => {
             let code = match refusal {
                 Refusal::Unsigned => "MissingKey",
