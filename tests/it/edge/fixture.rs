@@ -52,6 +52,8 @@ pub enum Fault {
     Flip(usize),
     /// Another object, as long as the ledger's plus one.
     Longer,
+    /// Says that the object has another SHA-256.
+    Checksum,
 }
 
 #[derive(Debug)]
@@ -115,7 +117,7 @@ impl ObjectStore for TestStore {
             etag: "\"test\"".to_owned(),
             version_id: None,
             content_type: Some("text/html".to_owned()),
-            sha256: None,
+            sha256: (fault == Fault::Checksum).then_some([0; 32]),
         };
         let part = range.clone().map_or(0..bytes.len(), |r| *r.start() as usize..*r.end() as usize + 1);
         let mut end = None;
@@ -264,7 +266,10 @@ impl Edge {
 
     /// Sends exactly this target, whatever is in it.
     pub async fn send(&self, method: &str, target: &str, headers: &[(&str, &str)]) -> Answer {
-        let mut request = format!("{method} {target} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n", self.address);
+        let mut request = format!("{method} {target} HTTP/1.1\r\nConnection: close\r\n");
+        if !headers.iter().any(|(name, _)| *name == "Host") {
+            request.push_str(&format!("Host: {}\r\n", self.address));
+        }
         for (name, value) in headers {
             request.push_str(&format!("{name}: {value}\r\n"));
         }

@@ -52,8 +52,7 @@ async fn a_signed_url_serves_the_object_safely() {
     assert_eq!(edge.primary.reads(), 1);
 
     // Another address of the same server changes nothing: the Host header is never trusted.
-    let other_host = edge.send("GET", &url, &[("Host", "evil.example")]).await;
-    assert!(other_host.status == 200 || other_host.status == 400);
+    assert_eq!(edge.send("GET", &url, &[("Host", "other.example")]).await.status, 200);
     edge.stop().await;
 }
 
@@ -302,6 +301,7 @@ async fn a_failing_primary_is_replaced_by_the_replica() {
         let faults = [
             Fault::Unavailable,
             Fault::Longer,
+            Fault::Checksum,
             Fault::Truncate(0),
             Fault::Reset(0),
             Fault::Reset(600),
@@ -314,7 +314,10 @@ async fn a_failing_primary_is_replaced_by_the_replica() {
             assert!(answer.status == 200 && answer.is_whole() && answer.body == data, "{fault:?} {length}");
             // A large download that changes its source on the way had named the first one.
             if length == 1000
-                || matches!(fault, Fault::Unavailable | Fault::Longer | Fault::Truncate(0) | Fault::Reset(0))
+                || matches!(
+                    fault,
+                    Fault::Unavailable | Fault::Longer | Fault::Checksum | Fault::Truncate(0) | Fault::Reset(0)
+                )
             {
                 assert_eq!(answer.source(), Some("replica"), "{fault:?} {length}");
             }
