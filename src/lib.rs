@@ -22,4 +22,6 @@ pub mod app;
 
 pub mod images;
 
+pub mod http;
+
 pub mod cli;

@@ -1,0 +1,1 @@
+//! Settings, through the binary: layers, refusals, masking, exit codes.
