@@ -24,10 +24,23 @@ use super::client::PeerAddress;
 
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-/// A connection that has not sent its first request by then is closed (slowloris).
-const FIRST_REQUEST: Duration = Duration::from_secs(10);
-/// The same for later requests, and how long a connection may idle between two.
-const NEXT_REQUEST: Duration = Duration::from_secs(30);
+/// What clients may hold of one listener.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ConnectionLimits {
+    /// Connections at once; more are answered 503.
+    pub connections: usize,
+    /// A connection that has not sent its first request by then is closed (slowloris).
+    pub first_request: Duration,
+    /// The same for later requests, and how long an HTTP/1.1 connection may idle between two.
+    pub next_request: Duration,
+}
+
+impl Default for ConnectionLimits {
+    fn default() -> Self {
+        Self { connections: 8192, first_request: Duration::from_secs(10), next_request: Duration::from_secs(30) }
+    }
+}
+
 /// Request line and headers together, in bytes.
 const MAX_HEADERS: usize = 64 * 1024;
 const MAX_STREAMS: u32 = 128;
@@ -38,14 +51,15 @@ const PING: Duration = Duration::from_secs(20);
 pub struct Connections {
     name: &'static str,
     builder: Builder<TokioExecutor>,
+    first_request: Duration,
     stop: CancellationToken,
     cut: CancellationToken,
 }
 
 impl Connections {
-    pub fn new(name: &'static str, stop: CancellationToken, cut: CancellationToken) -> Self {
+    pub fn new(name: &'static str, limits: ConnectionLimits, stop: CancellationToken, cut: CancellationToken) -> Self {
         let mut builder = Builder::new(TokioExecutor::new());
-        builder.http1().timer(TokioTimer::new()).header_read_timeout(NEXT_REQUEST).max_buf_size(MAX_HEADERS);
+        builder.http1().timer(TokioTimer::new()).header_read_timeout(limits.next_request).max_buf_size(MAX_HEADERS);
         builder
             .http2()
             .timer(TokioTimer::new())
@@ -53,7 +67,7 @@ impl Connections {
             .keep_alive_timeout(PING)
             .max_concurrent_streams(MAX_STREAMS)
             .max_header_list_size(MAX_HEADERS as u32);
-        Self { name, builder, stop, cut }
+        Self { name, builder, first_request: limits.first_request, stop, cut }
     }
 
     /// Until the client closes, the connection fails, or shutdown ends it: at `stop` after the running requests, at
@@ -77,7 +91,7 @@ impl Connections {
             service.call(request)
         });
         let mut connection = pin!(self.builder.serve_connection_with_upgrades(TokioIo::new(stream), service));
-        let mut first = pin!(sleep(FIRST_REQUEST));
+        let mut first = pin!(sleep(self.first_request));
         let (mut waiting, mut stopping) = (true, false);
         loop {
             tokio::select! {

@@ -18,11 +18,12 @@ use http::{HeaderValue, StatusCode, header};
 use metrics_exporter_prometheus::PrometheusHandle;
 
 pub use client::{ClientAddress, PeerAddress, UserAgent};
+pub use connection::ConnectionLimits;
 pub use error::HttpError;
 pub use health::{Check, Readiness, metrics_router};
 pub use observe::RequestId;
 pub use origin::Origins;
-pub use server::{MAX_CONNECTIONS, Supervisor, bind};
+pub use server::{Supervisor, bind};
 pub use session::{AuthError, Authenticate, CookieJar, Credentials, SessionCookie};
 
 use crate::config::Server;

@@ -16,10 +16,8 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::connection::{BoxError, Connections};
+use super::connection::{BoxError, ConnectionLimits, Connections};
 
-/// Connections at once on one listener; more are answered 503.
-pub const MAX_CONNECTIONS: usize = 8192;
 /// Refusals at once; beyond them a connection is closed without a word.
 const MAX_REFUSALS: usize = 64;
 const REFUSAL_TIME: Duration = Duration::from_secs(1);
@@ -45,13 +43,21 @@ pub struct Supervisor {
     cut: CancellationToken,
     tasks: TaskTracker,
     deadline: Duration,
+    limits: ConnectionLimits,
 }
 
 impl Supervisor {
     /// `deadline`: how long running requests and tasks may take to finish after the stop.
     #[must_use]
     pub fn new(deadline: Duration) -> Self {
-        Self { stop: CancellationToken::new(), cut: CancellationToken::new(), tasks: TaskTracker::new(), deadline }
+        let (stop, cut, limits) = (CancellationToken::new(), CancellationToken::new(), ConnectionLimits::default());
+        Self { stop, cut, tasks: TaskTracker::new(), deadline, limits }
+    }
+
+    /// Other limits for the listeners that follow.
+    #[must_use]
+    pub fn limits(self, limits: ConnectionLimits) -> Self {
+        Self { limits, ..self }
     }
 
     /// Cancelled when shutdown begins: background tasks and WebSockets end by it. Cancelling it begins shutdown.
@@ -104,12 +110,11 @@ impl Supervisor {
         B::Data: Send,
         B::Error: Into<BoxError>,
     {
-        let connections = Connections::new(name, self.stop.clone(), self.cut.clone());
+        let connections = Connections::new(name, self.limits, self.stop.clone(), self.cut.clone());
         let tasks = self.tasks.clone();
         let acceptor = Acceptor { name, listener, spare: spare(), refusals: Arc::new(Semaphore::new(MAX_REFUSALS)) };
-        let stop = self.stop.clone();
+        let (stop, places) = (self.stop.clone(), Arc::new(Semaphore::new(self.limits.connections)));
         self.tasks.spawn(async move {
-            let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
             let mut acceptor = acceptor;
             // The listener is dropped with the acceptor: the port is free once shutdown began.
             while let Some((stream, peer)) = stop.run_until_cancelled(acceptor.accept()).await {

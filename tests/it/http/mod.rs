@@ -1,5 +1,7 @@
 //! The HTTP layer over real sockets, with a small schema in the place of the real one.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod graphql;
 mod server;
 mod uploads;
@@ -8,13 +10,12 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use async_graphql::{Context, EmptySubscription, Error, ErrorExtensions, Object, Schema, Upload};
 use async_trait::async_trait;
-use axum::Router;
 use secrecy::ExposeSecret;
 use snaphaven::{
     config::{Config, Sources},
     http::{
-        self, AuthError, Authenticate, Check, ClientAddress, CookieJar, Credentials, Readiness, RequestId,
-        SessionCookie, Supervisor, UserAgent,
+        self, AuthError, Authenticate, Check, ClientAddress, ConnectionLimits, CookieJar, Credentials, Readiness,
+        RequestId, SessionCookie, Supervisor, UserAgent,
         graphql::{Endpoint, Limits, Spools},
     },
     telemetry,
@@ -52,6 +53,10 @@ impl Server {
 
     /// With `--set name=value` for each setting.
     async fn with(settings: &[(&str, &str)]) -> Self {
+        Self::limited(settings, ConnectionLimits::default()).await
+    }
+
+    async fn limited(settings: &[(&str, &str)], limits: ConnectionLimits) -> Self {
         let config = config(settings);
         let gate = Gate::default();
         let (database, health) = watch::channel(None);
@@ -63,11 +68,7 @@ impl Server {
         };
         let metrics = telemetry::metrics().unwrap();
         let router = http::app_router(&config.server, endpoint.router(), Arc::new(Probe(health)), metrics);
-        Self::serve(&config, router, gate, database).await
-    }
-
-    async fn serve(config: &Config, router: Router, gate: Gate, database: watch::Sender<Option<String>>) -> Self {
-        let supervisor = Supervisor::new(config.server.shutdown_deadline);
+        let supervisor = Supervisor::new(config.server.shutdown_deadline).limits(limits);
         let listener = http::bind(config.server.listen).await.unwrap();
         let address = listener.local_addr().unwrap();
         supervisor.serve("app", listener, router);
@@ -168,9 +169,9 @@ impl Query {
             .extend_with(|_, extensions| extensions.set("code", "FORBIDDEN")))
     }
 
-    async fn panic(&self) -> i32 {
-        let nothing: Option<i32> = None;
-        nothing.expect("a planted panic")
+    async fn panic(&self, ctx: &Context<'_>) -> i32 {
+        assert!(ctx.data_opt::<()>().is_some(), "a planted panic");
+        0
     }
 
     /// Waits until the test lets it go.

@@ -1,5 +1,8 @@
 //! Listeners, health, metrics, pages, time limits and shutdown.
 
+use std::time::Duration;
+
+use snaphaven::http::ConnectionLimits;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -130,5 +133,36 @@ async fn oversized_headers_are_refused() {
     let request = reqwest::Client::new().get(server.url("/healthz")).header("x-long", "x".repeat(100_000));
     let refused = request.send().await;
     assert!(refused.is_err() || refused.is_ok_and(|response| response.status() == 431));
+    assert_eq!(server.get("/healthz").await.status(), 200);
+}
+
+#[tokio::test]
+async fn a_connection_without_a_request_is_closed() {
+    let limits = ConnectionLimits { first_request: Duration::from_millis(200), ..Default::default() };
+    let server = Server::limited(&[], limits).await;
+    for start in ["", "P", "PRI * HTTP/2.0", "GET /healthz HTTP/1.1\r\nhost: x\r\n"] {
+        let mut stream = TcpStream::connect(server.address).await.unwrap();
+        stream.write_all(start.as_bytes()).await.unwrap();
+        let closed = timeout(PATIENCE, stream.read(&mut [0; 64])).await.expect("the server must close it");
+        assert_eq!(closed.unwrap_or(0), 0, "{start:?}");
+    }
+}
+
+#[tokio::test]
+async fn connections_beyond_the_limit_are_told_to_come_again() {
+    let server = Server::limited(&[], ConnectionLimits { connections: 20, ..Default::default() }).await;
+    // Each holds its place with a request that waits.
+    let mut held = Vec::new();
+    for _ in 0..20 {
+        held.push(tokio::spawn(server.post("{ slow }").send()));
+        server.gate.entered.notified().await;
+    }
+    let refused = server.post("{ hello }").send().await.unwrap();
+    assert_eq!(refused.status(), 503);
+    assert_eq!(refused.headers()["retry-after"], "1");
+    server.gate.leave.notify_waiters();
+    for request in held {
+        assert_eq!(request.await.unwrap().unwrap().status(), 200);
+    }
     assert_eq!(server.get("/healthz").await.status(), 200);
 }
