@@ -33,8 +33,14 @@ pub mod events;
 
 pub mod alerts;
 
+pub mod accounts;
+
 pub mod ledger;
 
 pub mod files;
+
+pub mod compose;
+
+pub mod http;
 
 pub mod cli;

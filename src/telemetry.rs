@@ -31,11 +31,9 @@ pub fn init(log: &Log) -> Result<(), TelemetryError> {
     let logs = tracing_subscriber::fmt::layer().with_writer(io::stderr).with_target(true);
     let registry = registry().with(filter);
     match log.format {
-        LogFormat::Text => registry.with(logs.with_ansi(io::stderr().is_terminal())).try_init()?,
-        LogFormat::Json => {
-            registry.with(logs.json().flatten_event(true).with_current_span(true).with_span_list(false)).try_init()?
-        }
-    }
+        LogFormat::Text => registry.with(logs.with_ansi(io::stderr().is_terminal())).try_init(),
+        LogFormat::Json => registry.with(logs.json().flatten_event(true).with_span_list(false)).try_init(),
+    }?;
     panic::set_hook(Box::new(|info| {
         let location = info.location().map(ToString::to_string).unwrap_or_default();
         tracing::error!(location, "panicked: {}", info.payload_as_str().unwrap_or("no message"));

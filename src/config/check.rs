@@ -29,7 +29,7 @@ impl Checks {
         }
     }
 
-    fn range<N: PartialOrd + std::fmt::Display>(&mut self, setting: &'static str, value: N, least: N, most: N) {
+    fn range<N: PartialOrd + Copy + std::fmt::Display>(&mut self, setting: &'static str, value: N, least: N, most: N) {
         let fix = format!("write a value from {least} to {most}");
         self.require(value >= least && value <= most, setting, "it is out of range", fix);
     }

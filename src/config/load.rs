@@ -1,6 +1,10 @@
 //! Merging defaults, file, variables and flags, and refusing what is unknown or wrong, all at once.
 
-use std::{collections::BTreeMap, fs, path::PathBuf};
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+};
 
 use toml::{Table, Value};
 
@@ -44,7 +48,7 @@ impl Sources {
     ///
     /// Names every unknown and wrong setting with its value, its origin and the fix.
     pub fn load(self) -> Result<Loaded, Invalid> {
-        let file = self.file.map(read_file).transpose()?.unwrap_or_default();
+        let file = self.file.as_deref().map(read_file).transpose()?.unwrap_or_default();
         let variables = layers::from_variables(self.variables);
         let flags = self.flags.into_iter().map(|(flag, name, value)| Given {
             name,
@@ -55,8 +59,8 @@ impl Sources {
     }
 }
 
-fn read_file(path: PathBuf) -> Result<Vec<Given>, Invalid> {
-    let text = fs::read_to_string(&path).map_err(|error| {
+fn read_file(path: &Path) -> Result<Vec<Given>, Invalid> {
+    let text = fs::read_to_string(path).map_err(|error| {
         Invalid::one(
             format!("cannot read the settings file {}: {error}", path.display()),
             "check the path after --config",
@@ -70,7 +74,7 @@ fn read_file(path: PathBuf) -> Result<Vec<Given>, Invalid> {
     })?;
     let given = layers::leaves(&table).into_iter();
     Ok(given
-        .map(|(name, value)| Given { name, value: Raw::Typed(value), origin: Origin::File(path.clone()) })
+        .map(|(name, value)| Given { name, value: Raw::Typed(value), origin: Origin::File(path.to_owned()) })
         .collect())
 }
 

@@ -3,5 +3,7 @@
 
 mod alert_sink;
 mod cdn;
+mod config;
 mod edge;
+mod http;
 mod moto;
