@@ -11,6 +11,7 @@ use crate::{
     clock::Clock,
     config::Config,
     db::{AsDbErr, Db, Tx},
+    password::PasswordHasher,
 };
 
 /// Shared by every request and job. Cheap to clone.
@@ -24,6 +25,7 @@ pub struct Parts {
     pub db: Db,
     pub stores: Stores,
     pub alert_sink: Arc<dyn AlertSink>,
+    pub password_hasher: PasswordHasher,
     /// Wakes this process's job worker.
     pub wake: Notify,
 }

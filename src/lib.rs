@@ -21,11 +21,15 @@ pub mod error;
 
 pub mod images;
 
+pub mod password;
+
 pub mod app;
 
 pub mod graphql;
 
 pub mod jobs;
+
+pub mod accounts;
 
 pub mod events;
 

@@ -3,7 +3,9 @@
 pub mod connection;
 pub mod error;
 pub mod id;
+pub mod request;
 pub mod scalars;
+pub mod session;
 
 pub use connection::{Connection, PageArguments};
 pub use error::{FaultExt, fault};

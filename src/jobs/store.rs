@@ -13,11 +13,7 @@ use uuid::Uuid;
 use super::Job;
 use crate::db::Db;
 
-pub(super) async fn insert<J: Job>(
-    connection: &impl ConnectionTrait,
-    job: &J,
-    run_at: Timestamp,
-) -> Result<(), DbErr> {
+pub(super) async fn insert<J: Job>(connection: &impl ConnectionTrait, job: &J, run_at: Timestamp) -> Result<(), DbErr> {
     let payload = serde_json::to_string(job).map_err(|error| DbErr::Json(error.to_string()))?;
     let row = row(J::KIND, payload, J::MAX_ATTEMPTS, run_at, None);
     Entity::insert(row).exec_without_returning(connection).await?;

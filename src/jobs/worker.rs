@@ -192,7 +192,15 @@ async fn enqueue_scheduled(app: &App, schedule: &super::Schedule) {
     let outcome = app
         .transaction::<_, sea_orm::DbErr, _, _>(async |tx| {
             let now = app.now();
-            store::insert_unique(&tx, schedule.kind, schedule.payload.clone(), schedule.max_attempts, now, format!("schedule:{}", schedule.kind)).await
+            store::insert_unique(
+                &tx,
+                schedule.kind,
+                schedule.payload.clone(),
+                schedule.max_attempts,
+                now,
+                format!("schedule:{}", schedule.kind),
+            )
+            .await
         })
         .await;
     if let Err(error) = outcome {
