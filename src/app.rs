@@ -16,6 +16,7 @@ use crate::{
     config::Config,
     db::{AsDbErr, Db, Tx},
     images::Images,
+    password::PasswordHasher,
 };
 
 /// Shared by every request and job. Cheap to clone.
@@ -32,6 +33,7 @@ pub struct Parts {
     pub signer: UrlSigner,
     pub purger: Arc<dyn CachePurger>,
     pub images: Images,
+    pub password_hasher: PasswordHasher,
     /// Wakes this process's job worker.
     pub wake: Notify,
 }

@@ -2,13 +2,13 @@
 
 use async_graphql::{
     Context, EmptySubscription, ID, Interface, MergedObject, Object, Schema, SchemaBuilder, SimpleObject,
-    extensions::{ApolloPersistedQueries, apollo_persisted_queries::LruCacheStorage},
+    extensions::apollo_persisted_queries::{ApolloPersistedQueries, LruCacheStorage},
 };
 
 use crate::{
     accounts::{
         self,
-        graphql::{AccountsMutation, AccountsQuery, ApiToken, Session, User, user_loader, user_node},
+        graphql::{AccountsMutation, AccountsQuery, User, user_loader, user_node},
     },
     alerts::{
         self,
@@ -42,8 +42,6 @@ pub type AppSchema = Schema<Query, Mutation, EmptySubscription>;
 #[graphql(field(name = "id", ty = "ID"))]
 pub enum Node {
     User(User),
-    Session(Session),
-    ApiToken(ApiToken),
     File(Box<File>),
     FileVersion(Box<FileVersion>),
     Erasure(Box<Erasure>),
@@ -89,11 +87,9 @@ impl RootQuery {
         let Ok(GlobalId { kind, key }) = id.parse::<GlobalId>() else { return Ok(None) };
         let (app, viewer) = (graphql::app(ctx), graphql::viewer(ctx));
         Ok(match kind {
-            NodeKind::User => user_node(app, viewer, key).await.or_fault()?.map(Node::User),
-            NodeKind::Session => accounts::graphql::session_node(app, viewer, key).await.or_fault()?.map(Node::Session),
-            NodeKind::ApiToken => {
-                accounts::graphql::api_token_node(app, viewer, key).await.or_fault()?.map(Node::ApiToken)
-            }
+            NodeKind::User => user_node(ctx, key).await?.map(Node::User),
+            // Lists of one's own; nothing else refers to them.
+            NodeKind::Session | NodeKind::ApiToken => None,
             NodeKind::File => file_node(app, viewer, key).await.or_fault()?.map(|file| Node::File(Box::new(file))),
             NodeKind::FileVersion => {
                 version_node(app, viewer, key).await.or_fault()?.map(|version| Node::FileVersion(Box::new(version)))
@@ -132,7 +128,7 @@ fn limits(config: &Config) -> Limits {
         metadata_size: int(files::model::MAX_METADATA),
         files_at_once: int(files::model::MAX_FILES_AT_ONCE),
         password_min_length: int(config.accounts.password_min_length),
-        picture_types: crate::images::RASTER_TYPES.to_vec(),
+        picture_types: crate::images::raster_types(),
     }
 }
 
@@ -169,7 +165,7 @@ pub fn sdl() -> String {
 pub fn registry(config: &Config) -> Result<Registry, Fault> {
     let mut registry = Registry::default();
     alerts::register(&mut registry);
-    accounts::register(&mut registry, config).map_err(Fault::internal)?;
+    accounts::register(&mut registry).map_err(Fault::internal)?;
     ledger::register(&mut registry, config).map_err(Fault::internal)?;
     files::register(&mut registry, config).map_err(Fault::internal)?;
     Ok(registry)

@@ -23,6 +23,8 @@ pub mod error;
 
 pub mod images;
 
+pub mod password;
+
 pub mod app;
 
 pub mod graphql;

@@ -4,7 +4,11 @@ mod inputs;
 mod mutation;
 mod types;
 
-use async_graphql::{Context, Object, dataloader::DataLoader};
+use async_graphql::{
+    Context, Object,
+    dataloader::DataLoader,
+    runtime::{TokioSpawner, TokioTimer},
+};
 use entity::{file, rendition};
 use sea_orm::DbErr;
 use std::{collections::HashMap, sync::Arc};

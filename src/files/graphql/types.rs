@@ -170,7 +170,9 @@ impl File {
         if let Some(owner) = &self.owner {
             return Ok(User::from(owner.clone()));
         }
-        load_user(ctx, self.row.owner_id).await?.ok_or_else(|| fault(&Fault::Internal("a file has no owner".to_owned())))
+        load_user(ctx, self.row.owner_id)
+            .await?
+            .ok_or_else(|| fault(&Fault::Internal("a file has no owner".to_owned())))
     }
 
     async fn created_at(&self) -> DateTime<Utc> {
