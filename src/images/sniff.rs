@@ -49,7 +49,8 @@ pub fn sniff(head: &[u8], name: &str) -> &'static str {
     if let Some(format) = Format::of(head) {
         return format.content_type();
     }
-    let inferred = infer::get(head).map(|kind| kind.mime_type());
+    // `infer` takes the first few bytes of the four formats above for the whole signature.
+    let inferred = infer::get(head).map(|kind| kind.mime_type()).filter(|kind| !is_raster(kind));
     match text(head) {
         Some(text) => inferred.filter(|kind| TEXT_SIGNATURES.contains(kind)).unwrap_or_else(|| markup(text, name)),
         None => inferred.filter(|kind| !kind.starts_with("text/")).unwrap_or(UNKNOWN),

@@ -1,1 +1,2 @@
 //! The integration suite: one binary, the real server on free ports.
+mod images;
