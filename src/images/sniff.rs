@@ -102,11 +102,11 @@ fn markup(text: &str, name: &str) -> &'static str {
     if local.rsplit(':').next().is_some_and(|tag| tag.eq_ignore_ascii_case("svg")) {
         return "image/svg+xml";
     }
-    let html = |known: &&str| {
+    let html = |known: &str| {
         starts_with_ignoring_case(tag, known)
             && tag[known.len()..].chars().next().is_none_or(|c| c.is_whitespace() || matches!(c, '>' | '/'))
     };
-    match HTML_TAGS.iter().any(|known| html(&known)) {
+    match HTML_TAGS.iter().any(|known| html(known)) {
         true => "text/html",
         false if xml => "text/xml",
         false => plain(rest, name),
