@@ -213,6 +213,30 @@ async fn every_kind_of_png_is_read() {
     assert_eq!(shown(&keyed).await.at(32, 32)[3], 0);
 }
 
+/// For the small sizes alone a large PNG is shrunk strip by strip; it must look as if it had been decoded whole.
+#[tokio::test]
+async fn a_large_png_shrunk_while_it_is_read_is_whole() {
+    let opaque = Picture::quarters(1703, 1109);
+    let clear = Picture::from_fn(1703, 1109, |x, y| if y < 1000 { opaque.at(x, y) } else { [0, 255, 0, 0] });
+    for picture in [opaque, clear] {
+        let file = picture.png();
+        let together = render(&file, &ALL).await.unwrap();
+        for expected in &together[..2] {
+            let alone = &render(&file, &[expected.size]).await.unwrap()[0];
+            assert_eq!(alone.content_type, expected.content_type);
+            let (alone, expected) = (decode(alone), decode(expected));
+            assert_eq!((alone.width, alone.height), (expected.width, expected.height));
+            let differs = |(a, b): (&u8, &u8)| a.abs_diff(*b) > 24;
+            let differing = alone.visible().iter().zip(expected.visible()).filter(|(a, b)| differs((*a, b))).count();
+            assert!(differing * 50 < alone.rgba.len(), "{differing} of {} samples differ", alone.rgba.len());
+        }
+        for percent in [30, 60, 90] {
+            let cut = render(&file[..file.len() * percent / 100], &[Size::Fit320]).await;
+            assert!(matches!(cut, Err(ImageError::Damaged(_))), "cut at {percent} %");
+        }
+    }
+}
+
 #[tokio::test]
 async fn gamma_and_profiles_are_converted_to_srgb() {
     use png::{BitDepth, ColorType};

@@ -48,6 +48,12 @@ impl Picture {
         [self.at(left, top), self.at(right, top), self.at(right, bottom), self.at(left, bottom)]
     }
 
+    /// Weighed by alpha: what lies under full transparency may be anything.
+    pub fn visible(&self) -> Vec<u8> {
+        let weigh = |sample: u8, alpha: u8| (u16::from(sample) * u16::from(alpha) / 255) as u8;
+        self.rgba.chunks(4).flat_map(|pixel| [0, 1, 2].map(|at| weigh(pixel[at], pixel[3]))).collect()
+    }
+
     pub fn rgb(&self) -> Vec<u8> {
         self.rgba.chunks(4).flat_map(|pixel| pixel[..3].to_vec()).collect()
     }
