@@ -6,4 +6,5 @@ mod cdn;
 mod config;
 mod edge;
 mod http;
+mod images;
 mod moto;
