@@ -1,6 +1,7 @@
 //! The integration suite: one binary, the real server on free ports.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
 
+mod accounts;
 mod alert_sink;
 mod cdn;
 mod config;
@@ -8,3 +9,4 @@ mod edge;
 mod http;
 mod images;
 mod moto;
+mod support;
