@@ -12,15 +12,30 @@
 pub mod clock;
 pub mod config;
 pub mod db;
+pub mod id;
 pub mod telemetry;
 pub mod viewer;
 
 pub mod adapters;
 pub mod embedded;
 
-pub mod app;
+pub mod error;
 
 pub mod images;
+
+pub mod app;
+
+pub mod graphql;
+
+pub mod jobs;
+
+pub mod events;
+
+pub mod alerts;
+
+pub mod ledger;
+
+pub mod files;
 
 pub mod http;
 

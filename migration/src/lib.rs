@@ -1,1 +1,24 @@
-pub use sea_orm_migration::prelude::*;
+//! The database, one file per step. Steps are portable, re-runnable, and expand before they contract.
+
+mod m0001_accounts;
+mod m0002_ledger;
+mod m0003_files;
+mod m0004_jobs;
+mod schema;
+
+use sea_orm_migration::prelude::*;
+pub use sea_orm_migration::{MigrationStatus, MigratorTrait};
+
+pub struct Migrator;
+
+#[async_trait::async_trait]
+impl MigratorTrait for Migrator {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        vec![
+            Box::new(m0001_accounts::Migration),
+            Box::new(m0002_ledger::Migration),
+            Box::new(m0003_files::Migration),
+            Box::new(m0004_jobs::Migration),
+        ]
+    }
+}

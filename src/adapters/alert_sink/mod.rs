@@ -1,5 +1,13 @@
 //! Where alerts go: SNS, the log, or a recording for tests.
 
+mod log;
+mod recording;
+mod sns;
+
+pub use log::LogSink;
+pub use recording::RecordingSink;
+pub use sns::SnsSink;
+
 use std::fmt;
 
 use async_trait::async_trait;

@@ -1,0 +1,131 @@
+//! Column types that mean the same on SQLite, Postgres, MySQL and MariaDB.
+
+use sea_orm_migration::{prelude::*, sea_orm::DbBackend};
+
+/// A new table; re-runnable.
+pub fn table(name: &'static str) -> TableCreateStatement {
+    Table::create().table(name).if_not_exists().to_owned()
+}
+
+pub fn id(name: &'static str) -> ColumnDef {
+    ColumnDef::new(name).uuid().not_null().take()
+}
+
+pub fn id_null(name: &'static str) -> ColumnDef {
+    ColumnDef::new(name).uuid().null().take()
+}
+
+/// UTC microseconds.
+pub fn time(name: &'static str) -> ColumnDef {
+    ColumnDef::new(name).big_integer().not_null().take()
+}
+
+pub fn time_null(name: &'static str) -> ColumnDef {
+    ColumnDef::new(name).big_integer().null().take()
+}
+
+pub fn long(name: &'static str) -> ColumnDef {
+    ColumnDef::new(name).big_integer().not_null().take()
+}
+
+pub fn int(name: &'static str) -> ColumnDef {
+    ColumnDef::new(name).integer().not_null().take()
+}
+
+pub fn int_null(name: &'static str) -> ColumnDef {
+    ColumnDef::new(name).integer().null().take()
+}
+
+/// Text that is only shown.
+pub fn string(name: &'static str, length: u32) -> ColumnDef {
+    ColumnDef::new(name).string_len(length).not_null().take()
+}
+
+pub fn string_null(name: &'static str, length: u32) -> ColumnDef {
+    ColumnDef::new(name).string_len(length).null().take()
+}
+
+pub fn text(name: &'static str) -> ColumnDef {
+    ColumnDef::new(name).text().not_null().take()
+}
+
+pub fn text_null(name: &'static str) -> ColumnDef {
+    ColumnDef::new(name).text().null().take()
+}
+
+pub fn json(name: &'static str) -> ColumnDef {
+    ColumnDef::new(name).json().not_null().take()
+}
+
+pub fn bytes(name: &'static str, length: u32) -> ColumnDef {
+    ColumnDef::new(name).var_binary(length).not_null().take()
+}
+
+pub fn bytes_null(name: &'static str, length: u32) -> ColumnDef {
+    ColumnDef::new(name).var_binary(length).null().take()
+}
+
+/// Text that is compared, ordered and unique by its bytes.
+pub fn key(manager: &SchemaManager<'_>, name: &'static str, length: u32) -> ColumnDef {
+    binary(manager, ColumnDef::new(name).string_len(length).not_null().take())
+}
+
+pub fn key_null(manager: &SchemaManager<'_>, name: &'static str, length: u32) -> ColumnDef {
+    binary(manager, ColumnDef::new(name).string_len(length).null().take())
+}
+
+fn binary(manager: &SchemaManager<'_>, mut column: ColumnDef) -> ColumnDef {
+    match manager.get_database_backend() {
+        DbBackend::Postgres => column.extra("COLLATE \"C\""),
+        DbBackend::MySql => column.extra("CHARACTER SET utf8mb4 COLLATE utf8mb4_bin"),
+        _ => &mut column, // SQLite compares by bytes unless told otherwise.
+    };
+    column
+}
+
+/// Creates an index unless it exists; MySQL has no IF NOT EXISTS for indexes.
+pub async fn index(
+    manager: &SchemaManager<'_>,
+    table: &'static str,
+    name: &'static str,
+    columns: &[&'static str],
+) -> Result<(), DbErr> {
+    build_index(manager, table, name, columns, false).await
+}
+
+pub async fn unique(
+    manager: &SchemaManager<'_>,
+    table: &'static str,
+    name: &'static str,
+    columns: &[&'static str],
+) -> Result<(), DbErr> {
+    build_index(manager, table, name, columns, true).await
+}
+
+async fn build_index(
+    manager: &SchemaManager<'_>,
+    table: &'static str,
+    name: &'static str,
+    columns: &[&'static str],
+    unique: bool,
+) -> Result<(), DbErr> {
+    if manager.has_index(table, name).await? {
+        return Ok(());
+    }
+    let mut index = Index::create().table(table).name(name).to_owned();
+    for column in columns {
+        index.col(*column);
+    }
+    if unique {
+        index.unique();
+    }
+    manager.create_index(index).await
+}
+
+/// Drops tables in the order given, those that exist.
+pub async fn drop_all(manager: &SchemaManager<'_>, tables: &[&'static str]) -> Result<(), DbErr> {
+    for table in tables {
+        manager.drop_table(Table::drop().table(*table).if_exists().to_owned()).await?;
+    }
+    Ok(())
+}

@@ -1,1 +1,0 @@
-//! Signed URLs and the purging of caches.

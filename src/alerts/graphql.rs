@@ -1,0 +1,123 @@
+//! Alerts in GraphQL.
+
+use async_graphql::{Context, Enum, ID, Json, Object};
+use chrono::{DateTime, Utc};
+use entity::alert::{Kind, Model, State};
+
+use crate::{
+    db::page::Position,
+    graphql::{
+        self, Connection, FaultExt, NodeKind, PageArguments,
+        connection::connection,
+        scalars::{Long, date_time},
+    },
+};
+
+/// What an alert tells of.
+#[derive(Clone, Copy, PartialEq, Eq, Enum)]
+#[graphql(remote = "Kind")]
+pub enum AlertKind {
+    /// Files moved to the trash by their owner.
+    FilesTrashed,
+    /// Files deleted for good by their owner.
+    FilesPurged,
+    /// Files trashed or deleted for good by an admin.
+    FilesRemoved,
+    /// Trashed files whose retention ran out.
+    FilesExpired,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Enum)]
+#[graphql(remote = "State")]
+pub enum AlertState {
+    /// Waits for its delivery.
+    Pending,
+    Delivered,
+    /// Out of attempts; an operator can retry it.
+    Failed,
+}
+
+/// A message to the admins, raised by an act and delivered at least once under one id.
+pub struct Alert(pub Model);
+
+#[Object]
+impl Alert {
+    pub async fn id(&self) -> ID {
+        NodeKind::Alert.id(self.0.id).into()
+    }
+
+    async fn kind(&self) -> AlertKind {
+        self.0.kind.into()
+    }
+
+    async fn state(&self) -> AlertState {
+        self.0.state.into()
+    }
+
+    /// The fixed subject of the notification.
+    async fn subject(&self) -> &'static str {
+        super::jobs::subject(self.0.kind)
+    }
+
+    /// What happened, for people.
+    async fn message(&self) -> &str {
+        &self.0.message
+    }
+
+    /// The same for machines.
+    async fn details(&self) -> Json<&serde_json::Value> {
+        Json(&self.0.details)
+    }
+
+    /// How many things the act touched.
+    async fn count(&self) -> Long {
+        Long(self.0.count)
+    }
+
+    /// Who acted; null for the system.
+    async fn actor_id(&self) -> Option<ID> {
+        self.0.actor_id.map(|id| NodeKind::User.id(id).into())
+    }
+
+    /// Delivery attempts so far.
+    async fn attempts(&self) -> i32 {
+        self.0.attempts
+    }
+
+    async fn last_error(&self) -> Option<&str> {
+        self.0.last_error.as_deref()
+    }
+
+    async fn created_at(&self) -> DateTime<Utc> {
+        date_time(self.0.created_at)
+    }
+
+    async fn delivered_at(&self) -> Option<DateTime<Utc>> {
+        self.0.delivered_at.map(date_time)
+    }
+}
+
+#[derive(Default)]
+pub struct AlertsQuery;
+
+#[Object]
+impl AlertsQuery {
+    /// Every alert, newest first. Operators and admins.
+    #[graphql(complexity = "graphql::connection::cost(first, last, child_complexity)")]
+    async fn alerts(
+        &self,
+        ctx: &Context<'_>,
+        first: Option<i32>,
+        after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
+    ) -> async_graphql::Result<Connection<Alert>> {
+        let app = graphql::app(ctx);
+        let page = PageArguments { first, after, last, before }.page(app.config.graphql.max_page_size)?;
+        let alerts = super::list(app, graphql::viewer(ctx), &page).await.or_fault()?;
+        Ok(connection(alerts.map(Alert), Default::default(), |alert| Position {
+            key: alert.0.created_at,
+            id: alert.0.id,
+        }))
+    }
+}

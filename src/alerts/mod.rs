@@ -1,0 +1,91 @@
+//! Alerts: written in the transaction of the act they tell of, delivered by a job.
+
+pub mod graphql;
+mod jobs;
+
+use entity::{
+    Timestamp,
+    alert::{ActiveModel, Column, Entity, Kind, Model, State},
+};
+use sea_orm::{ActiveValue::Set, DbErr, EntityTrait, Order};
+use uuid::Uuid;
+
+use crate::{
+    app::App,
+    db::{
+        Tx,
+        page::{self, Page, PageRequest, Position},
+    },
+    error::Fault,
+    jobs::Registry,
+    viewer::Viewer,
+};
+
+/// An alert to be raised.
+#[derive(Clone, Debug)]
+pub struct NewAlert {
+    pub kind: Kind,
+    /// `None`: the system.
+    pub actor_id: Option<Uuid>,
+    /// How many things the act touched.
+    pub count: usize,
+    /// For people.
+    pub message: String,
+    /// For machines.
+    pub details: serde_json::Value,
+}
+
+pub fn register(registry: &mut Registry) {
+    registry.register::<jobs::Deliver>();
+}
+
+/// Writes the alert and its delivery in the caller's transaction. Deliveries carry the returned row's id.
+pub async fn raise(app: &App, tx: &Tx, alert: NewAlert) -> Result<Model, DbErr> {
+    let row = Model {
+        id: Uuid::now_v7(),
+        kind: alert.kind,
+        state: State::Pending,
+        actor_id: alert.actor_id,
+        count: i64::try_from(alert.count).unwrap_or(i64::MAX),
+        message: alert.message,
+        details: alert.details,
+        attempts: 0,
+        last_error: None,
+        created_at: app.now(),
+        delivered_at: None,
+        receipt: None,
+    };
+    let insert = ActiveModel {
+        id: Set(row.id),
+        kind: Set(row.kind),
+        state: Set(row.state),
+        actor_id: Set(row.actor_id),
+        count: Set(row.count),
+        message: Set(row.message.clone()),
+        details: Set(row.details.clone()),
+        attempts: Set(0),
+        last_error: Set(None),
+        created_at: Set(row.created_at),
+        delivered_at: Set(None),
+        receipt: Set(None),
+    };
+    Entity::insert(insert).exec_without_returning(tx).await?;
+    crate::jobs::enqueue(app, tx, &jobs::Deliver { alert: row.id }).await?;
+    Ok(row)
+}
+
+/// The alert, where the viewer may see it: operators and admins see all, others those of their own acts.
+pub async fn find(app: &App, viewer: &Viewer, id: Uuid) -> Result<Option<Model>, Fault> {
+    let alert = Entity::find_by_id(id).one(app.db.read()).await?;
+    Ok(alert.filter(|alert| {
+        viewer.operator().is_ok() || (viewer.user_id().is_some() && viewer.user_id() == alert.actor_id)
+    }))
+}
+
+/// All alerts, newest first. Operators and admins.
+pub async fn list(app: &App, viewer: &Viewer, page: &PageRequest<Position<Timestamp>>) -> Result<Page<Model>, Fault> {
+    viewer.operator()?;
+    let rows =
+        page::keyset(Entity::find(), Column::CreatedAt, Column::Id, Order::Desc, page).all(app.db.read()).await?;
+    Ok(page.finish(rows))
+}

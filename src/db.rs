@@ -1,1 +1,0 @@
-//! Connecting, transactions with retry, keyset paging.

@@ -1,0 +1,75 @@
+//! The embedded key of signed URLs: made at the first start, kept in the data folder, readable by its owner only.
+
+use std::{
+    fs::{self, File, Permissions},
+    io::{self, Write as _},
+    os::unix::fs::{DirBuilderExt as _, PermissionsExt as _},
+    path::{Path, PathBuf},
+};
+
+use aws_lc_rs::digest::{SHA256, digest};
+
+use crate::adapters::cdn::{KeyError, SigningKey};
+
+const FILE: &str = "url-signing-key.pem";
+
+/// A signing key and the id that URLs name it by.
+#[derive(Debug)]
+pub struct UrlKey {
+    pub key: SigningKey,
+    /// `K` and 13 hex digits of the public key's SHA-256: the shape of CloudFront's ids, and stable without being kept.
+    pub id: String,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum KeyFileError {
+    #[error("{path}: {error}", path = path.display())]
+    Io { path: PathBuf, error: io::Error },
+    /// Never replaced by itself: a new key refuses every URL that is out.
+    #[error("{path}: {error}; restore the file, or delete it to have a new key made", path = path.display())]
+    Key { path: PathBuf, error: KeyError },
+}
+
+/// Reads the key in `<data_dir>/keys`, or makes an ECDSA P-256 key (PKCS#8 PEM, mode 0600) where there is none.
+///
+/// Of several processes that start at once, one makes the key and all use it; a crash leaves a whole key or none.
+///
+/// # Errors
+/// The file that could not be read, written or understood.
+pub fn load_or_create(data_dir: &Path) -> Result<UrlKey, KeyFileError> {
+    let folder = data_dir.join("keys");
+    let path = folder.join(FILE);
+    let io = |path: &Path| {
+        let path = path.to_owned();
+        move |error| KeyFileError::Io { path, error }
+    };
+    let wrong = |error| KeyFileError::Key { path: path.clone(), error };
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder).map_err(io(&folder))?;
+    if !path.try_exists().map_err(io(&path))? {
+        create(&folder, &path, &SigningKey::generate().and_then(|key| key.to_pem()).map_err(wrong)?)
+            .map_err(io(&path))?;
+    }
+    let mode = fs::metadata(&path).map_err(io(&path))?.permissions().mode();
+    if mode & 0o077 != 0 {
+        tracing::warn!(path = %path.display(), mode = format!("{:o}", mode & 0o777), "key readable by others; closing it");
+        fs::set_permissions(&path, Permissions::from_mode(0o600)).map_err(io(&path))?;
+    }
+    let key = SigningKey::from_pem(&fs::read_to_string(&path).map_err(io(&path))?).map_err(wrong)?;
+    let public = key.verifying_key().map_err(wrong)?;
+    let mut id = hex::encode_upper(digest(&SHA256, public.as_der()));
+    id.truncate(13);
+    Ok(UrlKey { key, id: format!("K{id}") })
+}
+
+/// Writes a whole file under its final name, unless another process was faster.
+fn create(folder: &Path, path: &Path, pem: &str) -> io::Result<()> {
+    // tempfile makes its files 0600.
+    let mut file = tempfile::NamedTempFile::new_in(folder)?;
+    file.write_all(pem.as_bytes())?;
+    file.as_file().sync_all()?;
+    match file.persist_noclobber(path) {
+        Ok(_) => File::open(folder)?.sync_all(),
+        Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(error.error),
+    }
+}

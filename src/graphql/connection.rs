@@ -1,0 +1,96 @@
+//! Relay connections over keyset pages.
+
+use async_graphql::{
+    ObjectType, OutputType,
+    connection::{CursorType, Edge, EmptyFields, EnableNodesField},
+};
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use serde::{Serialize, de::DeserializeOwned};
+
+use super::error::bad_input;
+use crate::db::page::{Page, PageRequest};
+
+/// Edges, nodes, page info, and `A`: additional fields such as `totalCount`.
+pub type Connection<T, A = EmptyFields> = async_graphql::connection::Connection<
+    String,
+    T,
+    A,
+    EmptyFields,
+    async_graphql::connection::DefaultConnectionName,
+    async_graphql::connection::DefaultEdgeName,
+    EnableNodesField,
+>;
+
+const DEFAULT_PAGE: u64 = 20;
+
+/// The arguments of every connection field.
+#[derive(Clone, Debug, Default)]
+pub struct PageArguments {
+    pub first: Option<i32>,
+    pub after: Option<String>,
+    pub last: Option<i32>,
+    pub before: Option<String>,
+}
+
+impl PageArguments {
+    #[must_use]
+    pub fn forward(first: Option<i32>, after: Option<String>) -> Self {
+        Self { first, after, ..Self::default() }
+    }
+
+    /// Checks the arguments; `max` is `graphql.max_page_size`.
+    ///
+    /// Errors are top-level with the code `BAD_USER_INPUT`.
+    pub fn page<C: DeserializeOwned>(self, max: usize) -> async_graphql::Result<PageRequest<C>> {
+        if self.first.is_some() && self.last.is_some() {
+            return Err(bad_input("Give `first` or `last`, not both."));
+        }
+        let from_end = self.last.is_some();
+        let limit = match self.first.or(self.last) {
+            None => DEFAULT_PAGE.min(max as u64),
+            Some(wanted) => match u64::try_from(wanted) {
+                Ok(wanted) if wanted <= max as u64 => wanted,
+                _ => return Err(bad_input(format!("A page has 0 to {max} items, not {wanted}."))),
+            },
+        };
+        Ok(PageRequest { after: decode(self.after)?, before: decode(self.before)?, limit, from_end })
+    }
+}
+
+/// What a page costs: its size times one item.
+#[must_use]
+pub fn cost(first: Option<i32>, last: Option<i32>, child: usize) -> usize {
+    let size = first.or(last).map_or(DEFAULT_PAGE as usize, |size| usize::try_from(size).unwrap_or(0));
+    size.max(1).saturating_mul(child.max(1))
+}
+
+/// A cursor that says nothing to clients: base64url of JSON.
+pub fn encode<C: Serialize>(position: &C) -> String {
+    URL_SAFE_NO_PAD.encode(serde_json::to_vec(position).unwrap_or_default())
+}
+
+fn decode<C: DeserializeOwned>(cursor: Option<String>) -> async_graphql::Result<Option<C>> {
+    cursor
+        .map(|cursor| {
+            let bytes = URL_SAFE_NO_PAD.decode(&cursor).ok();
+            bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok())
+        })
+        .map(|position| {
+            position
+                .ok_or_else(|| bad_input("This cursor is not one of ours: use `endCursor` or `startCursor` of a page."))
+        })
+        .transpose()
+}
+
+/// A page as a connection; `position` is where an item stands in the order.
+pub fn connection<T, A, C>(page: Page<T>, additional: A, position: impl Fn(&T) -> C) -> Connection<T, A>
+where
+    T: OutputType,
+    A: ObjectType,
+    C: Serialize,
+    String: CursorType,
+{
+    let mut connection = Connection::with_additional_fields(page.has_previous, page.has_next, additional);
+    connection.edges.extend(page.items.into_iter().map(|item| Edge::new(encode(&position(&item)), item)));
+    connection
+}

@@ -1,0 +1,23 @@
+//! The GraphQL vocabulary that modules share: ids, connections, scalars, errors.
+
+pub mod connection;
+pub mod error;
+pub mod scalars;
+
+pub use crate::id::{GlobalId, NodeKind};
+pub use connection::{Connection, PageArguments};
+pub use error::{FaultExt, fault};
+
+use async_graphql::Context;
+
+use crate::{app::App, viewer::Viewer};
+
+/// The app that the schema was built over.
+pub fn app<'a>(ctx: &Context<'a>) -> &'a App {
+    ctx.data_unchecked::<App>()
+}
+
+/// Who asks; the HTTP layer put it into the request.
+pub fn viewer<'a>(ctx: &Context<'a>) -> &'a Viewer {
+    ctx.data_opt::<Viewer>().unwrap_or(&Viewer::Anonymous)
+}

@@ -1,0 +1,209 @@
+//! The worker: claims due jobs, runs them under a lease, and keeps the schedules where it leads.
+
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
+
+use entity::job::Model;
+use futures::FutureExt;
+use rand::RngExt as _;
+use tokio::{
+    task::JoinSet,
+    time::{Instant, sleep_until},
+};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use super::{Handler, JobError, Registry, lead, store};
+use crate::app::App;
+
+const SCHEDULER: &str = "scheduler";
+
+/// Works until `shutdown`, then lets running jobs finish within the shutdown deadline.
+pub async fn run(app: App, registry: Arc<Registry>, shutdown: CancellationToken) {
+    let scheduler = tokio::spawn(keep_schedules(app.clone(), registry.clone(), shutdown.clone()));
+    let mut running: JoinSet<()> = JoinSet::new();
+    while !shutdown.is_cancelled() {
+        let free = app.config.jobs.concurrency.saturating_sub(running.len());
+        let pause = if free == 0 {
+            None
+        } else {
+            match claim(&app, &registry, free, &mut running).await {
+                Ok(pause) => Some(pause),
+                Err(error) => {
+                    tracing::warn!(%error, "cannot read the job queue");
+                    Some(app.config.jobs.poll_interval)
+                }
+            }
+        };
+        let wake_at = Instant::now() + pause.unwrap_or(app.config.jobs.poll_interval);
+        tokio::select! {
+            () = shutdown.cancelled() => {}
+            () = app.wake.notified(), if free > 0 => {}
+            () = sleep_until(wake_at), if free > 0 => {}
+            Some(_) = running.join_next(), if !running.is_empty() => {}
+        }
+    }
+    let finished = async { while running.join_next().await.is_some() {} };
+    if tokio::time::timeout(app.config.server.shutdown_deadline, finished).await.is_err() {
+        tracing::warn!(jobs = running.len(), "jobs cut off by the shutdown deadline run again later");
+        running.shutdown().await;
+    }
+    if let Err(error) = scheduler.await {
+        tracing::warn!(%error, "the scheduler ended badly");
+    }
+}
+
+/// Starts what is due and says how long the queue may be left alone.
+async fn claim(
+    app: &App,
+    registry: &Arc<Registry>,
+    free: usize,
+    running: &mut JoinSet<()>,
+) -> Result<Duration, sea_orm::DbErr> {
+    let jobs = store::claim(&app.db, free as u64, app.config.jobs.lease).await?;
+    let full = jobs.len() == free;
+    for job in jobs {
+        running.spawn(attempt(app.clone(), registry.clone(), job));
+    }
+    if full {
+        return Ok(Duration::ZERO);
+    }
+    let poll = app.config.jobs.poll_interval;
+    Ok(store::next_due(&app.db).await?.map_or(poll, |due| due.since(app.now()).min(poll)))
+}
+
+async fn attempt(app: App, registry: Arc<Registry>, job: Model) {
+    let Some(handler) = registry.handlers.get(job.kind.as_str()).cloned() else {
+        // Another release's job during a deploy: leave it to a process that knows it.
+        let again = app.now().plus(Duration::from_secs(30));
+        settle(
+            store::release(&app.db, &job, again, Some("this release does not know the kind".to_owned()), false).await,
+        );
+        return;
+    };
+    let started = Instant::now();
+    let work = AssertUnwindSafe((handler.run)(app.clone(), job.payload.clone())).catch_unwind();
+    let outcome = tokio::select! {
+        outcome = work => outcome.unwrap_or_else(|_| Err(JobError::Retry("the job panicked".to_owned()))),
+        () = lease_lost(&app, &job) => {
+            tracing::warn!(job.kind = %job.kind, job.id = %job.id, "lost its lease; another worker has it");
+            return;
+        }
+    };
+    metrics::histogram!("snaphaven_job_seconds", "kind" => job.kind.clone()).record(started.elapsed().as_secs_f64());
+    finish(&app, &handler, &job, outcome).await;
+}
+
+/// Renews the lease while the job runs; returns when it is lost.
+async fn lease_lost(app: &App, job: &Model) {
+    loop {
+        tokio::time::sleep(app.config.jobs.lease / 3).await;
+        match store::renew(&app.db, job, app.config.jobs.lease).await {
+            Ok(true) => {}
+            Ok(false) => return,
+            Err(error) => tracing::warn!(%error, job.id = %job.id, "cannot renew a lease"),
+        }
+    }
+}
+
+async fn finish(app: &App, handler: &Handler, job: &Model, outcome: Result<(), JobError>) {
+    let label = match &outcome {
+        Ok(()) => "done",
+        Err(JobError::Later(_)) => "later",
+        Err(JobError::Retry(_)) => "retry",
+        Err(JobError::Fail(_)) => "fail",
+    };
+    metrics::counter!("snaphaven_jobs_total", "kind" => job.kind.clone(), "outcome" => label).increment(1);
+    match outcome {
+        Ok(()) => settle(store::complete(&app.db, job).await),
+        Err(JobError::Later(pause)) => {
+            settle(store::release(&app.db, job, app.now().plus(pause), None, false).await);
+        }
+        Err(JobError::Retry(error)) if job.attempts < job.max_attempts => {
+            let pause = backoff(app, job.attempts);
+            tracing::info!(job.kind = %job.kind, job.id = %job.id, attempt = job.attempts, %error, ?pause, "job runs again");
+            settle(store::release(&app.db, job, app.now().plus(pause), Some(error), true).await);
+        }
+        Err(JobError::Retry(error) | JobError::Fail(error)) => {
+            tracing::error!(job.kind = %job.kind, job.id = %job.id, attempts = job.attempts, %error, "job is dead");
+            let now = app.now();
+            settle(
+                app.db
+                    .transaction::<_, sea_orm::DbErr, _, _>(async |tx| {
+                        let held = store::bury(&tx, job, &error, now).await?;
+                        if held {
+                            (handler.on_dead)(&tx, &job.payload, &error).await?;
+                        }
+                        Ok(held)
+                    })
+                    .await,
+            );
+        }
+    }
+    app.wake.notify_one();
+}
+
+/// A lost lease or an unreachable database leaves the job to the next claim.
+fn settle(outcome: Result<bool, sea_orm::DbErr>) {
+    match outcome {
+        Ok(true) => {}
+        Ok(false) => tracing::info!("a job's outcome came after its lease"),
+        Err(error) => tracing::warn!(%error, "cannot write a job's outcome; it runs again"),
+    }
+}
+
+/// Doubles from `backoff_min` to `backoff_max`, less up to a fifth.
+fn backoff(app: &App, attempts: i32) -> Duration {
+    let exponent = u32::try_from(attempts - 1).unwrap_or(0).min(20);
+    let full = app.config.jobs.backoff_min.saturating_mul(1 << exponent).min(app.config.jobs.backoff_max);
+    full.mul_f64(rand::rng().random_range(0.8..=1.0))
+}
+
+/// Enqueues scheduled jobs while this process leads; resigns at the end.
+async fn keep_schedules(app: App, registry: Arc<Registry>, shutdown: CancellationToken) {
+    let holder = Uuid::new_v4();
+    let start = Instant::now();
+    let mut due: Vec<Instant> = registry.schedules.iter().map(|_| start).collect();
+    while !shutdown.is_cancelled() {
+        match lead::lead(&app.db, SCHEDULER, holder, app.config.jobs.lease).await {
+            Ok(true) => {
+                for (schedule, due) in registry.schedules.iter().zip(&mut due) {
+                    if *due <= Instant::now() {
+                        *due = Instant::now() + schedule.every;
+                        enqueue_scheduled(&app, schedule).await;
+                    }
+                }
+            }
+            Ok(false) => {}
+            Err(error) => tracing::warn!(%error, "cannot take the scheduler's lease"),
+        }
+        let next = due.iter().min().copied().unwrap_or(start);
+        let renewal = Instant::now() + app.config.jobs.lease / 3;
+        tokio::select! {
+            () = shutdown.cancelled() => {}
+            () = sleep_until(next.clamp(Instant::now() + Duration::from_millis(50), renewal)) => {}
+        }
+    }
+    if let Err(error) = lead::resign(&app.db, SCHEDULER, holder).await {
+        tracing::debug!(%error, "the scheduler's lease runs out by itself");
+    }
+}
+
+async fn enqueue_scheduled(app: &App, schedule: &super::Schedule) {
+    let outcome = app
+        .transaction::<_, sea_orm::DbErr, _, _>(async |tx| {
+            let now = app.now();
+            store::insert_unique(
+                &tx,
+                schedule.kind,
+                schedule.payload.clone(),
+                schedule.max_attempts,
+                now,
+                format!("schedule:{}", schedule.kind),
+            )
+            .await
+        })
+        .await;
+    if let Err(error) = outcome {
+        tracing::warn!(%error, kind = schedule.kind, "cannot enqueue a scheduled job");
+    }
+}

@@ -1,0 +1,274 @@
+//! What the ledger does outside the database: copying, erasing, sweeping.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use aws_lc_rs::digest::{Context, SHA256};
+use entity::{
+    object,
+    object::{Reason, State},
+    object_copy,
+    object_copy::Site,
+};
+use futures::TryStreamExt;
+use sea_orm::DbErr;
+use serde::{Deserialize, Serialize};
+use tokio::{
+    io::{AsyncWrite, AsyncWriteExt},
+    time::Instant,
+};
+use uuid::Uuid;
+
+use super::{doom, store};
+use crate::{
+    adapters::objects::{Body, Presence, PutObject, Stored},
+    app::App,
+    config::Replication,
+    db::Tx,
+    error::Fault,
+    jobs::{Job, JobError, enqueue, enqueue_unique},
+};
+
+/// Starts an erasure again, whatever was proven before.
+pub(super) async fn rearm(app: &App, tx: &Tx, object: Uuid) -> Result<(), DbErr> {
+    enqueue(app, tx, &Erase { object }).await
+}
+
+/// Brings one live object to the site that lacks it.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Replicate {
+    pub object: Uuid,
+}
+
+#[async_trait]
+impl Job for Replicate {
+    const KIND: &'static str = "ledger.replicate";
+
+    async fn run(&self, app: &App) -> Result<(), JobError> {
+        let Some(object) = store::find(app.db.read(), self.object).await? else { return Ok(()) };
+        if object.state != State::Live {
+            return Ok(());
+        }
+        let copies = store::copies(app.db.read(), &[object.id]).await?;
+        let source = copies.iter().find(|copy| copy.state == object_copy::State::Verified);
+        let Some(source) = source.map(|copy| copy.site) else {
+            return Err(JobError::Retry("no site has a verified copy".to_owned()));
+        };
+        for copy in &copies {
+            if copy.state == object_copy::State::Awaiting {
+                match app.config.objects.replication {
+                    Replication::Managed => copy_to(app, &object, source, copy.site).await?,
+                    Replication::S3Crr => follow(app, &object, copy.site).await?,
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Copies the bytes from one site to another, under a write intent.
+async fn copy_to(app: &App, object: &object::Model, from: Site, to: Site) -> Result<(), JobError> {
+    let (body, _spool) = fetch(app, object, from).await?;
+    let started = Instant::now();
+    let timeout = app.config.objects.write_timeout;
+    let intent = app
+        .db
+        .transaction::<_, DbErr, _, _>(async |tx| {
+            let live = store::lock(&tx, object.id).await?.is_some_and(|object| object.state == State::Live);
+            if !live {
+                return Ok(None);
+            }
+            let deadline = app.db.now(&tx).await?.plus(timeout);
+            store::insert_intent(&tx, object.id, to, deadline).await.map(Some)
+        })
+        .await?;
+    let Some(intent) = intent else { return Ok(()) };
+    let put = PutObject {
+        key: object.key.clone(),
+        body,
+        bytes: u64::try_from(object.bytes).unwrap_or(0),
+        sha256: digest(object)?,
+        content_type: object.content_type.clone(),
+    };
+    let outcome = app.stores.at(to).put(put, timeout.saturating_sub(started.elapsed())).await;
+    let definite = outcome.as_ref().map_or_else(crate::adapters::objects::StoreError::is_definite, |_| true);
+    app.transaction::<_, DbErr, _, _>(async |tx| {
+        let live = store::lock(&tx, object.id).await?.is_some_and(|object| object.state == State::Live);
+        if definite {
+            store::clear_intent(&tx, intent).await?;
+        }
+        match &outcome {
+            Ok(stored) if live => store::set_verified(&tx, object.id, to, stored, app.db.now(&tx).await?).await,
+            // The bytes landed after the object was doomed.
+            Ok(_) => rearm(app, &tx, object.id).await,
+            Err(_) => Ok(()),
+        }
+    })
+    .await?;
+    outcome?;
+    Ok(())
+}
+
+/// `s3-crr`: S3 copies; here only the evidence counts.
+async fn follow(app: &App, object: &object::Model, site: Site) -> Result<(), JobError> {
+    let meta = app.stores.at(site).head(&object.key).await?;
+    let expected = digest(object)?;
+    let Some(meta) = meta else { return Err(JobError::Later(Duration::from_secs(1))) };
+    if meta.sha256 != Some(expected) {
+        return Err(JobError::Retry("the replica's checksum is missing or differs from the ledger's".to_owned()));
+    }
+    let stored = Stored { etag: meta.etag, version_id: meta.version_id };
+    app.transaction::<_, DbErr, _, _>(async |tx| {
+        let live = store::lock(&tx, object.id).await?.is_some_and(|object| object.state == State::Live);
+        if live { store::set_verified(&tx, object.id, site, &stored, app.db.now(&tx).await?).await } else { Ok(()) }
+    })
+    .await?;
+    Ok(())
+}
+
+/// As much as travels in memory rather than through a temporary file.
+const IN_MEMORY: i64 = 1024 * 1024;
+
+/// Either way the bytes are held to the ledger's SHA-256.
+async fn fetch(app: &App, object: &object::Model, site: Site) -> Result<(Body, Option<tempfile::TempPath>), Fault> {
+    if object.bytes > IN_MEMORY {
+        let path = spool(app, object, site).await?;
+        return Ok((Body::File(path.to_path_buf()), Some(path)));
+    }
+    let mut memory = Vec::with_capacity(usize::try_from(object.bytes).unwrap_or(0));
+    read(app, object, site, &mut memory).await?;
+    Ok((Body::Memory(memory.into()), None))
+}
+
+pub(super) async fn spool(app: &App, object: &object::Model, site: Site) -> Result<tempfile::TempPath, Fault> {
+    let (file, path) = app.spool().map_err(Fault::internal)?.into_parts();
+    let mut file = tokio::fs::File::from_std(file);
+    read(app, object, site, &mut file).await?;
+    Ok(path)
+}
+
+async fn read(app: &App, object: &object::Model, site: Site, to: &mut (impl AsyncWrite + Unpin)) -> Result<(), Fault> {
+    let place = || format!("{} at the {} site", object.key, site.as_str());
+    let found = app.stores.at(site).get(&object.key, None).await?;
+    let mut stream = found.ok_or_else(|| Fault::Internal(format!("no {}", place())))?.body;
+    let mut hash = Context::new(&SHA256);
+    while let Some(chunk) = stream.try_next().await? {
+        hash.update(&chunk);
+        to.write_all(&chunk).await.map_err(Fault::internal)?;
+    }
+    to.flush().await.map_err(Fault::internal)?;
+    if hash.finish().as_ref() == object.sha256 {
+        Ok(())
+    } else {
+        Err(Fault::Internal(format!("{} differs from the ledger", place())))
+    }
+}
+
+fn digest(object: &object::Model) -> Result<[u8; 32], JobError> {
+    object.sha256.as_slice().try_into().map_err(|_| JobError::Fail("the ledger's SHA-256 is not 32 bytes".to_owned()))
+}
+
+/// Deletes a doomed object at every site and confirms that it is gone.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Erase {
+    pub object: Uuid,
+}
+
+#[async_trait]
+impl Job for Erase {
+    const KIND: &'static str = "ledger.erase";
+
+    async fn run(&self, app: &App) -> Result<(), JobError> {
+        let Some(object) = store::find(app.db.read(), self.object).await? else { return Ok(()) };
+        if !matches!(object.state, State::Deleting | State::Erased) {
+            return Ok(());
+        }
+        // Read before deleting: an intent needs a live or pending row, so none can be added from here on.
+        let deadline = store::last_deadline(app.db.read(), object.id).await?;
+        for site in Site::ALL {
+            app.stores.at(site).delete(&object.key).await?;
+        }
+        app.purger
+            .purge(std::slice::from_ref(&object.key), &object.id.to_string())
+            .await
+            .map_err(|error| JobError::Retry(format!("cannot purge the CDN: {error}")))?;
+        if let Some(deadline) = deadline {
+            let provable = deadline.plus(app.config.ledger.erase_margin);
+            let now = app.db.now(app.db.read()).await?;
+            if now <= provable {
+                // The writer's reply may come sooner than its deadline.
+                return Err(JobError::Later(provable.since(now).min(Duration::from_secs(1))));
+            }
+        }
+        for site in Site::ALL {
+            match app.stores.at(site).look(&object.key).await? {
+                Presence::Gone => {}
+                Presence::Present { versions, markers, uploads } => {
+                    return Err(JobError::Retry(format!(
+                        "{} is still at the {} site: {versions} versions, {markers} markers, {uploads} uploads",
+                        object.key,
+                        site.as_str()
+                    )));
+                }
+            }
+            if object.state == State::Deleting {
+                app.db
+                    .transaction::<_, DbErr, _, _>(async |tx| {
+                        store::set_gone(&tx, object.id, site, app.db.now(&tx).await?).await
+                    })
+                    .await?;
+            }
+        }
+        if object.state == State::Deleting {
+            app.db
+                .transaction::<_, DbErr, _, _>(async |tx| {
+                    let still = store::lock(&tx, object.id).await?;
+                    if still.is_some_and(|object| object.state == State::Deleting) {
+                        store::set_erased(&tx, object.id, app.db.now(&tx).await?).await?;
+                    }
+                    Ok(())
+                })
+                .await?;
+        }
+        Ok(())
+    }
+}
+
+/// Finds what a crash left behind: writes never finished, erasures and copies whose job is gone.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Sweep {}
+
+#[async_trait]
+impl Job for Sweep {
+    const KIND: &'static str = "ledger.sweep";
+
+    async fn run(&self, app: &App) -> Result<(), JobError> {
+        let now = app.db.now(app.db.read()).await?;
+        let settings = &app.config.ledger;
+        let given_up = now.minus(app.config.objects.write_timeout).minus(settings.abandoned_after);
+        for object in store::abandoned(app.db.read(), given_up).await? {
+            tracing::info!(%object, "a write was never finished; erasing what it left");
+            app.transaction::<_, DbErr, _, _>(async |tx| {
+                let pending = store::lock(&tx, object).await?.is_some_and(|object| object.state == State::Pending);
+                if pending { doom(app, &tx, &[object], None, Reason::Abandoned).await.map(drop) } else { Ok(()) }
+            })
+            .await?;
+        }
+        let stuck = now.minus(app.config.jobs.backoff_max).minus(app.config.objects.write_timeout);
+        for object in store::unproven(app.db.read(), stuck).await? {
+            app.transaction::<_, DbErr, _, _>(async |tx| {
+                enqueue_unique(app, &tx, &Erase { object }, &format!("erase:{object}")).await
+            })
+            .await?;
+        }
+        for object in store::uncopied(app.db.read(), stuck).await? {
+            app.transaction::<_, DbErr, _, _>(async |tx| {
+                enqueue_unique(app, &tx, &Replicate { object }, &format!("replicate:{object}")).await
+            })
+            .await?;
+        }
+        let ended = now.minus(settings.erase_margin);
+        app.db.transaction::<_, DbErr, _, _>(async |tx| store::clear_old_intents(&tx, ended).await).await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,288 @@
+//! The ledger: one row per S3 object, written before its first byte, kept after its last copy is gone.
+//!
+//! `pending → live → deleting → erased`, and `pending → deleting` for writes that were never finished.
+
+pub mod graphql;
+mod jobs;
+mod store;
+
+use entity::{
+    Timestamp, object,
+    object::{Kind, Reason, State},
+    object_copy,
+    object_copy::Site,
+};
+use sea_orm::{ConnectionTrait, DbErr};
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use crate::{
+    adapters::objects::{Body, PutObject, Sha256, Stored, keys::ObjectKey},
+    app::App,
+    config::Config,
+    db::{
+        Tx,
+        page::{Page, PageRequest, Position},
+    },
+    error::Fault,
+    jobs::Registry,
+    viewer::Viewer,
+};
+
+/// Bytes about to be written, and whose they are.
+#[derive(Clone, Debug)]
+pub struct NewObject {
+    pub kind: Kind,
+    pub bytes: u64,
+    pub sha256: Sha256,
+    pub content_type: String,
+    pub user_id: Option<Uuid>,
+    pub file_id: Option<Uuid>,
+}
+
+/// Bytes that the primary has confirmed, whose ledger row is still pending: [`make_live`] or [`give_up`] comes next.
+/// Where neither does, the sweeper erases them.
+#[derive(Clone, Debug)]
+pub struct Written {
+    pub object: object::Model,
+    roles: Roles,
+    intent: Uuid,
+    stored: Stored,
+}
+
+/// Which site is the primary, and since which promotion.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Roles {
+    pub primary: Site,
+    pub epoch: i64,
+}
+
+impl Written {
+    /// Where the bytes are.
+    #[must_use]
+    pub fn site(&self) -> Site {
+        self.roles.primary
+    }
+}
+
+impl Roles {
+    #[must_use]
+    pub fn replica(self) -> Site {
+        match self.primary {
+            Site::First => Site::Second,
+            Site::Second => Site::First,
+        }
+    }
+}
+
+/// What a deletion did: held objects stay until their hold ends.
+#[derive(Clone, Debug, Default)]
+pub struct Doomed {
+    pub deleting: Vec<object::Model>,
+    pub held: Vec<object::Model>,
+}
+
+/// What one erasure has proven so far.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Erasure {
+    pub object: object::Model,
+    pub primary_confirmed_at: Option<Timestamp>,
+    pub replica_confirmed_at: Option<Timestamp>,
+}
+
+/// Which erasures are wanted.
+#[derive(Clone, Debug, Default)]
+pub struct ErasureFilter {
+    pub file_id: Option<Uuid>,
+    /// `true`: proven at both sites; `false`: still under way.
+    pub erased: Option<bool>,
+}
+
+pub fn register(registry: &mut Registry, config: &Config) -> Result<(), serde_json::Error> {
+    registry.register::<jobs::Replicate>();
+    registry.register::<jobs::Erase>();
+    registry.schedule(config.ledger.sweep_interval, &jobs::Sweep {})
+}
+
+pub async fn roles(connection: &impl ConnectionTrait) -> Result<Roles, DbErr> {
+    store::roles(connection).await
+}
+
+/// Writes one object to the primary: ledger row and intent first, then the bytes, held to their length and SHA-256.
+pub async fn write(app: &App, new: NewObject, body: Body) -> Result<Written, Fault> {
+    let started = Instant::now();
+    let timeout = app.config.objects.write_timeout;
+    let key = ObjectKey::new(new.kind);
+    let (object, roles, intent) = app
+        .db
+        .transaction::<_, DbErr, _, _>(async |tx| {
+            let roles = store::roles(&tx).await?;
+            let object = store::insert_pending(&tx, key, &new, app.now()).await?;
+            let deadline = app.db.now(&tx).await?.plus(timeout);
+            let intent = store::insert_intent(&tx, object.id, roles.primary, deadline).await?;
+            Ok((object, roles, intent))
+        })
+        .await?;
+    let put = PutObject {
+        key: object.key.clone(),
+        body,
+        bytes: new.bytes,
+        sha256: new.sha256,
+        content_type: new.content_type.clone(),
+    };
+    // Measured from before the deadline was set, so that the write ends before it.
+    let remaining = timeout.saturating_sub(started.elapsed());
+    match app.stores.at(roles.primary).put(put, remaining).await {
+        Ok(stored) => Ok(Written { object, roles, intent, stored }),
+        Err(error) => {
+            let cleared = error.is_definite().then_some(intent);
+            abandon(app, object.id, cleared).await;
+            Err(error.into())
+        }
+    }
+}
+
+/// Makes written bytes part of the caller's transaction. `false`: the row was doomed or the primary changed meanwhile;
+/// the bytes are being erased, and the caller fails with something retryable.
+pub async fn make_live(app: &App, tx: &Tx, written: &Written) -> Result<bool, DbErr> {
+    let object = store::lock(tx, written.object.id).await?;
+    let now = app.db.now(tx).await?;
+    store::clear_intent(tx, written.intent).await?;
+    let pending = object.is_some_and(|object| object.state == State::Pending);
+    if !pending || store::roles(tx).await? != written.roles {
+        doom(app, tx, &[written.object.id], None, Reason::Abandoned).await?;
+        jobs::rearm(app, tx, written.object.id).await?;
+        return Ok(false);
+    }
+    store::set_live(tx, written.object.id, now).await?;
+    store::set_verified(tx, written.object.id, written.roles.primary, &written.stored, now).await?;
+    crate::jobs::enqueue(app, tx, &jobs::Replicate { object: written.object.id }).await?;
+    Ok(true)
+}
+
+/// Erases written bytes that no row will point to. Its failure is only logged: the sweeper finds them.
+pub async fn give_up(app: &App, written: &Written) {
+    abandon(app, written.object.id, Some(written.intent)).await;
+}
+
+async fn abandon(app: &App, object: Uuid, definite: Option<Uuid>) {
+    let outcome = app
+        .transaction::<_, DbErr, _, _>(async |tx| {
+            if let Some(intent) = definite {
+                store::clear_intent(&tx, intent).await?;
+            }
+            // Only where no transaction took it: a lost reply to COMMIT looks like a failure.
+            let pending = store::lock(&tx, object).await?.is_some_and(|object| object.state == State::Pending);
+            if pending { doom(app, &tx, &[object], None, Reason::Abandoned).await.map(drop) } else { Ok(()) }
+        })
+        .await;
+    if let Err(error) = outcome {
+        tracing::warn!(%error, %object, "an unfinished write is left to the sweeper");
+    }
+}
+
+/// Dooms objects in the caller's transaction: live and pending ones become `deleting` and are erased at every site.
+pub async fn doom(
+    app: &App,
+    tx: &Tx,
+    objects: &[Uuid],
+    requested_by: Option<Uuid>,
+    reason: Reason,
+) -> Result<Doomed, DbErr> {
+    let now = app.db.now(tx).await?;
+    let mut doomed = Doomed::default();
+    for object in store::lock_many(tx, objects).await? {
+        if !matches!(object.state, State::Live | State::Pending) {
+            continue;
+        }
+        if object.holds > 0 {
+            store::set_due(tx, object.id, now).await?;
+            doomed.held.push(object);
+            continue;
+        }
+        store::set_deleting(tx, object.id, requested_by, reason, now).await?;
+        jobs::rearm(app, tx, object.id).await?;
+        doomed.deleting.push(object::Model {
+            state: State::Deleting,
+            requested_by,
+            requested_at: Some(now),
+            reason: Some(reason),
+            ..object
+        });
+    }
+    Ok(doomed)
+}
+
+/// Brings a live object's bytes into a temporary file, from the first site that has them unaltered.
+pub async fn spool(app: &App, object: Uuid) -> Result<tempfile::TempPath, Fault> {
+    let object = store::find(app.db.read(), object).await?.filter(|object| object.state == State::Live);
+    let object = object.ok_or_else(|| Fault::Internal("the object is not live".to_owned()))?;
+    let roles = store::roles(app.db.read()).await?;
+    match jobs::spool(app, &object, roles.primary).await {
+        Ok(path) => Ok(path),
+        Err(error) => {
+            tracing::warn!(%error, key = %object.key, "the primary cannot be read; trying the replica");
+            jobs::spool(app, &object, roles.replica()).await
+        }
+    }
+}
+
+/// The objects of a file, whatever became of them.
+pub async fn of_file(connection: &impl ConnectionTrait, file: Uuid) -> Result<Vec<object::Model>, DbErr> {
+    store::of_file(connection, file).await
+}
+
+/// Where the copies of these objects are. The caller has authorised the objects.
+pub async fn copies(connection: &impl ConnectionTrait, objects: &[Uuid]) -> Result<Vec<object_copy::Model>, DbErr> {
+    store::copies(connection, objects).await
+}
+
+/// Erasures, newest request first: one's own, for operators and admins everyone's.
+pub async fn erasures(
+    app: &App,
+    viewer: &Viewer,
+    filter: &ErasureFilter,
+    page: &PageRequest<Position<Timestamp>>,
+) -> Result<Page<Erasure>, Fault> {
+    let user = if viewer.operator().is_ok() { None } else { Some(viewer.person()?.user_id) };
+    let objects = store::requested(app.db.read(), user, filter, page).await?;
+    let erasures = with_confirmations(app, objects.items).await?;
+    Ok(Page { items: erasures, has_previous: objects.has_previous, has_next: objects.has_next })
+}
+
+/// One erasure, where the viewer may see it.
+pub async fn erasure(app: &App, viewer: &Viewer, object: Uuid) -> Result<Option<Erasure>, Fault> {
+    let Some(found) = store::find(app.db.read(), object).await? else { return Ok(None) };
+    let own = viewer.user_id().is_some() && viewer.user_id() == found.user_id;
+    if found.requested_at.is_none() || !(own || viewer.operator().is_ok()) {
+        return Ok(None);
+    }
+    Ok(with_confirmations(app, vec![found]).await?.pop())
+}
+
+/// The erasures of objects that the caller has authorised.
+pub async fn with_confirmations(app: &App, objects: Vec<object::Model>) -> Result<Vec<Erasure>, Fault> {
+    let roles = store::roles(app.db.read()).await?;
+    let ids: Vec<Uuid> = objects.iter().map(|object| object.id).collect();
+    let copies = store::copies(app.db.read(), &ids).await?;
+    let gone_at = |object: Uuid, site: Site| {
+        copies.iter().find(|copy| copy.object_id == object && copy.site == site).and_then(|copy| copy.gone_at)
+    };
+    Ok(objects
+        .into_iter()
+        .map(|object| Erasure {
+            primary_confirmed_at: gone_at(object.id, roles.primary),
+            replica_confirmed_at: gone_at(object.id, roles.replica()),
+            object,
+        })
+        .collect())
+}
+
+/// The live object of this key: what a download may be served from.
+pub async fn find_live(app: &App, key: &str) -> Result<Option<object::Model>, DbErr> {
+    if key.parse::<ObjectKey>().is_err() {
+        return Ok(None);
+    }
+    let object = store::by_key(app.db.read(), key).await?;
+    Ok(object.filter(|object| object.state == State::Live))
+}

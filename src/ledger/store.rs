@@ -1,0 +1,347 @@
+//! Queries over `object`, `object_copy`, `write_intent` and `site_role`.
+
+use entity::{
+    Timestamp, object,
+    object::{Reason, State},
+    object_copy,
+    object_copy::{Proof, Site},
+    site_role, write_intent,
+};
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, Order, QueryFilter, QueryOrder,
+    QuerySelect, QueryTrait, sea_query::Expr,
+};
+use uuid::Uuid;
+
+use super::{ErasureFilter, NewObject, Roles};
+use crate::{
+    adapters::objects::{Stored, keys::ObjectKey},
+    db::{
+        Tx,
+        page::{self, Page, PageRequest, Position},
+    },
+};
+
+pub(super) async fn roles(connection: &impl ConnectionTrait) -> Result<Roles, DbErr> {
+    let row = site_role::Entity::find()
+        .filter(site_role::Column::Role.eq(site_role::Role::Primary))
+        .one(connection)
+        .await?
+        .ok_or_else(|| DbErr::RecordNotFound("no site is the primary".to_owned()))?;
+    Ok(Roles { primary: row.site, epoch: row.epoch })
+}
+
+pub(super) async fn insert_pending(
+    tx: &Tx,
+    key: ObjectKey,
+    new: &NewObject,
+    now: Timestamp,
+) -> Result<object::Model, DbErr> {
+    let row = object::Model {
+        id: key.id,
+        key: key.to_string(),
+        kind: new.kind,
+        state: State::Pending,
+        bytes: i64::try_from(new.bytes).unwrap_or(i64::MAX),
+        sha256: new.sha256.to_vec(),
+        content_type: new.content_type.clone(),
+        holds: 0,
+        due_at: None,
+        user_id: new.user_id,
+        file_id: new.file_id,
+        created_at: now,
+        live_at: None,
+        requested_by: None,
+        requested_at: None,
+        reason: None,
+        erased_at: None,
+    };
+    let insert = object::ActiveModel {
+        id: Set(row.id),
+        key: Set(row.key.clone()),
+        kind: Set(row.kind),
+        state: Set(row.state),
+        bytes: Set(row.bytes),
+        sha256: Set(row.sha256.clone()),
+        content_type: Set(row.content_type.clone()),
+        holds: Set(0),
+        due_at: Set(None),
+        user_id: Set(row.user_id),
+        file_id: Set(row.file_id),
+        created_at: Set(row.created_at),
+        live_at: Set(None),
+        requested_by: Set(None),
+        requested_at: Set(None),
+        reason: Set(None),
+        erased_at: Set(None),
+    };
+    object::Entity::insert(insert).exec_without_returning(tx).await?;
+    let copies = Site::ALL.map(|site| object_copy::ActiveModel {
+        object_id: Set(row.id),
+        site: Set(site),
+        state: Set(object_copy::State::Awaiting),
+        etag: Set(None),
+        version_id: Set(None),
+        proof: Set(None),
+        verified_at: Set(None),
+        gone_at: Set(None),
+    });
+    object_copy::Entity::insert_many(copies).exec_without_returning(tx).await?;
+    Ok(row)
+}
+
+pub(super) async fn insert_intent(tx: &Tx, object: Uuid, site: Site, deadline: Timestamp) -> Result<Uuid, DbErr> {
+    let id = Uuid::now_v7();
+    let row =
+        write_intent::ActiveModel { id: Set(id), object_id: Set(object), site: Set(site), deadline: Set(deadline) };
+    write_intent::Entity::insert(row).exec_without_returning(tx).await?;
+    Ok(id)
+}
+
+pub(super) async fn clear_intent(tx: &Tx, intent: Uuid) -> Result<(), DbErr> {
+    write_intent::Entity::delete_by_id(intent).exec(tx).await?;
+    Ok(())
+}
+
+/// The last deadline of any write that may still be under way.
+pub(super) async fn last_deadline(connection: &impl ConnectionTrait, object: Uuid) -> Result<Option<Timestamp>, DbErr> {
+    let intent = write_intent::Entity::find()
+        .filter(write_intent::Column::ObjectId.eq(object))
+        .order_by_desc(write_intent::Column::Deadline)
+        .one(connection)
+        .await?;
+    Ok(intent.map(|intent| intent.deadline))
+}
+
+/// Forgets writes that ended before `time`, but for objects whose erasure still waits on them.
+pub(super) async fn clear_old_intents(tx: &Tx, time: Timestamp) -> Result<u64, DbErr> {
+    let settled = object::Entity::find()
+        .select_only()
+        .column(object::Column::Id)
+        .filter(object::Column::State.is_in([State::Live, State::Erased]))
+        .into_query();
+    let outcome = write_intent::Entity::delete_many()
+        .filter(write_intent::Column::Deadline.lt(time))
+        .filter(write_intent::Column::ObjectId.in_subquery(settled))
+        .exec(tx)
+        .await?;
+    Ok(outcome.rows_affected)
+}
+
+pub(super) async fn find(connection: &impl ConnectionTrait, id: Uuid) -> Result<Option<object::Model>, DbErr> {
+    object::Entity::find_by_id(id).one(connection).await
+}
+
+pub(super) async fn by_key(connection: &impl ConnectionTrait, key: &str) -> Result<Option<object::Model>, DbErr> {
+    object::Entity::find().filter(object::Column::Key.eq(key)).one(connection).await
+}
+
+pub(super) async fn lock(tx: &Tx, id: Uuid) -> Result<Option<object::Model>, DbErr> {
+    object::Entity::find_by_id(id).lock_exclusive().one(tx).await
+}
+
+/// Locked in id order, so that two deletions of overlapping sets do not wait for each other.
+pub(super) async fn lock_many(tx: &Tx, ids: &[Uuid]) -> Result<Vec<object::Model>, DbErr> {
+    object::Entity::find()
+        .filter(object::Column::Id.is_in(ids.iter().copied()))
+        .order_by_asc(object::Column::Id)
+        .lock_exclusive()
+        .all(tx)
+        .await
+}
+
+pub(super) async fn set_live(tx: &Tx, id: Uuid, now: Timestamp) -> Result<(), DbErr> {
+    update_one(
+        object::Entity::update_many()
+            .col_expr(object::Column::State, Expr::value(State::Live))
+            .col_expr(object::Column::LiveAt, Expr::value(now))
+            .filter(object::Column::Id.eq(id))
+            .filter(object::Column::State.eq(State::Pending)),
+        tx,
+    )
+    .await
+}
+
+pub(super) async fn set_deleting(
+    tx: &Tx,
+    id: Uuid,
+    requested_by: Option<Uuid>,
+    reason: Reason,
+    now: Timestamp,
+) -> Result<(), DbErr> {
+    update_one(
+        object::Entity::update_many()
+            .col_expr(object::Column::State, Expr::value(State::Deleting))
+            .col_expr(object::Column::RequestedBy, Expr::value(requested_by))
+            .col_expr(object::Column::RequestedAt, Expr::value(now))
+            .col_expr(object::Column::Reason, Expr::value(reason))
+            .filter(object::Column::Id.eq(id))
+            .filter(object::Column::State.is_in([State::Live, State::Pending]))
+            .filter(object::Column::Holds.eq(0)),
+        tx,
+    )
+    .await
+}
+
+pub(super) async fn set_due(tx: &Tx, id: Uuid, now: Timestamp) -> Result<(), DbErr> {
+    update_one(
+        object::Entity::update_many()
+            .col_expr(object::Column::DueAt, Expr::value(now))
+            .filter(object::Column::Id.eq(id))
+            .filter(object::Column::Holds.gt(0)),
+        tx,
+    )
+    .await
+}
+
+pub(super) async fn set_verified(
+    tx: &Tx,
+    object: Uuid,
+    site: Site,
+    stored: &Stored,
+    now: Timestamp,
+) -> Result<(), DbErr> {
+    update_one(
+        object_copy::Entity::update_many()
+            .col_expr(object_copy::Column::State, Expr::value(object_copy::State::Verified))
+            .col_expr(object_copy::Column::Etag, Expr::value(stored.etag.as_str()))
+            .col_expr(object_copy::Column::VersionId, Expr::value(stored.version_id.clone()))
+            // The store checked our SHA-256 before it accepted the write.
+            .col_expr(object_copy::Column::Proof, Expr::value(Proof::Checksum))
+            .col_expr(object_copy::Column::VerifiedAt, Expr::value(now))
+            .filter(object_copy::Column::ObjectId.eq(object))
+            .filter(object_copy::Column::Site.eq(site)),
+        tx,
+    )
+    .await
+}
+
+pub(super) async fn set_gone(tx: &Tx, object: Uuid, site: Site, now: Timestamp) -> Result<(), DbErr> {
+    update_one(
+        object_copy::Entity::update_many()
+            .col_expr(object_copy::Column::State, Expr::value(object_copy::State::Gone))
+            .col_expr(object_copy::Column::GoneAt, Expr::value(now))
+            .filter(object_copy::Column::ObjectId.eq(object))
+            .filter(object_copy::Column::Site.eq(site)),
+        tx,
+    )
+    .await
+}
+
+pub(super) async fn set_erased(tx: &Tx, id: Uuid, now: Timestamp) -> Result<(), DbErr> {
+    write_intent::Entity::delete_many().filter(write_intent::Column::ObjectId.eq(id)).exec(tx).await?;
+    update_one(
+        object::Entity::update_many()
+            .col_expr(object::Column::State, Expr::value(State::Erased))
+            .col_expr(object::Column::ErasedAt, Expr::value(now))
+            .filter(object::Column::Id.eq(id))
+            .filter(object::Column::State.eq(State::Deleting)),
+        tx,
+    )
+    .await
+}
+
+/// A lost race is an error, never silence.
+async fn update_one<E: EntityTrait>(update: sea_orm::UpdateMany<E>, tx: &Tx) -> Result<(), DbErr> {
+    match update.exec(tx).await?.rows_affected {
+        1 => Ok(()),
+        _ => Err(DbErr::RecordNotUpdated),
+    }
+}
+
+pub(super) async fn of_file(connection: &impl ConnectionTrait, file: Uuid) -> Result<Vec<object::Model>, DbErr> {
+    object::Entity::find()
+        .filter(object::Column::FileId.eq(file))
+        .order_by_asc(object::Column::Id)
+        .all(connection)
+        .await
+}
+
+pub(super) async fn copies(
+    connection: &impl ConnectionTrait,
+    objects: &[Uuid],
+) -> Result<Vec<object_copy::Model>, DbErr> {
+    object_copy::Entity::find()
+        .filter(object_copy::Column::ObjectId.is_in(objects.iter().copied()))
+        .order_by_asc(object_copy::Column::Site)
+        .all(connection)
+        .await
+}
+
+pub(super) async fn requested(
+    connection: &impl ConnectionTrait,
+    user: Option<Uuid>,
+    filter: &ErasureFilter,
+    page: &PageRequest<Position<Timestamp>>,
+) -> Result<Page<object::Model>, DbErr> {
+    let mut condition = Condition::all().add(object::Column::RequestedAt.is_not_null());
+    if let Some(user) = user {
+        condition = condition.add(object::Column::UserId.eq(user));
+    }
+    if let Some(file) = filter.file_id {
+        condition = condition.add(object::Column::FileId.eq(file));
+    }
+    condition = match filter.erased {
+        Some(true) => condition.add(object::Column::State.eq(State::Erased)),
+        Some(false) => condition.add(object::Column::State.eq(State::Deleting)),
+        None => condition,
+    };
+    let select = object::Entity::find().filter(condition);
+    let rows = page::keyset(select, object::Column::RequestedAt, object::Column::Id, Order::Desc, page)
+        .all(connection)
+        .await?;
+    Ok(page.finish(rows))
+}
+
+/// Pending objects made before `time`: their writers are gone.
+pub(super) async fn abandoned(connection: &impl ConnectionTrait, time: Timestamp) -> Result<Vec<Uuid>, DbErr> {
+    ids(
+        object::Entity::find()
+            .filter(object::Column::State.eq(State::Pending))
+            .filter(object::Column::CreatedAt.lt(time)),
+        connection,
+    )
+    .await
+}
+
+/// Objects whose erasure was requested before `time` and is not proven.
+pub(super) async fn unproven(connection: &impl ConnectionTrait, time: Timestamp) -> Result<Vec<Uuid>, DbErr> {
+    ids(
+        object::Entity::find()
+            .filter(object::Column::State.eq(State::Deleting))
+            .filter(object::Column::RequestedAt.lt(time)),
+        connection,
+    )
+    .await
+}
+
+/// Live objects older than `time` that wait for a copy.
+pub(super) async fn uncopied(connection: &impl ConnectionTrait, time: Timestamp) -> Result<Vec<Uuid>, DbErr> {
+    let awaiting = object_copy::Entity::find()
+        .select_only()
+        .column(object_copy::Column::ObjectId)
+        .filter(object_copy::Column::State.eq(object_copy::State::Awaiting))
+        .into_query();
+    ids(
+        object::Entity::find()
+            .filter(object::Column::State.eq(State::Live))
+            .filter(object::Column::LiveAt.lt(time))
+            .filter(object::Column::Id.in_subquery(awaiting)),
+        connection,
+    )
+    .await
+}
+
+/// A sweep's batch.
+const BATCH: u64 = 500;
+
+async fn ids(select: sea_orm::Select<object::Entity>, connection: &impl ConnectionTrait) -> Result<Vec<Uuid>, DbErr> {
+    select
+        .select_only()
+        .column(object::Column::Id)
+        .order_by_asc(object::Column::Id)
+        .limit(BATCH)
+        .into_tuple()
+        .all(connection)
+        .await
+}
