@@ -1,6 +1,6 @@
 //! App: everything a service needs, and the only place that chooses adapters.
 
-use std::{future::Future, sync::Arc};
+use std::{fs, future::Future, io, os::unix::fs::DirBuilderExt as _, sync::Arc};
 
 use entity::{Timestamp, object_copy::Site};
 use sea_orm::DbErr;
@@ -8,14 +8,17 @@ use tokio::sync::Notify;
 
 use crate::{
     adapters::{
-        alert_sink::AlertSink,
-        cdn::{CachePurger, UrlSigner},
+        alert_sink::{AlertSink, LogSink, SnsSink},
+        aws::Access,
+        cdn::{CachePurger, CloudFrontPurger, KeyError, NoPurger, SigningKey, UrlSigner},
         objects::ObjectStore,
     },
     clock::Clock,
-    config::Config,
-    db::{AsDbErr, Db, Tx},
+    config::{Config, Sink},
+    db::{AsDbErr, ConnectError, Db, Tx},
+    embedded::{edge::EdgeCache, keys},
     images::Images,
+    password::PasswordHasher,
 };
 
 /// Shared by every request and job. Cheap to clone.
@@ -32,6 +35,7 @@ pub struct Parts {
     pub signer: UrlSigner,
     pub purger: Arc<dyn CachePurger>,
     pub images: Images,
+    pub password_hasher: PasswordHasher,
     /// Wakes this process's job worker.
     pub wake: Notify,
 }
@@ -73,11 +77,16 @@ impl App {
         self.clock.now()
     }
 
-    /// A temporary file for bytes on their way through, on the data folder's disk; unlinked when dropped.
-    pub fn spool(&self) -> std::io::Result<tempfile::NamedTempFile> {
+    /// Where bytes wait on their way through, on the data folder's disk.
+    pub fn spool_dir(&self) -> io::Result<std::path::PathBuf> {
         let folder = self.config.data_dir.join("tmp");
-        std::fs::create_dir_all(&folder)?;
-        tempfile::NamedTempFile::new_in(folder)
+        fs::create_dir_all(&folder)?;
+        Ok(folder)
+    }
+
+    /// A temporary file in [`App::spool_dir`]; unlinked when dropped.
+    pub fn spool(&self) -> io::Result<tempfile::NamedTempFile> {
+        tempfile::NamedTempFile::new_in(self.spool_dir()?)
     }
 
     /// [`Db::transaction`], and then wakes the worker for the jobs that the transaction may have enqueued.
@@ -90,5 +99,99 @@ impl App {
         let value = self.db.transaction(work).await?;
         self.wake.notify_one();
         Ok(value)
+    }
+}
+
+/// Why a server cannot start. Says what to do where that is known.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error("cannot use the data folder {path}: {error}")]
+    DataDir { path: String, error: io::Error },
+    #[error(transparent)]
+    Database(#[from] ConnectError),
+    #[error("the database cannot be used: {0}")]
+    Schema(#[from] DbErr),
+    #[error("downloads.private_key_file {path}: {reason}")]
+    SigningKey { path: String, reason: String },
+    #[error(transparent)]
+    EmbeddedKey(#[from] keys::KeyFileError),
+    #[error(transparent)]
+    BaseUrl(#[from] crate::adapters::cdn::BadBaseUrl),
+    #[error(transparent)]
+    Passwords(#[from] crate::password::InvalidHashSettings),
+}
+
+/// What a server knows only once its listeners are open.
+pub struct Surroundings {
+    pub stores: Stores,
+    /// Where this process serves downloads, used where `downloads.base_url` is empty.
+    pub edge_url: String,
+    /// The edge's cache, where this process has one.
+    pub edge_cache: Option<EdgeCache>,
+}
+
+/// Makes the data folder, readable by its owner only.
+pub fn prepare_data_dir(config: &Config) -> Result<(), StartError> {
+    let failed = |error| StartError::DataDir { path: config.data_dir.display().to_string(), error };
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(&config.data_dir).map_err(failed)
+}
+
+/// The signing key and its id: the configured file, or the embedded one.
+pub fn signing_key(config: &Config) -> Result<(SigningKey, String), StartError> {
+    let settings = &config.downloads;
+    if settings.private_key_file.is_empty() {
+        let embedded = keys::load_or_create(&config.data_dir)?;
+        return Ok((embedded.key, non_empty(&settings.key_pair_id).unwrap_or(embedded.id)));
+    }
+    let path = settings.private_key_file.clone();
+    let refuse = |reason: String| StartError::SigningKey { path: path.clone(), reason };
+    let pem = fs::read_to_string(&path).map_err(|error| refuse(error.to_string()))?;
+    let key = SigningKey::from_pem(&pem).map_err(|error: KeyError| refuse(error.to_string()))?;
+    let id = match non_empty(&settings.key_pair_id) {
+        Some(id) => id,
+        None => keys::id_of(&key).map_err(|error| refuse(error.to_string()))?,
+    };
+    Ok((key, id))
+}
+
+fn non_empty(text: &str) -> Option<String> {
+    (!text.is_empty()).then(|| text.to_owned())
+}
+
+impl App {
+    /// Connects, migrates where `database.migrate`, and chooses the adapters that the settings name.
+    pub async fn start(config: Config, clock: Clock, around: Surroundings) -> Result<Self, StartError> {
+        let db = Db::connect(&config.database, &config.data_dir, clock.clone()).await?;
+        if config.database.migrate {
+            db.migrate().await?;
+        }
+        let (key, key_pair_id) = signing_key(&config)?;
+        let downloads = &config.downloads;
+        let base_url = non_empty(&downloads.base_url).unwrap_or(around.edge_url);
+        let signer = UrlSigner::new(key, key_pair_id, &base_url, downloads.window, downloads.max_ttl)?;
+        let purger: Arc<dyn CachePurger> = match around.edge_cache {
+            _ if !downloads.distribution_id.is_empty() => {
+                let access = Access { region: "us-east-1".to_owned(), ..Access::default() };
+                Arc::new(CloudFrontPurger::connect(&access, &downloads.distribution_id).await)
+            }
+            Some(cache) => Arc::new(cache),
+            None => Arc::new(NoPurger),
+        };
+        let alert_sink: Arc<dyn AlertSink> = match config.alerts.sink {
+            Sink::Log => Arc::new(LogSink),
+            Sink::Sns => Arc::new(SnsSink::connect(&Access::from(&config.alerts), &config.alerts.topic_arn).await),
+        };
+        Ok(Self::new(Parts {
+            images: Images::new((&config.images).into()),
+            password_hasher: PasswordHasher::new(&config.accounts)?,
+            stores: around.stores,
+            config,
+            clock,
+            db,
+            alert_sink,
+            signer,
+            purger,
+            wake: Notify::new(),
+        }))
     }
 }

@@ -23,6 +23,8 @@ pub mod error;
 
 pub mod images;
 
+pub mod password;
+
 pub mod app;
 
 pub mod graphql;
@@ -33,9 +35,13 @@ pub mod events;
 
 pub mod alerts;
 
+pub mod accounts;
+
 pub mod ledger;
 
 pub mod files;
+
+pub mod compose;
 
 pub mod http;
 

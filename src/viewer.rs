@@ -1,4 +1,6 @@
-//! Who asks. Every service takes one.
+//! Who asks, and from where. Every service takes a viewer.
+
+use std::net::IpAddr;
 
 use entity::user::Role;
 use uuid::Uuid;
@@ -19,6 +21,15 @@ pub struct Identity {
     pub user_id: Uuid,
     pub role: Role,
     pub session_id: Uuid,
+}
+
+/// Where a request came from. The default is a caller in this process: no address, so nothing to throttle by.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RequestInfo {
+    /// The client's, as the configured proxies tell it.
+    pub address: Option<IpAddr>,
+    /// The header as sent; may be of any length.
+    pub user_agent: String,
 }
 
 /// The caller may not do this.

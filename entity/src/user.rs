@@ -10,7 +10,7 @@ use crate::Timestamp;
 pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: Uuid,
-    /// As its owner typed it (NFC).
+    /// As its owner typed it, in NFKC.
     pub username: String,
     /// RFC 8265 UsernameCaseMapped: what is unique.
     #[sea_orm(unique)]

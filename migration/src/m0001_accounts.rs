@@ -30,6 +30,7 @@ impl MigrationTrait for Migration {
         .await?;
         unique(m, "user", "user_username_key", &["username_key"]).await?;
         unique(m, "user", "user_email_key", &["email_key"]).await?;
+        index(m, "user", "user_role", &["role"]).await?;
         m.create_table(
             table("session")
                 .col(id("id").primary_key())

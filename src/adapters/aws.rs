@@ -17,6 +17,17 @@ pub struct Access {
     pub secret_access_key: SecretString,
 }
 
+impl From<&crate::config::Alerts> for Access {
+    fn from(alerts: &crate::config::Alerts) -> Self {
+        Self {
+            region: alerts.region.clone(),
+            endpoint: alerts.endpoint.clone(),
+            access_key_id: alerts.access_key_id.clone(),
+            secret_access_key: alerts.secret_access_key.clone(),
+        }
+    }
+}
+
 /// Resolves the settings of a client. One call, its retries included, ends within `timeout`.
 pub async fn sdk_config(access: &Access, timeout: Duration) -> SdkConfig {
     let timeouts = TimeoutConfig::builder()

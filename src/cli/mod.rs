@@ -1,9 +1,13 @@
 //! The command line: what can be asked, which settings it overrides, and how failures are told.
 
+mod admin;
 pub mod args;
 mod config;
+mod events;
 mod failure;
+mod migrate;
 mod password;
+mod serve;
 
 use std::io::{self, Write};
 
@@ -27,6 +31,12 @@ pub async fn run(args: Args) -> Result<(), Failure> {
     }
     match command {
         Command::Config(ConfigCommand::Show) => config::show(&settings),
+        Command::Serve(_) => serve::serve(settings.config).await,
+        Command::Worker => serve::worker(settings.config).await,
+        Command::Migrate(command) => migrate::run(settings.config, command).await,
+        Command::Schema => print(&crate::compose::sdl()),
+        Command::Admin(command) => admin::run(settings.config, command).await,
+        Command::Events(args) => events::run(settings.config, args).await,
         command => Err(Failure::fault(format!("this build cannot run `{}`", command.name()))),
     }
 }

@@ -7,6 +7,7 @@ mod tx;
 use std::{future::Future, path::Path, sync::Arc, time::Duration};
 
 use entity::Timestamp;
+use migration::MigratorTrait as _;
 use rand::RngExt as _;
 use sea_orm::{
     ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbBackend, DbErr, RuntimeErr, SqliteTransactionMode,
@@ -68,6 +69,11 @@ impl Db {
         let db = Self { connection, clock, writer: sqlite.then(Arc::default) };
         db.read().execute_unprepared("SELECT 1").await.map_err(failed)?;
         Ok(db)
+    }
+
+    /// Applies pending migrations.
+    pub async fn migrate(&self) -> Result<(), DbErr> {
+        migration::Migrator::up(&self.connection, None).await
     }
 
     /// For single reads outside a transaction.

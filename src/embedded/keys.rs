@@ -17,7 +17,7 @@ const FILE: &str = "url-signing-key.pem";
 #[derive(Debug)]
 pub struct UrlKey {
     pub key: SigningKey,
-    /// `K` and 13 hex digits of the public key's SHA-256: the shape of CloudFront's ids, and stable without being kept.
+    /// As [`id_of`] makes it.
     pub id: String,
 }
 
@@ -55,10 +55,18 @@ pub fn load_or_create(data_dir: &Path) -> Result<UrlKey, KeyFileError> {
         fs::set_permissions(&path, Permissions::from_mode(0o600)).map_err(io(&path))?;
     }
     let key = SigningKey::from_pem(&fs::read_to_string(&path).map_err(io(&path))?).map_err(wrong)?;
-    let public = key.verifying_key().map_err(wrong)?;
-    let mut id = hex::encode_upper(digest(&SHA256, public.as_der()));
+    let id = id_of(&key).map_err(wrong)?;
+    Ok(UrlKey { key, id })
+}
+
+/// `K` and 13 hex digits of the public key's SHA-256: the shape of CloudFront's ids, and stable without being kept.
+///
+/// # Errors
+/// Where the library cannot derive the public key.
+pub fn id_of(key: &SigningKey) -> Result<String, KeyError> {
+    let mut id = hex::encode_upper(digest(&SHA256, key.verifying_key()?.as_der()));
     id.truncate(13);
-    Ok(UrlKey { key, id: format!("K{id}") })
+    Ok(format!("K{id}"))
 }
 
 /// Writes a whole file under its final name, unless another process was faster.

@@ -1,5 +1,6 @@
 //! Files: upload, edit, replace, trash, restore, purge, and finding them again.
 
+pub mod graphql;
 pub mod model;
 
 mod content;

@@ -2,7 +2,9 @@
 
 pub mod connection;
 pub mod error;
+pub mod request;
 pub mod scalars;
+pub mod session;
 
 pub use crate::id::{GlobalId, NodeKind};
 pub use connection::{Connection, PageArguments};

@@ -3,10 +3,11 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
+use entity::Timestamp;
 use http::{HeaderMap, HeaderValue, header};
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::viewer::Viewer;
+use crate::{clock::Clock, viewer::Viewer};
 
 /// How a request says who asks.
 #[derive(Clone, Debug)]
@@ -105,5 +106,15 @@ impl CookieJar {
             Change::Set { token, max_age } => cookie.set(token.expose_secret(), max_age),
             Change::Clear => cookie.set("", 0),
         }
+    }
+}
+
+impl crate::graphql::session::SessionCookie for CookieJar {
+    fn set(&self, token: &str, expires_at: Timestamp) {
+        Self::set(self, token.into(), expires_at.since(Clock::system().now()).as_secs());
+    }
+
+    fn clear(&self) {
+        Self::clear(self);
     }
 }

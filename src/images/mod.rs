@@ -27,7 +27,7 @@ pub use self::{
     formats::Format,
     probe::Probe,
     render::Rendered,
-    sniff::{SNIFF_LEN, is_raster, sniff},
+    sniff::{SNIFF_LEN, is_raster, raster_types, sniff},
 };
 use crate::config;
 

@@ -62,6 +62,12 @@ pub fn is_raster(content_type: &str) -> bool {
     Format::ALL.iter().any(|format| format.content_type() == content_type)
 }
 
+/// The types that [`is_raster`] accepts.
+#[must_use]
+pub fn raster_types() -> Vec<&'static str> {
+    Format::ALL.iter().map(|format| format.content_type()).collect()
+}
+
 /// `head` as UTF-8 without control characters; a character cut off at the end of a full head is forgiven.
 fn text(head: &[u8]) -> Option<&str> {
     let text = match std::str::from_utf8(head) {

@@ -2,10 +2,12 @@
 //!
 //! `pending → live → deleting → erased`, and `pending → deleting` for writes that were never finished.
 
+mod catalog;
 pub mod graphql;
 mod jobs;
 mod store;
 
+pub use catalog::LedgerCatalog;
 use entity::{
     Timestamp, object,
     object::{Kind, Reason, State},

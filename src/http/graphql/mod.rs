@@ -25,7 +25,11 @@ use self::{answer::MediaType, operation::Operation};
 use super::{
     AuthError, Authenticate, ClientAddress, CookieJar, Credentials, HttpError, RequestId, SessionCookie, UserAgent,
 };
-use crate::{config::Config, viewer::Viewer};
+use crate::{
+    config::Config,
+    graphql::{request::RequestInfo, session::SessionCookie as SessionSlot},
+    viewer::Viewer,
+};
 
 /// Files of one request.
 const MAX_FILES: usize = 4;
@@ -112,13 +116,19 @@ impl<E: Executor> Endpoint<E> {
         if let Err(error) = operation::check(&mut request, &parts.method)? {
             return Ok(answer::refused(vec![error], media_type, id));
         }
-        if let Some(client) = parts.extensions.get::<ClientAddress>() {
-            request = request.data(*client);
+        let client = parts.extensions.get::<ClientAddress>().copied();
+        if let Some(client) = client {
+            request = request.data(client);
         }
+        let user_agent = UserAgent::of(&parts.headers);
+        let info = RequestInfo { address: client.map(ClientAddress::ip), user_agent: user_agent.0.clone() };
+        let cookie: Arc<dyn SessionSlot> = Arc::new(jar.clone());
         let request = request
             .data(viewer)
             .data(id.clone())
-            .data(UserAgent::of(&parts.headers))
+            .data(user_agent)
+            .data(info)
+            .data(cookie)
             .data(credentials)
             .data(jar.clone())
             .data(spools);

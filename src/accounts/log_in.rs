@@ -1,0 +1,132 @@
+//! Logging in. An unknown user and a wrong password take the same way through here, and get the same answer.
+
+use std::time::Duration;
+
+use entity::user::{Column, Model, Status};
+use sea_orm::sea_query::Expr;
+use secrecy::SecretString;
+
+use super::{
+    credentials,
+    error::{AccountsError, Problem},
+    model::{self, Email, Username},
+    sessions::{LoggedIn, NewSession},
+    store,
+    throttle::{self, Counter},
+};
+use crate::{app::App, db::Tx, error::Fault, password::Verdict, viewer::RequestInfo};
+
+/// How often a log-in starts again because the password hash changed under it.
+const ATTEMPTS: usize = 4;
+
+/// Opens a session for who knows the password. `login`: user name or e-mail address, however spelled.
+pub async fn log_in(
+    app: &App,
+    login: &str,
+    password: &SecretString,
+    request: &RequestInfo,
+) -> Result<LoggedIn, AccountsError> {
+    let outcome = attempt_until_settled(app, login, password, request).await;
+    let label = match &outcome {
+        Ok(_) => "success",
+        Err(AccountsError::Refused(problems)) if matches!(problems[..], [Problem::TooManyAttempts { .. }]) => {
+            "throttled"
+        }
+        Err(AccountsError::Refused(_)) => "refused",
+        Err(AccountsError::Fault(_)) => "fault",
+    };
+    metrics::counter!("snaphaven_log_ins_total", "outcome" => label).increment(1);
+    outcome
+}
+
+async fn attempt_until_settled(
+    app: &App,
+    login: &str,
+    password: &SecretString,
+    request: &RequestInfo,
+) -> Result<LoggedIn, AccountsError> {
+    let account = Counter::log_in(app, &model::log_in_key(login));
+    let mut counters = vec![account];
+    counters.extend(request.address.map(|address| Counter::address(app, address)));
+    let password = credentials::candidate(password);
+    for _ in 0..ATTEMPTS {
+        if let Some(retry_after) = throttle::glance(app, &counters).await? {
+            return Err(too_many(retry_after));
+        }
+        let user = find(app, login).await?;
+        let stored = user.as_ref().map(|user| user.password_hash.clone());
+        let verdict = app.password_hasher.verify(password.clone(), stored).await?;
+        let (Some(user), Verdict::Right { rehashed }) = (user, verdict) else {
+            return Err(refuse(app, &counters).await?);
+        };
+        if let Some(logged_in) = open(app, &user, rehashed.as_deref(), &counters, request).await? {
+            return Ok(logged_in);
+        }
+    }
+    Err(Fault::Busy("the password hash keeps changing".to_owned()).into())
+}
+
+async fn find(app: &App, login: &str) -> Result<Option<Model>, Fault> {
+    let login = login.trim();
+    // User names hold no "@", so a text is one or the other.
+    if login.contains('@') {
+        match Email::parse(login) {
+            Ok(email) => Ok(store::user_by_email(app.db.read(), &email.key).await?),
+            Err(_) => Ok(None),
+        }
+    } else {
+        match Username::parse(login) {
+            Ok(username) => Ok(store::user_by_name(app.db.read(), &username.key).await?),
+            Err(_) => Ok(None),
+        }
+    }
+}
+
+/// Counts the failure and words the answer.
+async fn refuse(app: &App, counters: &[Counter]) -> Result<AccountsError, AccountsError> {
+    let wait =
+        app.transaction::<_, AccountsError, _, _>(async |tx| Ok(throttle::fail(app, &tx, counters).await?)).await?;
+    Ok(wait.map_or_else(|| Problem::BadCredentials.into(), too_many))
+}
+
+/// The session, in a transaction that holds the account and its counter; `None` where the password hash is no longer
+/// the one that was verified.
+async fn open(
+    app: &App,
+    user: &Model,
+    rehashed: Option<&str>,
+    counters: &[Counter],
+    request: &RequestInfo,
+) -> Result<Option<LoggedIn>, AccountsError> {
+    app.transaction::<_, AccountsError, _, _>(async |tx| {
+        let current = store::lock_user(&tx, user.id).await?;
+        let Some(current) = current.filter(|current| current.password_hash == user.password_hash) else {
+            return Ok(None);
+        };
+        if let Some(retry_after) = throttle::check(app, &tx, counters).await? {
+            return Err(too_many(retry_after));
+        }
+        if current.status != Status::Active {
+            return Err(Problem::AccountSuspended.into());
+        }
+        if let Some(hash) = rehashed {
+            let update = store::update_user(user.id, current.updated_at);
+            update.col_expr(Column::PasswordHash, Expr::value(hash)).exec(&tx).await?;
+        }
+        forgive(app, &tx, &current).await?;
+        let session = NewSession::log_in(app, user.id, request)?;
+        store::insert_session(&tx, &session.row).await?;
+        Ok(Some(session.of(current)))
+    })
+    .await
+}
+
+/// Forgets the account's failures under either of its names. The address's stay: one good account is no licence to guess.
+async fn forgive(app: &App, tx: &Tx, user: &Model) -> Result<(), AccountsError> {
+    let counters = [Counter::log_in(app, &user.username_key), Counter::log_in(app, &user.email_key)];
+    Ok(throttle::clear(tx, &counters).await?)
+}
+
+fn too_many(retry_after: Duration) -> AccountsError {
+    Problem::TooManyAttempts { retry_after }.into()
+}

@@ -1,0 +1,94 @@
+//! Accounts: sign-up, log-in, sessions and API tokens, profiles, and who may see what of whom.
+
+mod administration;
+mod credentials;
+mod error;
+pub mod graphql;
+mod jobs;
+mod log_in;
+mod model;
+mod profile;
+mod sessions;
+mod sign_up;
+mod store;
+mod throttle;
+
+use std::collections::HashMap;
+
+use entity::user::Model;
+use uuid::Uuid;
+
+pub use administration::{create_admin, has_admin, reset_password};
+pub use error::{AccountsError, Problem, Weakness};
+pub use jobs::register;
+pub use log_in::log_in;
+pub use model::{Email, Username};
+pub use profile::{PasswordChange, PasswordChanged, ProfileChange, change_password, update_profile};
+pub use sessions::{
+    ApiTokenCreated, LoggedIn, NewApiToken, api_tokens, authenticate, create_api_token, log_out, revoke_api_token,
+    revoke_session, sessions,
+};
+pub use sign_up::{NewAccount, sign_up};
+
+use crate::{
+    app::App,
+    db::page::{Page, PageRequest, Position},
+    error::Fault,
+    viewer::{Denied, Viewer},
+};
+
+/// Whether the viewer may see a person's e-mail address, role and status: their own, or as an admin.
+#[must_use]
+pub fn sees_private(viewer: &Viewer, user_id: Uuid) -> bool {
+    viewer.user_id() == Some(user_id) || viewer.is_admin()
+}
+
+/// The viewer's own account; `None` for anonymous and for the system.
+pub async fn current(app: &App, viewer: &Viewer) -> Result<Option<Model>, Fault> {
+    match viewer.user_id() {
+        Some(id) => Ok(store::user(app.db.read(), id).await?),
+        None => Ok(None),
+    }
+}
+
+/// A person by id. Anyone with an account may look; see [`sees_private`] for what they see.
+pub async fn find(app: &App, viewer: &Viewer, id: Uuid) -> Result<Option<Model>, Fault> {
+    known(viewer)?;
+    Ok(store::user(app.db.read(), id).await?)
+}
+
+/// People by id, those that exist.
+pub async fn find_many(app: &App, viewer: &Viewer, ids: &[Uuid]) -> Result<HashMap<Uuid, Model>, Fault> {
+    known(viewer)?;
+    let rows = store::users(app.db.read(), ids).await?;
+    Ok(rows.into_iter().map(|row| (row.id, row)).collect())
+}
+
+/// A person by user name, however it is spelled.
+pub async fn find_by_username(app: &App, viewer: &Viewer, username: &str) -> Result<Option<Model>, Fault> {
+    known(viewer)?;
+    match Username::parse(username) {
+        Ok(username) => Ok(store::user_by_name(app.db.read(), &username.key).await?),
+        Err(_) => Ok(None),
+    }
+}
+
+/// People by user name, optionally those whose name begins with `search`.
+pub async fn list(
+    app: &App,
+    viewer: &Viewer,
+    search: Option<&str>,
+    page: &PageRequest<Position<String>>,
+) -> Result<Page<Model>, Fault> {
+    known(viewer)?;
+    let prefix = search.map(model::search_key).unwrap_or_default();
+    Ok(page.finish(store::list_users(app.db.read(), &prefix, page).await?))
+}
+
+/// Whoever is not anonymous.
+fn known(viewer: &Viewer) -> Result<(), Denied> {
+    match viewer {
+        Viewer::Anonymous => Err(Denied::Unauthenticated),
+        Viewer::User(_) | Viewer::System(_) => Ok(()),
+    }
+}

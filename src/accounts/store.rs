@@ -1,0 +1,184 @@
+//! Queries over `user` and `session`.
+
+use entity::{Timestamp, session, user};
+use sea_orm::{
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, ExprTrait, FromQueryResult, IntoActiveModel,
+    JoinType, Order, QueryFilter, QuerySelect, Select, UpdateMany, sea_query::Expr,
+};
+use uuid::Uuid;
+
+use crate::db::{
+    Tx,
+    page::{PageRequest, Position, keyset},
+};
+
+pub(super) async fn insert_user(tx: &Tx, row: &user::Model) -> Result<(), DbErr> {
+    user::Entity::insert(row.clone().into_active_model().reset_all()).exec_without_returning(tx).await?;
+    Ok(())
+}
+
+pub(super) async fn insert_session(tx: &Tx, row: &session::Model) -> Result<(), DbErr> {
+    session::Entity::insert(row.clone().into_active_model().reset_all()).exec_without_returning(tx).await?;
+    Ok(())
+}
+
+pub(super) async fn user(connection: &impl ConnectionTrait, id: Uuid) -> Result<Option<user::Model>, DbErr> {
+    user::Entity::find_by_id(id).one(connection).await
+}
+
+pub(super) async fn users(connection: &impl ConnectionTrait, ids: &[Uuid]) -> Result<Vec<user::Model>, DbErr> {
+    user::Entity::find().filter(user::Column::Id.is_in(ids.iter().copied())).all(connection).await
+}
+
+/// The row, locked until the transaction ends.
+pub(super) async fn lock_user(tx: &Tx, id: Uuid) -> Result<Option<user::Model>, DbErr> {
+    user::Entity::find_by_id(id).lock_exclusive().one(tx).await
+}
+
+pub(super) async fn user_by_name(
+    connection: &impl ConnectionTrait,
+    username_key: &str,
+) -> Result<Option<user::Model>, DbErr> {
+    user::Entity::find().filter(user::Column::UsernameKey.eq(username_key)).one(connection).await
+}
+
+pub(super) async fn user_by_email(
+    connection: &impl ConnectionTrait,
+    email_key: &str,
+) -> Result<Option<user::Model>, DbErr> {
+    user::Entity::find().filter(user::Column::EmailKey.eq(email_key)).one(connection).await
+}
+
+/// Users by name, those whose key begins with `prefix`.
+pub(super) async fn list_users(
+    connection: &impl ConnectionTrait,
+    prefix: &str,
+    page: &PageRequest<Position<String>>,
+) -> Result<Vec<user::Model>, DbErr> {
+    let mut select = user::Entity::find();
+    if !prefix.is_empty() {
+        // A range instead of LIKE: it needs no escaping, and every database answers it from the index.
+        select = select
+            .filter(user::Column::UsernameKey.gte(prefix))
+            .filter(user::Column::UsernameKey.lt(format!("{prefix}{}", char::MAX)));
+    }
+    keyset(select, user::Column::UsernameKey, user::Column::Id, Order::Asc, page).all(connection).await
+}
+
+pub(super) async fn has_role(connection: &impl ConnectionTrait, role: user::Role) -> Result<bool, DbErr> {
+    let found = user::Entity::find()
+        .filter(user::Column::Role.eq(role))
+        .filter(user::Column::Status.eq(user::Status::Active))
+        .one(connection)
+        .await?;
+    Ok(found.is_some())
+}
+
+pub(super) fn update_user(id: Uuid, now: Timestamp) -> UpdateMany<user::Entity> {
+    user::Entity::update_many().col_expr(user::Column::UpdatedAt, Expr::value(now)).filter(user::Column::Id.eq(id))
+}
+
+/// What authenticating needs to know of a session and its user.
+#[derive(Clone, Debug, FromQueryResult)]
+pub(super) struct Bearer {
+    pub id: Uuid,
+    pub user_id: Uuid,
+    pub kind: session::Kind,
+    pub last_used_at: Timestamp,
+    pub expires_at: Option<Timestamp>,
+    pub role: user::Role,
+    pub status: user::Status,
+}
+
+/// One look into two unique indexes.
+pub(super) async fn bearer(connection: &impl ConnectionTrait, token_hash: Vec<u8>) -> Result<Option<Bearer>, DbErr> {
+    let to_user = session::Entity::belongs_to(user::Entity).from(session::Column::UserId).to(user::Column::Id).into();
+    session::Entity::find()
+        .select_only()
+        .columns([
+            session::Column::Id,
+            session::Column::UserId,
+            session::Column::Kind,
+            session::Column::LastUsedAt,
+            session::Column::ExpiresAt,
+        ])
+        .columns([user::Column::Role, user::Column::Status])
+        .join(JoinType::InnerJoin, to_user)
+        .filter(session::Column::TokenHash.eq(token_hash))
+        .into_model::<Bearer>()
+        .one(connection)
+        .await
+}
+
+/// Notes a use, unless another process has done so since `seen`.
+pub(super) async fn touch(
+    tx: &Tx,
+    id: Uuid,
+    seen: Timestamp,
+    now: Timestamp,
+    expires_at: Option<Timestamp>,
+) -> Result<(), DbErr> {
+    session::Entity::update_many()
+        .col_expr(session::Column::LastUsedAt, Expr::value(now))
+        .col_expr(session::Column::ExpiresAt, Expr::value(expires_at))
+        .filter(session::Column::Id.eq(id))
+        .filter(session::Column::LastUsedAt.eq(seen))
+        .exec(tx)
+        .await?;
+    Ok(())
+}
+
+fn sessions_of(user_id: Uuid, kind: session::Kind, now: Timestamp) -> Select<session::Entity> {
+    let alive = session::Column::ExpiresAt.is_null().or(session::Column::ExpiresAt.gt(now));
+    session::Entity::find()
+        .filter(session::Column::UserId.eq(user_id))
+        .filter(session::Column::Kind.eq(kind))
+        .filter(alive)
+}
+
+/// A person's sessions or tokens that have not expired, newest first.
+pub(super) async fn list_sessions(
+    connection: &impl ConnectionTrait,
+    user_id: Uuid,
+    kind: session::Kind,
+    now: Timestamp,
+    page: &PageRequest<Position<Timestamp>>,
+) -> Result<Vec<session::Model>, DbErr> {
+    let select = sessions_of(user_id, kind, now);
+    keyset(select, session::Column::CreatedAt, session::Column::Id, Order::Desc, page).all(connection).await
+}
+
+pub(super) async fn session(
+    connection: &impl ConnectionTrait,
+    user_id: Uuid,
+    id: Uuid,
+) -> Result<Option<session::Model>, DbErr> {
+    session::Entity::find_by_id(id).filter(session::Column::UserId.eq(user_id)).one(connection).await
+}
+
+/// Whether there was such a session of this person.
+pub(super) async fn delete_session(tx: &Tx, user_id: Uuid, kind: session::Kind, id: Uuid) -> Result<bool, DbErr> {
+    let outcome = session::Entity::delete_many()
+        .filter(session::Column::Id.eq(id))
+        .filter(session::Column::UserId.eq(user_id))
+        .filter(session::Column::Kind.eq(kind))
+        .exec(tx)
+        .await?;
+    Ok(outcome.rows_affected == 1)
+}
+
+/// Ends a person's sessions of the given kinds, all but `keep`. How many there were.
+pub(super) async fn delete_sessions(
+    tx: &Tx,
+    user_id: Uuid,
+    kinds: &[session::Kind],
+    keep: Option<Uuid>,
+) -> Result<u64, DbErr> {
+    let mut delete = session::Entity::delete_many()
+        .filter(session::Column::UserId.eq(user_id))
+        .filter(session::Column::Kind.is_in(kinds.iter().copied()));
+    if let Some(keep) = keep {
+        delete = delete.filter(session::Column::Id.ne(keep));
+    }
+    Ok(delete.exec(tx).await?.rows_affected)
+}
