@@ -48,7 +48,7 @@ impl HttpError {
         Self::new(
             StatusCode::INTERNAL_SERVER_ERROR,
             "INTERNAL",
-            "something went wrong here; the request id leads to the log",
+            "Something went wrong on the server. Report the requestId if it happens again.",
         )
     }
 

@@ -63,13 +63,13 @@ pub fn around(server: &Server, router: Router) -> Router {
 
 async fn not_found(request: Request) -> Response {
     let error =
-        HttpError::new(StatusCode::NOT_FOUND, "NOT_FOUND", "there is nothing at this address; the API is at /graphql");
+        HttpError::new(StatusCode::NOT_FOUND, "NOT_FOUND", "There is nothing at this address; the API is at /graphql.");
     error.into_response(&RequestId::in_extensions(request.extensions()))
 }
 
 async fn method_not_allowed(request: Request) -> Response {
     let error =
-        HttpError::new(StatusCode::METHOD_NOT_ALLOWED, "METHOD_NOT_ALLOWED", "this address does not take this method");
+        HttpError::new(StatusCode::METHOD_NOT_ALLOWED, "METHOD_NOT_ALLOWED", "This address does not take this method.");
     error.into_response(&RequestId::in_extensions(request.extensions()))
 }
 

@@ -78,7 +78,7 @@ pub(super) async fn observe(State(settings): State<Observe>, mut request: Reques
             Ok(Ok(response)) => response,
             // The panic hook has logged it.
             Ok(Err(_)) => HttpError::internal().into_response(&id),
-            Err(_) => HttpError::unavailable("the request took too long; try again").into_response(&id),
+            Err(_) => HttpError::unavailable("The request took too long; try again.").into_response(&id),
         };
         let latency = started.elapsed();
         record(&route, method.as_str(), response.status(), latency);

@@ -70,7 +70,7 @@ pub(super) async fn protect(State(origins): State<Origins>, request: Request, ne
     if safe || origins.permits(request.headers()) {
         return next.run(request).await;
     }
-    let message = "this page may not call the server; add its origin to server.allowed_origins";
+    let message = "This page may not call the server; add its origin to server.allowed_origins.";
     let error = HttpError::new(StatusCode::FORBIDDEN, "CROSS_ORIGIN", message);
     error.into_response(&RequestId::in_extensions(request.extensions()))
 }

@@ -21,6 +21,7 @@ use super::connection::{BoxError, ConnectionLimits, Connections};
 /// Refusals at once; beyond them a connection is closed without a word.
 const MAX_REFUSALS: usize = 64;
 const REFUSAL_TIME: Duration = Duration::from_secs(1);
+const CUT_TIME: Duration = Duration::from_secs(1);
 const REFUSAL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\nconnection: close\r\n\
     content-type: text/plain\r\ncontent-length: 9\r\n\r\noverload\n";
 const BACK_OFF: Duration = Duration::from_millis(100);
@@ -137,7 +138,8 @@ impl Supervisor {
         self.tasks.close();
         let whole = timeout(self.deadline, self.tasks.wait()).await.is_ok() && !self.cut.is_cancelled();
         self.cut.cancel();
-        self.tasks.wait().await;
+        // A task that blocks its thread cannot be cut; the process ends without it.
+        let _ = timeout(CUT_TIME, self.tasks.wait()).await;
         whole
     }
 }

@@ -1,7 +1,5 @@
 //! Settings, through the binary: layers, refusals, masking, exit codes.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 use std::{
     fs,
     process::{Command, Output},

@@ -33,7 +33,7 @@ impl MediaType {
             }
         }
         best.map(|(_, offer)| offer).ok_or_else(|| {
-            let message = "answers are application/graphql-response+json or application/json; accept one of them";
+            let message = "Answers are application/graphql-response+json or application/json; accept one of them.";
             HttpError::new(StatusCode::NOT_ACCEPTABLE, "NOT_ACCEPTABLE", message)
         })
     }

@@ -53,7 +53,7 @@ impl Limited {
         while let Some(chunk) = self.next().await {
             bytes.extend_from_slice(&chunk.map_err(|error| match error {
                 ReadError::TooLarge => too_large(most),
-                ReadError::BrokenOff => HttpError::bad_request("the body broke off"),
+                ReadError::BrokenOff => HttpError::bad_request("The body broke off."),
             })?);
         }
         Ok(bytes.freeze())
@@ -113,5 +113,5 @@ impl Stream for Limited {
 }
 
 fn too_large(most: u64) -> HttpError {
-    HttpError::too_large(format!("the body may have {} at most", bytesize::ByteSize(most)))
+    HttpError::too_large(format!("The body may have {} at most.", bytesize::ByteSize(most)))
 }

@@ -150,7 +150,7 @@ impl<E: Executor> Endpoint<E> {
                 Ok((Operation::from_json(&body.bytes().await?)?, Vec::new()))
             }
             (mime::MULTIPART, mime::FORM_DATA) => multipart::read(parts, &content_type, body, &self.limits).await,
-            _ => Err(HttpError::unsupported_media_type("send application/json, or multipart/form-data with files")),
+            _ => Err(HttpError::unsupported_media_type("Send application/json, or multipart/form-data with files.")),
         }
     }
 
@@ -159,7 +159,7 @@ impl<E: Executor> Endpoint<E> {
         match (self.authenticate.authenticate(credentials.clone()).await, &credentials) {
             (Ok(viewer), _) => Ok((viewer, credentials)),
             (Err(AuthError::Invalid), Credentials::Bearer(_)) => {
-                let message = "the token is unknown, expired or revoked; log in again or use another";
+                let message = "The token is unknown, expired or revoked; log in again or use another.";
                 Err(HttpError::new(StatusCode::UNAUTHORIZED, "UNAUTHENTICATED", message)
                     .with_header(header::WWW_AUTHENTICATE, "Bearer error=\"invalid_token\""))
             }
@@ -170,7 +170,7 @@ impl<E: Executor> Endpoint<E> {
             }
             (Err(AuthError::Unavailable(cause)), _) => {
                 tracing::error!(cause, "cannot check credentials");
-                Err(HttpError::unavailable("log-ins cannot be checked now; try again"))
+                Err(HttpError::unavailable("Log-ins cannot be checked now; try again."))
             }
         }
     }
@@ -180,13 +180,13 @@ impl<E: Executor> Endpoint<E> {
 fn content_type(headers: &HeaderMap) -> Result<mime::Mime, HttpError> {
     let wrong = || {
         HttpError::unsupported_media_type(
-            "name the body's Content-Type: application/json, or multipart/form-data with files",
+            "Name the body's Content-Type: application/json, or multipart/form-data with files.",
         )
     };
     let value = headers.get(header::CONTENT_TYPE).ok_or_else(wrong)?;
     let parsed: mime::Mime = value.to_str().ok().and_then(|text| text.parse().ok()).ok_or_else(wrong)?;
     match parsed.get_param(mime::CHARSET) {
-        Some(charset) if charset != mime::UTF_8 => Err(HttpError::unsupported_media_type("send UTF-8")),
+        Some(charset) if charset != mime::UTF_8 => Err(HttpError::unsupported_media_type("Send UTF-8.")),
         _ => Ok(parsed),
     }
 }

@@ -53,7 +53,7 @@ impl Upload {
             return Ok(());
         }
         Err(HttpError::bad_request(format!(
-            "the map names {:?}, which the operation's variables do not have",
+            "The map names {:?}, which the operation's variables do not have.",
             self.path
         )))
     }
@@ -67,7 +67,7 @@ pub async fn read(
     limits: &Limits,
 ) -> Result<(Operation, Vec<Upload>), HttpError> {
     let boundary =
-        content_type.get_param(mime::BOUNDARY).ok_or_else(|| HttpError::bad_request("the boundary is missing"))?;
+        content_type.get_param(mime::BOUNDARY).ok_or_else(|| HttpError::bad_request("The boundary is missing."))?;
     body.limit(2 * limits.max_body + limits.max_files as u64 * limits.max_file + OVERHEAD, &parts.headers)?;
     let mut form = Multipart::new(&mut *body, boundary.as_str());
     let outcome = read_parts(&mut form, limits).await;
@@ -75,14 +75,14 @@ pub async fn read(
     outcome.map_err(|error| match error {
         Failure::Http(error) => error,
         Failure::Form(_) if body.exceeded() => HttpError::too_large(format!(
-            "send {} files of {} at most",
+            "Send {} files of {} at most.",
             limits.max_files,
             bytesize::ByteSize(limits.max_file)
         )),
-        Failure::Form(error) => HttpError::bad_request(format!("the form is broken: {}", plain(&error))),
+        Failure::Form(error) => HttpError::bad_request(format!("The form is broken: {}.", plain(&error))),
         Failure::Spool(error) => {
             tracing::error!(%error, "cannot spool an upload");
-            HttpError::unavailable("the server has no room for uploads now; try again")
+            HttpError::unavailable("The server has no room for uploads now; try again.")
         }
     })
 }
@@ -115,23 +115,23 @@ async fn read_parts(form: &mut Multipart<'_>, limits: &Limits) -> Result<(Operat
     let operation = Operation::from_json(&json_part(form, "operations", limits.max_body).await?)?;
     let map = json_part(form, "map", limits.max_body).await?;
     let mut map: HashMap<String, Vec<String>> = serde_json::from_slice(&map)
-        .map_err(|_| HttpError::bad_request(r#"the part map must be JSON such as {"0": ["variables.file"]}"#))?;
+        .map_err(|_| HttpError::bad_request(r#"The part map must be JSON such as {"0": ["variables.file"]}."#))?;
     if map.len() > limits.max_files {
-        return Err(HttpError::bad_request(format!("send {} files a request at most", limits.max_files)).into());
+        return Err(HttpError::bad_request(format!("Send {} files a request at most.", limits.max_files)).into());
     }
     let mut uploads = Vec::with_capacity(map.len());
     while let Some(field) = form.next_field().await? {
         let paths = field.name().and_then(|name| map.remove(name));
         let path = match paths.as_deref() {
             Some([path]) => path.clone(),
-            Some(_) => return Err(HttpError::bad_request("map each file to exactly one variable").into()),
-            None => return Err(HttpError::bad_request("the form has a part that the map does not name").into()),
+            Some(_) => return Err(HttpError::bad_request("Map each file to exactly one variable.").into()),
+            None => return Err(HttpError::bad_request("The form has a part that the map does not name.").into()),
         };
         uploads.push(spool(field, path, limits).await?);
     }
     match map.into_keys().next() {
         Some(missing) => {
-            Err(HttpError::bad_request(format!("the map names the file {missing:?}, which is missing")).into())
+            Err(HttpError::bad_request(format!("The map names the file {missing:?}, which is missing.")).into())
         }
         None => Ok((operation, uploads)),
     }
@@ -140,19 +140,21 @@ async fn read_parts(form: &mut Multipart<'_>, limits: &Limits) -> Result<(Operat
 async fn json_part(form: &mut Multipart<'_>, name: &'static str, most: u64) -> Result<Vec<u8>, Failure> {
     let field = form.next_field().await?.filter(|field| field.name() == Some(name));
     let mut field =
-        field.ok_or_else(|| HttpError::bad_request("send the parts operations, map and the files, in this order"))?;
+        field.ok_or_else(|| HttpError::bad_request("Send the parts operations, map and the files, in this order."))?;
     let fits = |kind: &Mime| {
         matches!((kind.type_(), kind.subtype()), (mime::APPLICATION, mime::JSON) | (mime::TEXT, mime::PLAIN))
     };
     if !field.content_type().is_none_or(fits) {
-        return Err(HttpError::unsupported_media_type(format!("the part {name} must be application/json")).into());
+        return Err(HttpError::unsupported_media_type(format!("The part {name} must be application/json.")).into());
     }
     let mut bytes = Vec::new();
     while let Some(chunk) = field.chunk().await? {
         if (bytes.len() + chunk.len()) as u64 > most {
-            return Err(
-                HttpError::too_large(format!("the part {name} may have {} at most", bytesize::ByteSize(most))).into()
-            );
+            return Err(HttpError::too_large(format!(
+                "The part {name} may have {} at most.",
+                bytesize::ByteSize(most)
+            ))
+            .into());
         }
         bytes.extend_from_slice(&chunk);
     }
@@ -168,7 +170,7 @@ async fn spool(mut field: Field<'_>, path: String, limits: &Limits) -> Result<Up
         size += chunk.len() as u64;
         if size > limits.max_file {
             let most = bytesize::ByteSize(limits.max_file);
-            return Err(HttpError::too_large(format!("a file may have {most} at most; this one is larger")).into());
+            return Err(HttpError::too_large(format!("A file may have {most} at most; this one is larger.")).into());
         }
         hash.update(&chunk);
         file.write_all(&chunk).await?;

@@ -27,16 +27,16 @@ impl Operation {
         match serde_json::from_slice(body) {
             Ok(Value::Object(parameters)) => Self::from_parameters(parameters),
             Ok(Value::Array(_)) => {
-                Err(HttpError::bad_request("send one operation a request; a list of them is not taken"))
+                Err(HttpError::bad_request("Send one operation a request; a list of them is not taken."))
             }
-            Ok(_) => Err(HttpError::bad_request(r#"send a JSON object such as {"query": "{ __typename }"}"#)),
-            Err(error) => Err(HttpError::bad_request(format!("the body is not JSON: {error}"))),
+            Ok(_) => Err(HttpError::bad_request(r#"Send a JSON object such as {"query": "{ __typename }"}."#)),
+            Err(error) => Err(HttpError::bad_request(format!("The body is not JSON: {error}."))),
         }
     }
 
     pub fn from_query(query: &str, most: u64) -> Result<Self, HttpError> {
         if query.len() as u64 > most {
-            return Err(HttpError::too_large("the query string is too long; send the operation by POST"));
+            return Err(HttpError::too_large("The query string is too long; send the operation by POST."));
         }
         let mut parameters = Map::new();
         for (name, value) in form_urlencoded::parse(query.as_bytes()) {
@@ -44,7 +44,7 @@ impl Operation {
                 "query" | "operationName" => Value::String(value.into_owned()),
                 "variables" | "extensions" if value.is_empty() => Value::Null,
                 "variables" | "extensions" => serde_json::from_str(&value)
-                    .map_err(|error| HttpError::bad_request(format!("the parameter {name} is not JSON: {error}")))?,
+                    .map_err(|error| HttpError::bad_request(format!("The parameter {name} is not JSON: {error}.")))?,
                 _ => continue,
             };
             parameters.insert(name.into_owned(), value);
@@ -58,24 +58,24 @@ impl Operation {
         let query = match take("query") {
             Value::String(query) => query,
             Value::Null if extensions.contains_key("persistedQuery") => String::new(),
-            Value::Null => return Err(HttpError::bad_request("the parameter query is missing")),
-            _ => return Err(HttpError::bad_request("the parameter query must be a string")),
+            Value::Null => return Err(HttpError::bad_request("The parameter query is missing.")),
+            _ => return Err(HttpError::bad_request("The parameter query must be a string.")),
         };
         let name = match take("operationName") {
             Value::String(name) => Some(name).filter(|name| !name.is_empty()),
             Value::Null => None,
-            _ => return Err(HttpError::bad_request("the parameter operationName must be a string")),
+            _ => return Err(HttpError::bad_request("The parameter operationName must be a string.")),
         };
         let variables = object(take("variables"), "variables")?;
         if query.contains(FILE_MARK) || variables.values().any(is_marked) {
-            return Err(HttpError::bad_request("files come as parts of a multipart/form-data request"));
+            return Err(HttpError::bad_request("Files come as parts of a multipart/form-data request."));
         }
         Ok(Self { query, name, variables, extensions })
     }
 
     pub fn into_request(self) -> Result<Request, HttpError> {
         let extensions: Extensions = serde_json::from_value(Value::Object(self.extensions))
-            .map_err(|error| HttpError::bad_request(format!("the parameter extensions is wrong: {error}")))?;
+            .map_err(|error| HttpError::bad_request(format!("The parameter extensions is wrong: {error}.")))?;
         let mut request = Request::new(self.query).variables(Variables::from_json(Value::Object(self.variables)));
         request.operation_name = self.name;
         request.extensions = extensions;
@@ -87,7 +87,7 @@ fn object(value: Value, name: &str) -> Result<Map<String, Value>, HttpError> {
     match value {
         Value::Object(map) => Ok(map),
         Value::Null => Ok(Map::new()),
-        _ => Err(HttpError::bad_request(format!("the parameter {name} must be an object"))),
+        _ => Err(HttpError::bad_request(format!("The parameter {name} must be an object."))),
     }
 }
 
@@ -105,7 +105,7 @@ fn is_marked(value: &Value) -> bool {
 pub fn check(request: &mut Request, method: &Method) -> Result<Result<(), ServerError>, HttpError> {
     let by_post = *method == Method::POST;
     if request.query.is_empty() && request.extensions.contains_key("persistedQuery") {
-        let refused = || HttpError::bad_request("send persisted queries by POST");
+        let refused = || HttpError::bad_request("Send persisted queries by POST.");
         return if by_post { Ok(Ok(())) } else { Err(refused()) };
     }
     let name = request.operation_name.clone();
@@ -116,7 +116,7 @@ pub fn check(request: &mut Request, method: &Method) -> Result<Result<(), Server
     if by_post || matches!(kind(document, name.as_deref()), None | Some(OperationType::Query)) {
         return Ok(Ok(()));
     }
-    let message = "only queries go by GET; send this operation by POST";
+    let message = "Only queries go by GET; send this operation by POST.";
     Err(HttpError::new(StatusCode::METHOD_NOT_ALLOWED, "METHOD_NOT_ALLOWED", message)
         .with_header(header::ALLOW, "POST"))
 }

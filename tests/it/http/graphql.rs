@@ -204,3 +204,21 @@ async fn resolvers_see_who_asked_behind_the_configured_proxies() {
     assert_eq!(client("198.51.100.1").await[1], "127.0.0.1", "a missing entry is not made up");
     assert_eq!(client("garbage, 10.0.0.1").await[1], "127.0.0.1");
 }
+
+#[tokio::test]
+async fn bottomless_documents_are_refused() {
+    let server = Server::start().await;
+    let deep = 150_000;
+    for query in [
+        "{a".repeat(deep),
+        format!("{{ echo(number: {}", "[".repeat(deep)),
+        format!("{{ echo(number: {}", "{a:".repeat(deep)),
+        format!("query($a: {}", "[".repeat(deep)),
+        format!("{{ {}", "... { ".repeat(deep)),
+    ] {
+        let response = server.post(&query).header("accept", "application/graphql-response+json").send().await.unwrap();
+        assert_eq!(response.status(), 400, "{}", &query[..30]);
+        assert_eq!(code(&json(response).await), "GRAPHQL_VALIDATION_FAILED");
+    }
+    assert_eq!(server.get("/healthz").await.status(), 200);
+}

@@ -1,7 +1,5 @@
 //! The HTTP layer over real sockets, with a small schema in the place of the real one.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 mod graphql;
 mod server;
 mod uploads;
