@@ -1,1 +1,3 @@
 //! What stands in for AWS on one machine: the S3 server, the CDN edge, their keys.
+
+pub mod s3;
