@@ -2,10 +2,12 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
 
 mod accounts;
+mod adapters;
 mod alert_sink;
 mod cdn;
 mod config;
 mod edge;
+mod embedded_s3;
 mod http;
 mod images;
 mod moto;
