@@ -7,10 +7,15 @@ use sea_orm::DbErr;
 use tokio::sync::Notify;
 
 use crate::{
-    adapters::{alert_sink::AlertSink, objects::ObjectStore},
+    adapters::{
+        alert_sink::AlertSink,
+        cdn::{CachePurger, UrlSigner},
+        objects::ObjectStore,
+    },
     clock::Clock,
     config::Config,
     db::{AsDbErr, Db, Tx},
+    images::Images,
     password::PasswordHasher,
 };
 
@@ -25,6 +30,9 @@ pub struct Parts {
     pub db: Db,
     pub stores: Stores,
     pub alert_sink: Arc<dyn AlertSink>,
+    pub signer: UrlSigner,
+    pub purger: Arc<dyn CachePurger>,
+    pub images: Images,
     pub password_hasher: PasswordHasher,
     /// Wakes this process's job worker.
     pub wake: Notify,
@@ -65,6 +73,13 @@ impl App {
     #[must_use]
     pub fn now(&self) -> Timestamp {
         self.clock.now()
+    }
+
+    /// A temporary file for bytes on their way through, on the data folder's disk; unlinked when dropped.
+    pub fn spool(&self) -> std::io::Result<tempfile::NamedTempFile> {
+        let folder = self.config.data_dir.join("tmp");
+        std::fs::create_dir_all(&folder)?;
+        tempfile::NamedTempFile::new_in(folder)
     }
 
     /// [`Db::transaction`], and then wakes the worker for the jobs that the transaction may have enqueued.

@@ -1,10 +1,23 @@
 //! Every setting, typed. `config.default.toml` is the reference of what each one means.
 
+mod check;
+mod layers;
+mod load;
+mod problem;
+mod show;
+
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use bytesize::ByteSize;
 use secrecy::SecretString;
 use serde::Deserialize;
+
+pub use layers::{FILE_VARIABLE, Origin};
+pub use load::{Loaded, Sources};
+pub use problem::{Invalid, Problem};
+
+/// The defaults, and the reference of every setting: its text is the file in the repository.
+pub const DEFAULTS: &str = include_str!("../config.default.toml");
 
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -218,4 +231,34 @@ pub struct Graphql {
     pub max_directives: usize,
     pub max_page_size: usize,
     pub max_body: ByteSize,
+}
+
+impl Server {
+    /// `public_url` without its trailing slash, or nothing where people use the listener's own address.
+    #[must_use]
+    pub fn public_url(&self) -> Option<&str> {
+        non_empty(self.public_url.trim_end_matches('/'))
+    }
+
+    /// The listener of `/metrics`, where it has one of its own.
+    #[must_use]
+    pub fn metrics_listen(&self) -> Option<SocketAddr> {
+        self.metrics_listen.parse().ok()
+    }
+}
+
+impl Embedded {
+    #[must_use]
+    pub fn s3_listen(&self) -> Option<SocketAddr> {
+        self.s3_listen.parse().ok()
+    }
+
+    #[must_use]
+    pub fn edge_listen(&self) -> Option<SocketAddr> {
+        self.edge_listen.parse().ok()
+    }
+}
+
+fn non_empty(text: &str) -> Option<&str> {
+    (!text.is_empty()).then_some(text)
 }

@@ -12,6 +12,8 @@
 pub mod clock;
 pub mod config;
 pub mod db;
+pub mod id;
+pub mod telemetry;
 pub mod viewer;
 
 pub mod adapters;
@@ -29,8 +31,18 @@ pub mod graphql;
 
 pub mod jobs;
 
-pub mod accounts;
-
 pub mod events;
 
 pub mod alerts;
+
+pub mod accounts;
+
+pub mod ledger;
+
+pub mod files;
+
+pub mod compose;
+
+pub mod http;
+
+pub mod cli;

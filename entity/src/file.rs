@@ -39,6 +39,8 @@ pub struct Model {
     pub trashed_at: Option<Timestamp>,
     /// When a trashed file is purged by itself.
     pub purge_at: Option<Timestamp>,
+    #[sea_orm(belongs_to, from = "owner_id", to = "id")]
+    pub owner: HasOne<super::user::Entity>,
 }
 
 impl ActiveModelBehavior for ActiveModel {}

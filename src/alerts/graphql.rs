@@ -43,7 +43,7 @@ pub struct Alert(pub Model);
 #[Object]
 impl Alert {
     pub async fn id(&self) -> ID {
-        NodeKind::Alert.id(self.0.id)
+        NodeKind::Alert.id(self.0.id).into()
     }
 
     async fn kind(&self) -> AlertKind {
@@ -76,7 +76,7 @@ impl Alert {
 
     /// Who acted; null for the system.
     async fn actor_id(&self) -> Option<ID> {
-        self.0.actor_id.map(|id| NodeKind::User.id(id))
+        self.0.actor_id.map(|id| NodeKind::User.id(id).into())
     }
 
     /// Delivery attempts so far.

@@ -2,14 +2,13 @@
 
 pub mod connection;
 pub mod error;
-pub mod id;
 pub mod request;
 pub mod scalars;
 pub mod session;
 
+pub use crate::id::{GlobalId, NodeKind};
 pub use connection::{Connection, PageArguments};
 pub use error::{FaultExt, fault};
-pub use id::{GlobalId, NodeKind};
 
 use async_graphql::Context;
 

@@ -1,1 +1,194 @@
-//! Pictures: decoding within limits, renditions, placeholders.
+//! Pictures: what the bytes are, decoding within limits, renditions, placeholders.
+//!
+//! Everything here is pure computation over a file on disk. [`Images`] is the door: it bounds how many pictures
+//! are decoded at once, for how long and with how much memory, and turns a codec's panic into an error.
+
+mod bitmap;
+mod color;
+mod encode;
+mod formats;
+pub mod generate;
+mod orientation;
+mod probe;
+mod render;
+mod sniff;
+
+use std::{
+    io::{self, Read},
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use entity::rendition::Size;
+use tokio::sync::Semaphore;
+
+pub use self::{
+    formats::Format,
+    probe::Probe,
+    render::Rendered,
+    sniff::{SNIFF_LEN, is_raster, raster_types, sniff},
+};
+use crate::config;
+
+/// More frames than this are no picture but a film; only the first is ever decoded.
+const MAX_FRAMES: u32 = 10_000;
+
+/// Why a picture has no dimensions or no renditions. The text is for people.
+#[derive(Debug, thiserror::Error)]
+pub enum ImageError {
+    #[error("this file is not a picture")]
+    NotAnImage,
+    #[error("pictures of this kind are not supported ({0})")]
+    Unsupported(String),
+    #[error("the picture is too large: {actual} {what}, at most {limit} are allowed")]
+    TooLarge { what: &'static str, actual: u64, limit: u64 },
+    #[error("the picture is damaged ({0})")]
+    Damaged(String),
+    #[error("reading the picture took too long")]
+    TimedOut,
+    /// The only one that says nothing about the picture: trying again may help.
+    #[error("the picture could not be read or written: {0}")]
+    Io(#[from] io::Error),
+}
+
+/// What one decode may take.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    pub max_pixels: u64,
+    /// Pixels along the longer side.
+    pub max_side: u32,
+    pub max_frames: u32,
+    /// Bytes: the file, the decoder's buffers and the decoded picture together.
+    pub max_memory: u64,
+    pub timeout: Duration,
+    /// Decodes at the same time.
+    pub concurrency: usize,
+}
+
+impl From<&config::Images> for Limits {
+    fn from(config: &config::Images) -> Self {
+        Self {
+            max_pixels: config.max_pixels,
+            max_side: config.max_side,
+            max_frames: MAX_FRAMES,
+            max_memory: config.max_memory.as_u64(),
+            timeout: config.timeout,
+            concurrency: config.concurrency,
+        }
+    }
+}
+
+/// The limits of one decode that has begun.
+struct Budget {
+    limits: Limits,
+    deadline: Instant,
+}
+
+impl Budget {
+    fn start(limits: Limits) -> Self {
+        Self { deadline: Instant::now() + limits.timeout, limits }
+    }
+
+    /// # Errors
+    /// `TooLarge` where a side, the pixels or the frames exceed the limits; `Damaged` where there are no pixels.
+    fn dimensions(&self, width: u32, height: u32, frames: u32) -> Result<(), ImageError> {
+        if width == 0 || height == 0 {
+            return Err(ImageError::Damaged("it has no pixels".into()));
+        }
+        let limits = &self.limits;
+        within("pixels on one side", width.max(height).into(), limits.max_side.into())?;
+        within("pixels", u64::from(width) * u64::from(height), limits.max_pixels)?;
+        within("frames", frames.into(), limits.max_frames.into())
+    }
+
+    /// # Errors
+    /// `TooLarge` where a decode is about to need more than the limit.
+    fn memory(&self, bytes: u64) -> Result<(), ImageError> {
+        within("bytes of memory", bytes, self.limits.max_memory)
+    }
+
+    /// # Errors
+    /// `TimedOut` past the deadline.
+    fn time(&self) -> Result<(), ImageError> {
+        if Instant::now() < self.deadline { Ok(()) } else { Err(ImageError::TimedOut) }
+    }
+}
+
+fn within(what: &'static str, actual: u64, limit: u64) -> Result<(), ImageError> {
+    if actual <= limit { Ok(()) } else { Err(ImageError::TooLarge { what, actual, limit }) }
+}
+
+/// The door to decoding; clones share it.
+#[derive(Clone, Debug)]
+pub struct Images {
+    limits: Limits,
+    gate: Arc<Semaphore>,
+}
+
+impl Images {
+    #[must_use]
+    pub fn new(limits: Limits) -> Self {
+        Self { gate: Arc::new(Semaphore::new(limits.concurrency.max(1))), limits }
+    }
+
+    /// Dimensions as shown, transparency, and the thumbhash, of a picture on disk.
+    ///
+    /// # Errors
+    /// `NotAnImage` and `Unsupported` by the first bytes, `TooLarge` before anything is decoded, `Damaged` where
+    /// even the header is. Damaged pixels behind a sound header only cost the thumbhash.
+    pub async fn probe(&self, path: PathBuf) -> Result<Probe, ImageError> {
+        self.run(move |budget| probe::probe(&read(&path, budget)?, budget)).await
+    }
+
+    /// The renditions asked for, in that order, from one decode.
+    ///
+    /// # Errors
+    /// As [`Self::probe`], and `Damaged` where any of the pixels are missing: no rendition shows half a picture.
+    pub async fn render(&self, path: PathBuf, sizes: &[Size]) -> Result<Vec<Rendered>, ImageError> {
+        let sizes = sizes.to_vec();
+        self.run(move |budget| render::render(&read(&path, budget)?, &sizes, budget)).await
+    }
+
+    /// Runs `work` on a blocking thread. The time starts with the work, not with the wait for a free place.
+    ///
+    /// The place is held until the thread has ended, even where the caller was already told `TimedOut`, so that the
+    /// number of decoders never exceeds the limit. The thread ends soon after: PNG and GIF meet the deadline at
+    /// their next read, and one JPEG or WebP decode is bounded by the pixels and scans allowed.
+    async fn run<T, F>(&self, work: F) -> Result<T, ImageError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Budget) -> Result<T, ImageError> + Send + 'static,
+    {
+        let place = Arc::clone(&self.gate).acquire_owned().await.map_err(io::Error::other)?;
+        let limits = self.limits.clone();
+        let task = tokio::task::spawn_blocking(move || {
+            let _place = place;
+            work(&Budget::start(limits))
+        });
+        match tokio::time::timeout(self.limits.timeout, task).await {
+            Ok(Ok(result)) => result,
+            Ok(Err(error)) if error.is_panic() => Err(ImageError::Damaged("its decoder gave up".into())),
+            Ok(Err(error)) => Err(io::Error::other(error).into()),
+            Err(_) => Err(ImageError::TimedOut),
+        }
+    }
+}
+
+/// The whole file, once its first bytes promise a picture and its size fits the memory limit.
+fn read(path: &Path, budget: &Budget) -> Result<Vec<u8>, ImageError> {
+    let mut file = std::fs::File::open(path)?;
+    let mut data = Vec::new();
+    file.by_ref().take(SNIFF_LEN as u64).read_to_end(&mut data)?;
+    if Format::of(&data).is_none() {
+        return Err(match sniff(&data, "") {
+            kind if kind.starts_with("image/") => ImageError::Unsupported(kind.to_owned()),
+            _ => ImageError::NotAnImage,
+        });
+    }
+    let length = file.metadata()?.len();
+    budget.memory(length)?;
+    data.reserve_exact(usize::try_from(length).unwrap_or(usize::MAX).saturating_sub(data.len()));
+    file.take(budget.limits.max_memory).read_to_end(&mut data)?;
+    Ok(data)
+}

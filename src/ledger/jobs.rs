@@ -13,7 +13,10 @@ use entity::{
 use futures::TryStreamExt;
 use sea_orm::DbErr;
 use serde::{Deserialize, Serialize};
-use tokio::{io::AsyncWriteExt, time::Instant};
+use tokio::{
+    io::{AsyncWrite, AsyncWriteExt},
+    time::Instant,
+};
 use uuid::Uuid;
 
 use super::{doom, store};
@@ -22,6 +25,7 @@ use crate::{
     app::App,
     config::Replication,
     db::Tx,
+    error::Fault,
     jobs::{Job, JobError, enqueue, enqueue_unique},
 };
 
@@ -94,9 +98,7 @@ async fn copy_to(app: &App, object: &object::Model, from: Site, to: Site) -> Res
             store::clear_intent(&tx, intent).await?;
         }
         match &outcome {
-            Ok(stored) if live => {
-                store::set_verified(&tx, object.id, to, stored, app.db.now(&tx).await?).await
-            }
+            Ok(stored) if live => store::set_verified(&tx, object.id, to, stored, app.db.now(&tx).await?).await,
             // The bytes landed after the object was doomed.
             Ok(_) => rearm(app, &tx, object.id).await,
             Err(_) => Ok(()),
@@ -124,45 +126,42 @@ async fn follow(app: &App, object: &object::Model, site: Site) -> Result<(), Job
     Ok(())
 }
 
-/// Small objects travel in memory, larger ones through a temporary file; either is held to the ledger's SHA-256.
-async fn fetch(
-    app: &App,
-    object: &object::Model,
-    site: Site,
-) -> Result<(Body, Option<tempfile::TempPath>), JobError> {
-    const IN_MEMORY: i64 = 1024 * 1024;
-    let found = app.stores.at(site).get(&object.key, None).await?;
-    let Some(found) = found else {
-        return Err(JobError::Retry(format!("{} is not at the {} site", object.key, site.as_str())));
-    };
-    let mut hash = Context::new(&SHA256);
-    let mut stream = found.body;
-    let result = if object.bytes <= IN_MEMORY {
-        let mut memory = bytes::BytesMut::new();
-        while let Some(chunk) = stream.try_next().await? {
-            hash.update(&chunk);
-            memory.extend_from_slice(&chunk);
-            if memory.len() as u64 > object.bytes.unsigned_abs() {
-                break;
-            }
-        }
-        (Body::Memory(memory.freeze()), None)
-    } else {
-        let spool = app.spool().map_err(|error| JobError::Retry(error.to_string()))?;
-        let (file, path) = spool.into_parts();
-        let mut file = tokio::fs::File::from_std(file);
-        let write = |error: std::io::Error| JobError::Retry(format!("temporary file: {error}"));
-        while let Some(chunk) = stream.try_next().await? {
-            hash.update(&chunk);
-            file.write_all(&chunk).await.map_err(write)?;
-        }
-        file.flush().await.map_err(write)?;
-        (Body::File(path.to_path_buf()), Some(path))
-    };
-    if hash.finish().as_ref() != object.sha256 {
-        return Err(JobError::Retry(format!("{} differs from the ledger at the {} site", object.key, site.as_str())));
+/// As much as travels in memory rather than through a temporary file.
+const IN_MEMORY: i64 = 1024 * 1024;
+
+/// Either way the bytes are held to the ledger's SHA-256.
+async fn fetch(app: &App, object: &object::Model, site: Site) -> Result<(Body, Option<tempfile::TempPath>), Fault> {
+    if object.bytes > IN_MEMORY {
+        let path = spool(app, object, site).await?;
+        return Ok((Body::File(path.to_path_buf()), Some(path)));
     }
-    Ok(result)
+    let mut memory = Vec::with_capacity(usize::try_from(object.bytes).unwrap_or(0));
+    read(app, object, site, &mut memory).await?;
+    Ok((Body::Memory(memory.into()), None))
+}
+
+pub(super) async fn spool(app: &App, object: &object::Model, site: Site) -> Result<tempfile::TempPath, Fault> {
+    let (file, path) = app.spool().map_err(Fault::internal)?.into_parts();
+    let mut file = tokio::fs::File::from_std(file);
+    read(app, object, site, &mut file).await?;
+    Ok(path)
+}
+
+async fn read(app: &App, object: &object::Model, site: Site, to: &mut (impl AsyncWrite + Unpin)) -> Result<(), Fault> {
+    let place = || format!("{} at the {} site", object.key, site.as_str());
+    let found = app.stores.at(site).get(&object.key, None).await?;
+    let mut stream = found.ok_or_else(|| Fault::Internal(format!("no {}", place())))?.body;
+    let mut hash = Context::new(&SHA256);
+    while let Some(chunk) = stream.try_next().await? {
+        hash.update(&chunk);
+        to.write_all(&chunk).await.map_err(Fault::internal)?;
+    }
+    to.flush().await.map_err(Fault::internal)?;
+    if hash.finish().as_ref() == object.sha256 {
+        Ok(())
+    } else {
+        Err(Fault::Internal(format!("{} differs from the ledger", place())))
+    }
 }
 
 fn digest(object: &object::Model) -> Result<[u8; 32], JobError> {
@@ -189,9 +188,10 @@ impl Job for Erase {
         for site in Site::ALL {
             app.stores.at(site).delete(&object.key).await?;
         }
-        app.purger.purge(std::slice::from_ref(&object.key), &object.id.to_string()).await.map_err(|error| {
-            JobError::Retry(format!("cannot purge the CDN: {error}"))
-        })?;
+        app.purger
+            .purge(std::slice::from_ref(&object.key), &object.id.to_string())
+            .await
+            .map_err(|error| JobError::Retry(format!("cannot purge the CDN: {error}")))?;
         if let Some(deadline) = deadline {
             let provable = deadline.plus(app.config.ledger.erase_margin);
             let now = app.db.now(app.db.read()).await?;

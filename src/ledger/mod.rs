@@ -57,6 +57,14 @@ pub struct Roles {
     pub epoch: i64,
 }
 
+impl Written {
+    /// Where the bytes are.
+    #[must_use]
+    pub fn site(&self) -> Site {
+        self.roles.primary
+    }
+}
+
 impl Roles {
     #[must_use]
     pub fn replica(self) -> Site {
@@ -163,7 +171,9 @@ async fn abandon(app: &App, object: Uuid, definite: Option<Uuid>) {
             if let Some(intent) = definite {
                 store::clear_intent(&tx, intent).await?;
             }
-            doom(app, &tx, &[object], None, Reason::Abandoned).await
+            // Only where no transaction took it: a lost reply to COMMIT looks like a failure.
+            let pending = store::lock(&tx, object).await?.is_some_and(|object| object.state == State::Pending);
+            if pending { doom(app, &tx, &[object], None, Reason::Abandoned).await.map(drop) } else { Ok(()) }
         })
         .await;
     if let Err(error) = outcome {
@@ -201,6 +211,20 @@ pub async fn doom(
         });
     }
     Ok(doomed)
+}
+
+/// Brings a live object's bytes into a temporary file, from the first site that has them unaltered.
+pub async fn spool(app: &App, object: Uuid) -> Result<tempfile::TempPath, Fault> {
+    let object = store::find(app.db.read(), object).await?.filter(|object| object.state == State::Live);
+    let object = object.ok_or_else(|| Fault::Internal("the object is not live".to_owned()))?;
+    let roles = store::roles(app.db.read()).await?;
+    match jobs::spool(app, &object, roles.primary).await {
+        Ok(path) => Ok(path),
+        Err(error) => {
+            tracing::warn!(%error, key = %object.key, "the primary cannot be read; trying the replica");
+            jobs::spool(app, &object, roles.replica()).await
+        }
+    }
 }
 
 /// The objects of a file, whatever became of them.

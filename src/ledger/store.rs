@@ -92,12 +92,8 @@ pub(super) async fn insert_pending(
 
 pub(super) async fn insert_intent(tx: &Tx, object: Uuid, site: Site, deadline: Timestamp) -> Result<Uuid, DbErr> {
     let id = Uuid::now_v7();
-    let row = write_intent::ActiveModel {
-        id: Set(id),
-        object_id: Set(object),
-        site: Set(site),
-        deadline: Set(deadline),
-    };
+    let row =
+        write_intent::ActiveModel { id: Set(id), object_id: Set(object), site: Set(site), deadline: Set(deadline) };
     write_intent::Entity::insert(row).exec_without_returning(tx).await?;
     Ok(id)
 }
@@ -108,10 +104,7 @@ pub(super) async fn clear_intent(tx: &Tx, intent: Uuid) -> Result<(), DbErr> {
 }
 
 /// The last deadline of any write that may still be under way.
-pub(super) async fn last_deadline(
-    connection: &impl ConnectionTrait,
-    object: Uuid,
-) -> Result<Option<Timestamp>, DbErr> {
+pub(super) async fn last_deadline(connection: &impl ConnectionTrait, object: Uuid) -> Result<Option<Timestamp>, DbErr> {
     let intent = write_intent::Entity::find()
         .filter(write_intent::Column::ObjectId.eq(object))
         .order_by_desc(write_intent::Column::Deadline)
@@ -294,24 +287,31 @@ pub(super) async fn requested(
         None => condition,
     };
     let select = object::Entity::find().filter(condition);
-    let rows =
-        page::keyset(select, object::Column::RequestedAt, object::Column::Id, Order::Desc, page).all(connection).await?;
+    let rows = page::keyset(select, object::Column::RequestedAt, object::Column::Id, Order::Desc, page)
+        .all(connection)
+        .await?;
     Ok(page.finish(rows))
 }
 
 /// Pending objects made before `time`: their writers are gone.
 pub(super) async fn abandoned(connection: &impl ConnectionTrait, time: Timestamp) -> Result<Vec<Uuid>, DbErr> {
-    ids(object::Entity::find()
-        .filter(object::Column::State.eq(State::Pending))
-        .filter(object::Column::CreatedAt.lt(time)), connection)
+    ids(
+        object::Entity::find()
+            .filter(object::Column::State.eq(State::Pending))
+            .filter(object::Column::CreatedAt.lt(time)),
+        connection,
+    )
     .await
 }
 
 /// Objects whose erasure was requested before `time` and is not proven.
 pub(super) async fn unproven(connection: &impl ConnectionTrait, time: Timestamp) -> Result<Vec<Uuid>, DbErr> {
-    ids(object::Entity::find()
-        .filter(object::Column::State.eq(State::Deleting))
-        .filter(object::Column::RequestedAt.lt(time)), connection)
+    ids(
+        object::Entity::find()
+            .filter(object::Column::State.eq(State::Deleting))
+            .filter(object::Column::RequestedAt.lt(time)),
+        connection,
+    )
     .await
 }
 
@@ -322,10 +322,13 @@ pub(super) async fn uncopied(connection: &impl ConnectionTrait, time: Timestamp)
         .column(object_copy::Column::ObjectId)
         .filter(object_copy::Column::State.eq(object_copy::State::Awaiting))
         .into_query();
-    ids(object::Entity::find()
-        .filter(object::Column::State.eq(State::Live))
-        .filter(object::Column::LiveAt.lt(time))
-        .filter(object::Column::Id.in_subquery(awaiting)), connection)
+    ids(
+        object::Entity::find()
+            .filter(object::Column::State.eq(State::Live))
+            .filter(object::Column::LiveAt.lt(time))
+            .filter(object::Column::Id.in_subquery(awaiting)),
+        connection,
+    )
     .await
 }
 

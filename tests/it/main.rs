@@ -1,4 +1,11 @@
 //! The integration suite: one binary, the real server on free ports.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
 
 mod accounts;
+mod alert_sink;
+mod cdn;
+mod config;
+mod edge;
+mod http;
+mod moto;
 mod support;

@@ -192,7 +192,7 @@ impl AccountsMutation {
             cookie.clear();
         }
         let (id, user_errors) = outcome(accounts::log_out(graphql::app(ctx), graphql::viewer(ctx)).await)?;
-        Ok(LogOutPayload { session_id: id.map(|id| NodeKind::Session.id(id)), user_errors })
+        Ok(LogOutPayload { session_id: id.map(|id| NodeKind::Session.id(id).into()), user_errors })
     }
 
     /// Changes your password and ends your other sessions.
@@ -249,7 +249,7 @@ impl AccountsMutation {
         let id = NodeKind::ApiToken.parse(&input.id);
         let answer = accounts::revoke_api_token(graphql::app(ctx), graphql::viewer(ctx), id).await;
         let (id, user_errors) = outcome(answer)?;
-        Ok(RevokeApiTokenPayload { api_token_id: id.map(|id| NodeKind::ApiToken.id(id)), user_errors })
+        Ok(RevokeApiTokenPayload { api_token_id: id.map(|id| NodeKind::ApiToken.id(id).into()), user_errors })
     }
 
     /// Ends a session of yours.
@@ -261,7 +261,7 @@ impl AccountsMutation {
         let id = NodeKind::Session.parse(&input.id);
         let answer = accounts::revoke_session(graphql::app(ctx), graphql::viewer(ctx), id).await;
         let (id, user_errors) = outcome(answer)?;
-        Ok(RevokeSessionPayload { session_id: id.map(|id| NodeKind::Session.id(id)), user_errors })
+        Ok(RevokeSessionPayload { session_id: id.map(|id| NodeKind::Session.id(id).into()), user_errors })
     }
 }
 

@@ -50,7 +50,7 @@ impl From<user::Model> for User {
 #[Object]
 impl User {
     pub async fn id(&self) -> ID {
-        NodeKind::User.id(self.row.id)
+        NodeKind::User.id(self.row.id).into()
     }
 
     async fn username(&self) -> &str {
@@ -164,7 +164,7 @@ pub struct Session {
 #[Object]
 impl Session {
     async fn id(&self) -> ID {
-        NodeKind::Session.id(self.row.id)
+        NodeKind::Session.id(self.row.id).into()
     }
 
     /// Whether this request came with it.
@@ -203,7 +203,7 @@ pub struct ApiToken(pub session::Model);
 #[Object]
 impl ApiToken {
     async fn id(&self) -> ID {
-        NodeKind::ApiToken.id(self.0.id)
+        NodeKind::ApiToken.id(self.0.id).into()
     }
 
     async fn name(&self) -> &str {

@@ -81,7 +81,7 @@ impl CloudFrontPurger {
 impl CachePurger for CloudFrontPurger {
     async fn purge(&self, paths: &[String], reference: &str) -> Result<(), PurgeError> {
         // CloudFront takes a repeated reference with the same paths for the first request, so a retry of the whole
-        // purge skips the parts that were done.
+        // purge skips the parts that were done. More than one part meets CloudFront's limit and needs such retries.
         for (part, keys) in paths.chunks(PATHS_A_REQUEST).enumerate() {
             self.invalidate(keys, format!("{reference}-{part}")).await?;
         }

@@ -1,6 +1,6 @@
 //! Making signed URLs: pure computation over a key and a time, with a cache so that browsers can cache too.
 
-use std::{sync::Arc, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use entity::Timestamp;
 use moka::sync::Cache;
@@ -15,6 +15,8 @@ const ENCODED_PATH: &AsciiSet = &ENCODED.remove(b'/');
 
 /// Bytes of URLs kept, a few thousand of them.
 const CACHE_BYTES: u64 = 4 << 20;
+/// However long URLs may live.
+const CACHE_TTL: Duration = Duration::from_secs(24 * 3600);
 
 /// The library could not sign, which it gives no reason for.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -29,7 +31,6 @@ pub struct SignedUrl {
 }
 
 /// Signs download URLs with one key.
-#[derive(Debug)]
 pub struct UrlSigner {
     key: SigningKey,
     key_pair_id: String,
@@ -57,7 +58,7 @@ impl UrlSigner {
             .weigher(|(resource, _): &(String, i64), url: &Arc<str>| {
                 u32::try_from(resource.len() + url.len()).unwrap_or(u32::MAX)
             })
-            .time_to_live(max_ttl.max(Duration::from_secs(1)))
+            .time_to_live(max_ttl.clamp(Duration::from_secs(1), CACHE_TTL))
             .build();
         Ok(Self { key, key_pair_id: key_pair_id.into(), origin: origin_of(base_url)?, window, max_ttl, cache })
     }
@@ -141,5 +142,16 @@ impl UrlSigner {
             self.key_pair_id,
             param::HASH_ALGORITHM,
         ))
+    }
+}
+
+impl fmt::Debug for UrlSigner {
+    /// Without the cache: its URLs open doors.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("UrlSigner")
+            .field("key", &self.key)
+            .field("key_pair_id", &self.key_pair_id)
+            .field("origin", &self.origin)
+            .finish_non_exhaustive()
     }
 }

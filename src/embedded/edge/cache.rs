@@ -1,6 +1,7 @@
 //! Small objects in memory, bounded by weight and checked against the ledger again and again.
 
 use std::{
+    fmt,
     sync::{
         Arc,
         atomic::{AtomicI64, Ordering},
@@ -22,14 +23,13 @@ const FRESH: Duration = Duration::from_secs(5);
 const OVERHEAD: usize = 256;
 
 /// The edge's memory. Clones share it.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct EdgeCache {
-    objects: Cache<Box<str>, Arc<Cached>>,
+    objects: Cache<Arc<str>, Arc<Cached>>,
     max_object: u64,
 }
 
 /// Whole, verified bytes and what the ledger said of them.
-#[derive(Debug)]
 pub(super) struct Cached {
     pub entry: CatalogEntry,
     pub bytes: Bytes,
@@ -60,7 +60,7 @@ impl EdgeCache {
     pub fn new(capacity: u64, max_object: u64) -> Self {
         let objects = Cache::builder()
             .max_capacity(capacity)
-            .weigher(|key: &Box<str>, cached: &Arc<Cached>| {
+            .weigher(|key: &Arc<str>, cached: &Arc<Cached>| {
                 u32::try_from(cached.bytes.len() + key.len() + OVERHEAD).unwrap_or(u32::MAX)
             })
             .build();
@@ -82,6 +82,12 @@ impl EdgeCache {
 
     pub(super) fn forget(&self, key: &str) {
         self.objects.invalidate(key);
+    }
+}
+
+impl fmt::Debug for EdgeCache {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EdgeCache").field("objects", &self.objects.entry_count()).finish_non_exhaustive()
     }
 }
 

@@ -44,6 +44,8 @@ impl Served {
         Self {
             etag: format!("\"{}\"", hex::encode(entry.sha256)),
             content_type: HeaderValue::from_str(&entry.content_type)
+                .ok()
+                .filter(|value| !value.is_empty())
                 .unwrap_or(HeaderValue::from_static("application/octet-stream")),
             disposition: disposition(parameter(query, "response-content-disposition").as_deref(), raster),
             cache_control,
@@ -104,8 +106,8 @@ pub(super) enum Failure {
 }
 
 /// A refusal as CloudFront and S3 word it: a status and a small XML body.
-pub(super) fn failed(failure: Failure) -> Response {
-    let (status, code, message) = match &failure {
+pub(super) fn failed(failure: &Failure) -> Response {
+    let (status, code, message) = match failure {
         Failure::Refused(refusal) => {
             let code = match refusal {
                 Refusal::Unsigned => "MissingKey",

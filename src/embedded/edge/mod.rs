@@ -112,7 +112,7 @@ async fn handle(State(edge): State<Arc<EdgeState>>, request: Request) -> Respons
         Method::OPTIONS => Ok(headers::preflight()),
         _ => Err(Failure::MethodNotAllowed),
     };
-    headers::finish(answer.unwrap_or_else(headers::failed))
+    headers::finish(answer.unwrap_or_else(|failure| headers::failed(&failure)))
 }
 
 impl EdgeState {

@@ -1,0 +1,54 @@
+//! The command line: what can be asked, which settings it overrides, and how failures are told.
+
+pub mod args;
+mod config;
+mod failure;
+mod password;
+
+use std::io::{self, Write};
+
+pub use args::{Args, Command};
+pub use failure::Failure;
+pub use password::read_password;
+
+use crate::{config::Loaded, telemetry};
+use args::ConfigCommand;
+
+/// Loads the settings, starts logging where the command logs, and runs the command.
+///
+/// # Errors
+///
+/// The failure to print, with its exit code: 2 where the command line or a setting is wrong, 1 for everything else.
+pub async fn run(args: Args) -> Result<(), Failure> {
+    let (command, sources) = args.resolve(variables())?;
+    let settings: Loaded = sources.load()?;
+    if command.logs() {
+        telemetry::init(&settings.config.log)?;
+    }
+    match command {
+        Command::Config(ConfigCommand::Show) => config::show(&settings),
+        command => Err(Failure::fault(format!("this build cannot run `{}`", command.name()))),
+    }
+}
+
+fn variables() -> Vec<(String, String)> {
+    let utf8 = |(key, value): (std::ffi::OsString, std::ffi::OsString)| {
+        Some((key.into_string().ok()?, value.to_string_lossy().into_owned()))
+    };
+    std::env::vars_os().filter_map(utf8).collect()
+}
+
+/// Prints to standard output. A reader that has gone away (`snaphaven schema | head`) is no failure.
+///
+/// # Errors
+///
+/// Any other error of the output, such as a full disk.
+pub fn print(text: &str) -> Result<(), Failure> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Failure::fault(format!("cannot write to standard output: {error}")))
+        }
+        _ => Ok(()),
+    }
+}

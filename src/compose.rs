@@ -1,0 +1,172 @@
+//! The one list of modules: their GraphQL roots, their nodes, their jobs.
+
+use async_graphql::{
+    Context, EmptySubscription, ID, Interface, MergedObject, Object, Schema, SchemaBuilder, SimpleObject,
+    extensions::apollo_persisted_queries::{ApolloPersistedQueries, LruCacheStorage},
+};
+
+use crate::{
+    accounts::{
+        self,
+        graphql::{AccountsMutation, AccountsQuery, User, user_loader, user_node},
+    },
+    alerts::{
+        self,
+        graphql::{Alert, AlertsQuery},
+    },
+    app::App,
+    config::Config,
+    error::Fault,
+    files::{
+        self,
+        graphql::{File, FileVersion, FilesMutation, FilesQuery, file_node, rendition_loader, version_node},
+    },
+    graphql::{self, FaultExt, GlobalId, NodeKind, scalars::Long},
+    jobs::Registry,
+    ledger::{
+        self,
+        graphql::{Erasure, LedgerQuery},
+    },
+};
+
+#[derive(MergedObject, Default)]
+pub struct Query(RootQuery, AccountsQuery, FilesQuery, LedgerQuery, AlertsQuery);
+
+#[derive(MergedObject, Default)]
+pub struct Mutation(AccountsMutation, FilesMutation);
+
+pub type AppSchema = Schema<Query, Mutation, EmptySubscription>;
+
+/// Anything with a global id.
+#[derive(Interface)]
+#[graphql(field(name = "id", ty = "ID"))]
+pub enum Node {
+    User(User),
+    File(Box<File>),
+    FileVersion(Box<FileVersion>),
+    Erasure(Box<Erasure>),
+    Alert(Alert),
+}
+
+/// What a client must know before it asks.
+#[derive(SimpleObject)]
+pub struct Limits {
+    /// Bytes of one file in a multipart upload.
+    upload_size: Long,
+    /// Bytes of a request without its files.
+    body_size: Long,
+    /// Seconds a download URL lives at the most.
+    download_ttl: i32,
+    /// Seconds a trashed file is kept.
+    trash_retention: Long,
+    page_size: i32,
+    depth: i32,
+    aliases: i32,
+    complexity: i32,
+    directives: i32,
+    file_name_length: i32,
+    description_length: i32,
+    tags: i32,
+    tag_length: i32,
+    /// Bytes of a file's metadata as JSON.
+    metadata_size: i32,
+    /// Ids in one trash, restore or purge.
+    files_at_once: i32,
+    password_min_length: i32,
+    /// Types that are shown inline and get renditions.
+    picture_types: Vec<&'static str>,
+}
+
+#[derive(Default)]
+struct RootQuery;
+
+#[Object]
+impl RootQuery {
+    /// The object of this id, where the viewer may see it. Another person's answers as a missing one.
+    async fn node(&self, ctx: &Context<'_>, id: ID) -> async_graphql::Result<Option<Node>> {
+        let Ok(GlobalId { kind, key }) = id.parse::<GlobalId>() else { return Ok(None) };
+        let (app, viewer) = (graphql::app(ctx), graphql::viewer(ctx));
+        Ok(match kind {
+            NodeKind::User => user_node(ctx, key).await?.map(Node::User),
+            // Lists of one's own; nothing else refers to them.
+            NodeKind::Session | NodeKind::ApiToken => None,
+            NodeKind::File => file_node(app, viewer, key).await.or_fault()?.map(|file| Node::File(Box::new(file))),
+            NodeKind::FileVersion => {
+                version_node(app, viewer, key).await.or_fault()?.map(|version| Node::FileVersion(Box::new(version)))
+            }
+            NodeKind::Erasure => {
+                let erasure = ledger::erasure(app, viewer, key).await.or_fault()?;
+                erasure.map(|erasure| Node::Erasure(Box::new(Erasure(erasure))))
+            }
+            NodeKind::Alert => alerts::find(app, viewer, key).await.or_fault()?.map(|alert| Node::Alert(Alert(alert))),
+        })
+    }
+
+    /// Sizes, times and counts that this server allows.
+    async fn limits(&self, ctx: &Context<'_>) -> Limits {
+        limits(&graphql::app(ctx).config)
+    }
+}
+
+fn limits(config: &Config) -> Limits {
+    let int = |value: usize| i32::try_from(value).unwrap_or(i32::MAX);
+    let long = |value: u64| Long(i64::try_from(value).unwrap_or(i64::MAX));
+    Limits {
+        upload_size: long(config.uploads.max_size.as_u64()),
+        body_size: long(config.graphql.max_body.as_u64()),
+        download_ttl: i32::try_from(config.downloads.max_ttl.as_secs()).unwrap_or(i32::MAX),
+        trash_retention: long(config.files.trash_retention.as_secs()),
+        page_size: int(config.graphql.max_page_size),
+        depth: int(config.graphql.max_depth),
+        aliases: int(config.graphql.max_aliases),
+        complexity: int(config.graphql.max_complexity),
+        directives: int(config.graphql.max_directives),
+        file_name_length: int(files::model::MAX_NAME),
+        description_length: int(files::model::MAX_DESCRIPTION),
+        tags: int(files::model::MAX_TAGS),
+        tag_length: int(files::model::MAX_TAG),
+        metadata_size: int(files::model::MAX_METADATA),
+        files_at_once: int(files::model::MAX_FILES_AT_ONCE),
+        password_min_length: int(config.accounts.password_min_length),
+        picture_types: crate::images::raster_types(),
+    }
+}
+
+/// Persisted queries kept per process.
+const PERSISTED_QUERIES: usize = 256;
+
+fn builder() -> SchemaBuilder<Query, Mutation, EmptySubscription> {
+    Schema::build(Query::default(), Mutation::default(), EmptySubscription)
+}
+
+/// The schema over a running app, with its limits. Call it within a Tokio runtime.
+#[must_use]
+pub fn schema(app: &App) -> AppSchema {
+    let limits = &app.config.graphql;
+    builder()
+        .data(app.clone())
+        .data(user_loader(app))
+        .data(rendition_loader(app))
+        .limit_depth(limits.max_depth)
+        .limit_complexity(limits.max_complexity)
+        .limit_aliases(limits.max_aliases)
+        .limit_directives(limits.max_directives)
+        .extension(ApolloPersistedQueries::new(LruCacheStorage::new(PERSISTED_QUERIES)))
+        .finish()
+}
+
+/// The schema's text, for `schema.graphql`.
+#[must_use]
+pub fn sdl() -> String {
+    builder().finish().sdl()
+}
+
+/// Every job kind and schedule.
+pub fn registry(config: &Config) -> Result<Registry, Fault> {
+    let mut registry = Registry::default();
+    alerts::register(&mut registry);
+    accounts::register(&mut registry).map_err(Fault::internal)?;
+    ledger::register(&mut registry, config).map_err(Fault::internal)?;
+    files::register(&mut registry, config).map_err(Fault::internal)?;
+    Ok(registry)
+}

@@ -1,0 +1,40 @@
+//! What can go wrong with files, and what people can do about it.
+
+use entity::file;
+
+use crate::{error::Fault, module_error};
+
+#[derive(Debug, thiserror::Error)]
+pub enum FilesError {
+    /// Another person's file looks the same.
+    #[error("There is no such file.")]
+    NotFound,
+    #[error("The file is larger than {limit} bytes. Choose a smaller one.")]
+    TooLarge { limit: u64 },
+    #[error("{0}")]
+    InvalidName(&'static str),
+    #[error("A description has at most {limit} characters.")]
+    DescriptionTooLong { limit: usize },
+    #[error("{0}")]
+    InvalidTags(&'static str),
+    #[error("{0}")]
+    InvalidMetadata(&'static str),
+    /// Carries the current record.
+    #[error("Somebody changed the file since you read it. Look at the current revision and try again.")]
+    Stale(Box<file::Model>),
+    #[error("{0}")]
+    WrongState(&'static str),
+    #[error("The file is under a legal hold and cannot be deleted.")]
+    Held,
+    #[error("This idempotency key was used for another request. Use a new one.")]
+    IdempotencyKeyReused,
+    #[error("Name 1 to {limit} files at a time.")]
+    BadCount { limit: usize },
+    /// The temporary file of an upload could not be written or read.
+    #[error("The upload could not be read. Send it again.")]
+    Unreadable(#[source] std::io::Error),
+    #[error(transparent)]
+    Fault(#[from] Fault),
+}
+
+module_error!(FilesError);

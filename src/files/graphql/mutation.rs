@@ -1,0 +1,251 @@
+//! Changing files.
+
+use async_graphql::{Context, Enum, ID, Object, SimpleObject, Upload};
+use uuid::Uuid;
+
+use super::{
+    File,
+    inputs::{
+        EditFileInput, PurgeFilesInput, ReplaceFileContentInput, RestoreFilesInput, TrashFilesInput, UploadFileInput,
+    },
+};
+use crate::{
+    alerts::graphql::Alert,
+    files::{self, Content, FilesError},
+    graphql::{self, FaultExt, NodeKind, error::fault},
+    ledger::{self, graphql::Erasure},
+};
+
+#[derive(Clone, Copy, PartialEq, Eq, Enum)]
+pub enum FileErrorCode {
+    /// Not there, or not yours.
+    NotFound,
+    TooLarge,
+    InvalidName,
+    InvalidDescription,
+    InvalidTags,
+    InvalidMetadata,
+    /// Somebody was faster; the payload has the current record.
+    StaleRevision,
+    /// The file's state does not allow this.
+    WrongState,
+    /// Under a legal hold.
+    Held,
+    IdempotencyKeyReused,
+    /// Too few or too many ids.
+    InvalidCount,
+    /// The upload broke off; send it again.
+    UnreadableUpload,
+}
+
+/// Something the user can mend.
+#[derive(SimpleObject)]
+pub struct FileUserError {
+    code: FileErrorCode,
+    /// The input field it is about.
+    field: Option<&'static str>,
+    /// For people.
+    message: String,
+}
+
+#[derive(SimpleObject)]
+pub struct UploadFilePayload {
+    file: Option<File>,
+    user_errors: Vec<FileUserError>,
+}
+
+#[derive(SimpleObject)]
+pub struct EditFilePayload {
+    /// As it is now; with STALE_REVISION the current record, unchanged.
+    file: Option<File>,
+    user_errors: Vec<FileUserError>,
+}
+
+#[derive(SimpleObject)]
+pub struct ReplaceFileContentPayload {
+    /// As it is now; with STALE_REVISION the current record, unchanged.
+    file: Option<File>,
+    user_errors: Vec<FileUserError>,
+}
+
+#[derive(SimpleObject)]
+pub struct TrashFilesPayload {
+    /// In the order of the ids.
+    files: Vec<File>,
+    /// The alert this raised; null where all were in the trash already.
+    alert: Option<Alert>,
+    user_errors: Vec<FileUserError>,
+}
+
+#[derive(SimpleObject)]
+pub struct RestoreFilesPayload {
+    files: Vec<File>,
+    user_errors: Vec<FileUserError>,
+}
+
+#[derive(SimpleObject)]
+pub struct PurgeFilesPayload {
+    purged_ids: Vec<ID>,
+    /// One for every stored object of the files: the proof that it is gone, at first still under way.
+    erasures: Vec<Erasure>,
+    /// The alert this raised; null where they were purged before.
+    alert: Option<Alert>,
+    user_errors: Vec<FileUserError>,
+}
+
+#[derive(Default)]
+pub struct FilesMutation;
+
+#[Object]
+impl FilesMutation {
+    /// Uploads a small file of any type. The type is told from its bytes; renditions of pictures follow.
+    async fn upload_file(&self, ctx: &Context<'_>, input: UploadFileInput) -> async_graphql::Result<UploadFilePayload> {
+        let upload = files::Upload {
+            content: content(ctx, &input.file)?,
+            name: input.name,
+            description: input.description,
+            tags: input.tags,
+            metadata: input.metadata.map(|json| json.0),
+            idempotency_key: input.idempotency_key,
+        };
+        match files::upload(graphql::app(ctx), graphql::viewer(ctx), upload).await {
+            Ok(row) => Ok(UploadFilePayload { file: Some(row.into()), user_errors: Vec::new() }),
+            Err(error) => Ok(UploadFilePayload { file: None, user_errors: vec![user_error(&error)?] }),
+        }
+    }
+
+    /// Changes what is said about one's own file.
+    async fn edit_file(&self, ctx: &Context<'_>, input: EditFileInput) -> async_graphql::Result<EditFilePayload> {
+        let edit = files::Edit {
+            id: file_key(&input.id),
+            revision: input.revision,
+            name: input.name,
+            description: input.description,
+            tags: input.tags,
+            metadata: input.metadata.map(|json| json.0),
+        };
+        match files::edit(graphql::app(ctx), graphql::viewer(ctx), edit).await {
+            Ok(row) => Ok(EditFilePayload { file: Some(row.into()), user_errors: Vec::new() }),
+            Err(error) => {
+                let user_errors = vec![user_error(&error)?];
+                Ok(EditFilePayload { file: current(error), user_errors })
+            }
+        }
+    }
+
+    /// Gives one's own file a new content: a new version under a new key.
+    async fn replace_file_content(
+        &self,
+        ctx: &Context<'_>,
+        input: ReplaceFileContentInput,
+    ) -> async_graphql::Result<ReplaceFileContentPayload> {
+        let replace = files::Replace {
+            id: file_key(&input.id),
+            revision: input.revision,
+            content: content(ctx, &input.file)?,
+            idempotency_key: input.idempotency_key,
+        };
+        match files::replace(graphql::app(ctx), graphql::viewer(ctx), replace).await {
+            Ok(row) => Ok(ReplaceFileContentPayload { file: Some(row.into()), user_errors: Vec::new() }),
+            Err(error) => {
+                let user_errors = vec![user_error(&error)?];
+                Ok(ReplaceFileContentPayload { file: current(error), user_errors })
+            }
+        }
+    }
+
+    /// Moves one's own files to the trash; an admin removes anyone's. Raises an alert.
+    async fn trash_files(&self, ctx: &Context<'_>, input: TrashFilesInput) -> async_graphql::Result<TrashFilesPayload> {
+        match files::trash(graphql::app(ctx), graphql::viewer(ctx), &file_keys(&input.ids)).await {
+            Ok(trashed) => Ok(TrashFilesPayload {
+                files: trashed.files.into_iter().map(Into::into).collect(),
+                alert: trashed.alert.map(Alert),
+                user_errors: Vec::new(),
+            }),
+            Err(error) => {
+                Ok(TrashFilesPayload { files: Vec::new(), alert: None, user_errors: vec![user_error(&error)?] })
+            }
+        }
+    }
+
+    /// Takes files back from the trash. What an admin removed only an admin restores.
+    async fn restore_files(
+        &self,
+        ctx: &Context<'_>,
+        input: RestoreFilesInput,
+    ) -> async_graphql::Result<RestoreFilesPayload> {
+        match files::restore(graphql::app(ctx), graphql::viewer(ctx), &file_keys(&input.ids)).await {
+            Ok(rows) => {
+                Ok(RestoreFilesPayload { files: rows.into_iter().map(Into::into).collect(), user_errors: Vec::new() })
+            }
+            Err(error) => Ok(RestoreFilesPayload { files: Vec::new(), user_errors: vec![user_error(&error)?] }),
+        }
+    }
+
+    /// Deletes files for good, with every version and rendition, at both sites. Raises an alert.
+    async fn purge_files(&self, ctx: &Context<'_>, input: PurgeFilesInput) -> async_graphql::Result<PurgeFilesPayload> {
+        let app = graphql::app(ctx);
+        match files::purge(app, graphql::viewer(ctx), &file_keys(&input.ids)).await {
+            Ok(purged) => {
+                let erasures = ledger::with_confirmations(app, purged.objects).await.or_fault()?;
+                Ok(PurgeFilesPayload {
+                    purged_ids: purged.files.into_iter().map(|id| NodeKind::File.id(id).into()).collect(),
+                    erasures: erasures.into_iter().map(Erasure).collect(),
+                    alert: purged.alert.map(Alert),
+                    user_errors: Vec::new(),
+                })
+            }
+            Err(error) => Ok(PurgeFilesPayload {
+                purged_ids: Vec::new(),
+                erasures: Vec::new(),
+                alert: None,
+                user_errors: vec![user_error(&error)?],
+            }),
+        }
+    }
+}
+
+/// An id that is none answers as a missing one: no file has the nil key.
+fn file_key(id: &ID) -> Uuid {
+    NodeKind::File.parse(id).unwrap_or_default()
+}
+
+fn file_keys(ids: &[ID]) -> Vec<Uuid> {
+    ids.iter().map(file_key).collect()
+}
+
+fn content(ctx: &Context<'_>, upload: &Upload) -> async_graphql::Result<Content> {
+    let value = upload.value(ctx).map_err(|error| fault(&crate::error::Fault::internal(error)))?;
+    Ok(Content { name: value.filename, file: value.content })
+}
+
+/// With a stale revision: the current record.
+fn current(error: FilesError) -> Option<File> {
+    match error {
+        FilesError::Stale(current) => Some((*current).into()),
+        _ => None,
+    }
+}
+
+fn user_error(error: &FilesError) -> async_graphql::Result<FileUserError> {
+    use FileErrorCode as Code;
+    let (code, field) = match error {
+        FilesError::NotFound => (Code::NotFound, Some("id")),
+        FilesError::TooLarge { .. } => (Code::TooLarge, Some("file")),
+        FilesError::InvalidName(_) => (Code::InvalidName, Some("name")),
+        FilesError::DescriptionTooLong { .. } => (Code::InvalidDescription, Some("description")),
+        FilesError::InvalidTags(_) => (Code::InvalidTags, Some("tags")),
+        FilesError::InvalidMetadata(_) => (Code::InvalidMetadata, Some("metadata")),
+        FilesError::Stale(_) => (Code::StaleRevision, Some("revision")),
+        FilesError::WrongState(_) => (Code::WrongState, None),
+        FilesError::Held => (Code::Held, None),
+        FilesError::IdempotencyKeyReused => (Code::IdempotencyKeyReused, Some("idempotencyKey")),
+        FilesError::BadCount { .. } => (Code::InvalidCount, Some("ids")),
+        FilesError::Unreadable(cause) => {
+            tracing::warn!(error = %cause, "an upload could not be spooled");
+            (Code::UnreadableUpload, Some("file"))
+        }
+        FilesError::Fault(cause) => return Err(fault(cause)),
+    };
+    Ok(FileUserError { code, field, message: error.to_string() })
+}

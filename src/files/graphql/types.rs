@@ -1,0 +1,369 @@
+//! The types of a file and its parts.
+
+use std::time::Duration;
+
+use async_graphql::{Context, Enum, ID, Json, Object, SimpleObject, dataloader::DataLoader};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use chrono::{DateTime, Utc};
+use entity::{file, file_version, rendition, user};
+
+use super::{FileState, RenditionLoader};
+use crate::{
+    accounts::graphql::{User, load_user},
+    adapters::cdn,
+    db::page::Position,
+    error::Fault,
+    files,
+    graphql::{
+        self, Connection, FaultExt, NodeKind, PageArguments,
+        connection::{connection, cost},
+        error::{bad_input, fault},
+        scalars::{Long, Sha256, date_time},
+    },
+    ledger::graphql::Copy,
+    viewer::Viewer,
+};
+
+/// A URL signed for CloudFront, and the time from which it is refused.
+#[derive(SimpleObject)]
+pub struct SignedUrl {
+    url: String,
+    expires_at: DateTime<Utc>,
+}
+
+impl From<cdn::SignedUrl> for SignedUrl {
+    fn from(signed: cdn::SignedUrl) -> Self {
+        Self { url: signed.url.to_string(), expires_at: date_time(signed.expires_at) }
+    }
+}
+
+/// How a browser treats a download.
+#[derive(Clone, Copy, PartialEq, Eq, Enum)]
+pub enum Disposition {
+    /// Saved under the file's name.
+    Attachment,
+    /// Shown in the page, for pictures; anything else stays an attachment.
+    Inline,
+}
+
+impl From<Disposition> for cdn::Disposition {
+    fn from(disposition: Disposition) -> Self {
+        match disposition {
+            Disposition::Attachment => Self::Attachment,
+            Disposition::Inline => Self::Inline,
+        }
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Enum)]
+#[graphql(remote = "rendition::Size")]
+pub enum RenditionSize {
+    /// Cover crop, exactly 150 × 150 pixels.
+    #[graphql(name = "SQUARE_150")]
+    Square150,
+    /// Within 320 × 320, never enlarged.
+    #[graphql(name = "FIT_320")]
+    Fit320,
+    /// Within 1280 × 1280, never enlarged.
+    #[graphql(name = "FIT_1280")]
+    Fit1280,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Enum)]
+#[graphql(remote = "rendition::State")]
+pub enum RenditionState {
+    Pending,
+    Ready,
+    Failed,
+}
+
+/// A small picture made from a file.
+pub struct Rendition {
+    row: rendition::Model,
+    file: file::Model,
+}
+
+#[Object]
+impl Rendition {
+    async fn size(&self) -> RenditionSize {
+        self.row.size.into()
+    }
+
+    async fn state(&self) -> RenditionState {
+        self.row.state.into()
+    }
+
+    /// Null unless READY, and while the file is not active.
+    async fn url(&self, ctx: &Context<'_>) -> async_graphql::Result<Option<SignedUrl>> {
+        let Some(object) = self.row.object_id else { return Ok(None) };
+        let signed = files::rendition_url(graphql::app(ctx), &self.file, object).map_err(Fault::internal).or_fault()?;
+        Ok(signed.map(Into::into))
+    }
+
+    /// Pixels.
+    async fn width(&self) -> Option<i32> {
+        self.row.width
+    }
+
+    async fn height(&self) -> Option<i32> {
+        self.row.height
+    }
+
+    async fn content_type(&self) -> Option<&str> {
+        self.row.content_type.as_deref()
+    }
+
+    /// Why it FAILED.
+    async fn error(&self) -> Option<&str> {
+        self.row.error.as_deref()
+    }
+}
+
+/// What the viewer may do with a file now.
+#[derive(SimpleObject)]
+pub struct FilePermissions {
+    edit: bool,
+    replace_content: bool,
+    trash: bool,
+    restore: bool,
+    purge: bool,
+}
+
+/// A file and its current content.
+pub struct File {
+    pub row: file::Model,
+    /// Brought along by a list that was asked for it.
+    pub owner: Option<user::Model>,
+}
+
+impl From<file::Model> for File {
+    fn from(row: file::Model) -> Self {
+        Self { row, owner: None }
+    }
+}
+
+#[Object]
+impl File {
+    pub async fn id(&self) -> ID {
+        NodeKind::File.id(self.row.id).into()
+    }
+
+    /// As its owner gave it.
+    async fn name(&self) -> &str {
+        &self.row.name
+    }
+
+    async fn description(&self) -> Option<&str> {
+        Some(self.row.description.as_str()).filter(|description| !description.is_empty())
+    }
+
+    async fn tags(&self) -> Vec<&str> {
+        self.row.tags.as_array().into_iter().flatten().filter_map(serde_json::Value::as_str).collect()
+    }
+
+    /// Free metadata: a JSON object.
+    async fn metadata(&self) -> Json<&serde_json::Value> {
+        Json(&self.row.metadata)
+    }
+
+    async fn owner(&self, ctx: &Context<'_>) -> async_graphql::Result<User> {
+        if let Some(owner) = &self.owner {
+            return Ok(User::from(owner.clone()));
+        }
+        load_user(ctx, self.row.owner_id)
+            .await?
+            .ok_or_else(|| fault(&Fault::Internal("a file has no owner".to_owned())))
+    }
+
+    async fn created_at(&self) -> DateTime<Utc> {
+        date_time(self.row.created_at)
+    }
+
+    async fn updated_at(&self) -> DateTime<Utc> {
+        date_time(self.row.updated_at)
+    }
+
+    /// Counts every change. An edit names the one it saw.
+    async fn revision(&self) -> i32 {
+        self.row.revision
+    }
+
+    /// Told from the bytes.
+    async fn content_type(&self) -> &str {
+        &self.row.content_type
+    }
+
+    /// Bytes.
+    async fn size(&self) -> Long {
+        Long(self.row.bytes)
+    }
+
+    /// Null while PROCESSING.
+    async fn sha256(&self) -> Option<Sha256> {
+        (self.row.state != file::State::Processing).then(|| Sha256(self.row.sha256.clone()))
+    }
+
+    /// Pixels as shown, orientation applied; null where it is no picture.
+    async fn width(&self) -> Option<i32> {
+        self.row.width
+    }
+
+    async fn height(&self) -> Option<i32> {
+        self.row.height
+    }
+
+    /// A placeholder for a picture (https://evanw.github.io/thumbhash), in base64.
+    async fn thumbhash(&self) -> Option<String> {
+        self.row.thumbhash.as_ref().map(|hash| STANDARD.encode(hash))
+    }
+
+    /// Null while the file is not ACTIVE. `expiresIn` is in seconds; `limits.downloadTtl` is its maximum.
+    async fn download_url(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(default_with = "Disposition::Attachment")] disposition: Disposition,
+        expires_in: Option<i32>,
+    ) -> async_graphql::Result<Option<SignedUrl>> {
+        let ttl = ttl(ctx, expires_in)?;
+        let (object, content_type) = (self.row.object_id, &self.row.content_type);
+        let signed = files::download_url(graphql::app(ctx), &self.row, object, content_type, disposition.into(), ttl);
+        Ok(signed.map_err(Fault::internal).or_fault()?.map(Into::into))
+    }
+
+    /// Null where the file is no picture.
+    async fn rendition(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(default_with = "RenditionSize::Square150")] size: RenditionSize,
+    ) -> async_graphql::Result<Option<Rendition>> {
+        let loader = ctx.data_unchecked::<DataLoader<RenditionLoader>>();
+        let found = loader.load_one(self.row.version_id).await.map_err(|error| fault(&Fault::internal(error)))?;
+        let row = found.into_iter().flatten().find(|rendition| rendition.size == size.into());
+        Ok(row.map(|row| Rendition { row, file: self.row.clone() }))
+    }
+
+    /// Every content the file has had, newest first.
+    #[graphql(complexity = "cost(first, None, child_complexity)")]
+    async fn versions(
+        &self,
+        ctx: &Context<'_>,
+        first: Option<i32>,
+        after: Option<String>,
+    ) -> async_graphql::Result<Connection<FileVersion>> {
+        let app = graphql::app(ctx);
+        let page = PageArguments::forward(first, after).page(app.config.graphql.max_page_size)?;
+        let found = files::versions(app, &self.row, &page).await.or_fault()?;
+        let versions = found.map(|row| FileVersion { row, file: self.row.clone() });
+        Ok(connection(versions, Default::default(), |version| Position { key: version.row.number, id: version.row.id }))
+    }
+
+    async fn state(&self) -> FileState {
+        self.row.state.into()
+    }
+
+    /// Where each copy of the current content is, and when it was last confirmed.
+    async fn copies(&self, ctx: &Context<'_>) -> async_graphql::Result<Vec<Copy>> {
+        let (copies, roles) = files::copies(graphql::app(ctx), &self.row).await.or_fault()?;
+        Ok(copies.into_iter().map(|row| Copy { row, sha256: self.row.sha256.clone(), roles }).collect())
+    }
+
+    async fn trashed_at(&self) -> Option<DateTime<Utc>> {
+        self.row.trashed_at.map(date_time)
+    }
+
+    /// When a trashed file is deleted for good by itself.
+    async fn purge_at(&self) -> Option<DateTime<Utc>> {
+        self.row.purge_at.map(date_time)
+    }
+
+    async fn viewer_can(&self, ctx: &Context<'_>) -> FilePermissions {
+        let viewer = graphql::viewer(ctx);
+        permissions(viewer, &self.row)
+    }
+}
+
+/// The services decide; this only foretells.
+fn permissions(viewer: &Viewer, file: &file::Model) -> FilePermissions {
+    use file::State;
+    let own = viewer.user_id() == Some(file.owner_id);
+    let admin = viewer.is_admin();
+    let active = file.state == State::Active;
+    FilePermissions {
+        edit: own && active,
+        replace_content: own && active,
+        trash: active,
+        restore: file.state == State::Trashed || (file.state == State::Removed && admin),
+        purge: true,
+    }
+}
+
+/// One content that a file has had.
+pub struct FileVersion {
+    pub row: file_version::Model,
+    pub file: file::Model,
+}
+
+#[Object]
+impl FileVersion {
+    pub async fn id(&self) -> ID {
+        NodeKind::FileVersion.id(self.row.id).into()
+    }
+
+    /// 1, 2, 3, … within the file.
+    async fn number(&self) -> i32 {
+        self.row.number
+    }
+
+    async fn is_current(&self) -> bool {
+        self.file.version_id == self.row.id
+    }
+
+    async fn created_at(&self) -> DateTime<Utc> {
+        date_time(self.row.created_at)
+    }
+
+    async fn content_type(&self) -> &str {
+        &self.row.content_type
+    }
+
+    /// Bytes.
+    async fn size(&self) -> Long {
+        Long(self.row.bytes)
+    }
+
+    async fn sha256(&self) -> Sha256 {
+        Sha256(self.row.sha256.clone())
+    }
+
+    /// Pixels as shown.
+    async fn width(&self) -> Option<i32> {
+        self.row.width
+    }
+
+    async fn height(&self) -> Option<i32> {
+        self.row.height
+    }
+
+    /// Null while the file is not ACTIVE.
+    async fn download_url(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(default_with = "Disposition::Attachment")] disposition: Disposition,
+        expires_in: Option<i32>,
+    ) -> async_graphql::Result<Option<SignedUrl>> {
+        let ttl = ttl(ctx, expires_in)?;
+        let (object, content_type) = (self.row.object_id, &self.row.content_type);
+        let signed = files::download_url(graphql::app(ctx), &self.file, object, content_type, disposition.into(), ttl);
+        Ok(signed.map_err(Fault::internal).or_fault()?.map(Into::into))
+    }
+}
+
+fn ttl(ctx: &Context<'_>, expires_in: Option<i32>) -> async_graphql::Result<Duration> {
+    let settings = &graphql::app(ctx).config.downloads;
+    let Some(seconds) = expires_in else { return Ok(settings.default_ttl) };
+    let max = settings.max_ttl.as_secs();
+    match u64::try_from(seconds) {
+        Ok(seconds) if (1..=max).contains(&seconds) => Ok(Duration::from_secs(seconds)),
+        _ => Err(bad_input(format!("`expiresIn` is 1 to {max} seconds."))),
+    }
+}

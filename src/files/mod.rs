@@ -1,0 +1,167 @@
+//! Files: upload, edit, replace, trash, restore, purge, and finding them again.
+
+pub mod graphql;
+pub mod model;
+
+mod content;
+mod edit;
+mod error;
+mod renditions;
+mod store;
+mod trash;
+mod upload;
+
+use entity::{Timestamp, file, file::State, file_version, object::Kind, object_copy, rendition};
+use sea_orm::DbErr;
+use uuid::Uuid;
+
+pub use content::Content;
+pub use edit::{Edit, edit};
+pub use error::FilesError;
+pub use trash::{Purged, Trashed, purge, restore, trash};
+pub use upload::{Replace, Upload, replace, upload};
+
+use crate::{
+    adapters::{
+        cdn::{Disposition, SignError, SignedUrl, content_disposition},
+        objects::keys::ObjectKey,
+    },
+    app::App,
+    config::Config,
+    db::page::{Page, PageRequest, Position},
+    error::Fault,
+    images,
+    jobs::Registry,
+    ledger,
+    viewer::Viewer,
+};
+
+/// Which files a list shows.
+#[derive(Clone, Copy, Debug)]
+pub struct FileFilter {
+    pub state: State,
+    pub oldest_first: bool,
+}
+
+/// Whose files are meant. Only [`scope`] and [`manageable`] make one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ScopeOf(Scope);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Scope {
+    Everyone,
+    Owner(Uuid),
+}
+
+/// Whose files somebody wants to list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Whose {
+    Mine,
+    Of(Uuid),
+    Everyones,
+}
+
+pub fn register(registry: &mut Registry, config: &Config) -> Result<(), serde_json::Error> {
+    registry.register::<renditions::Render>();
+    registry.schedule(config.ledger.sweep_interval, &trash::PurgeExpired {})
+}
+
+/// The rule of lists: one's own; another's and everyone's for admins only.
+pub fn scope(viewer: &Viewer, whose: Whose) -> Result<ScopeOf, Fault> {
+    Ok(ScopeOf(match whose {
+        Whose::Mine => Scope::Owner(viewer.person()?.user_id),
+        Whose::Of(owner) if viewer.user_id() == Some(owner) => Scope::Owner(owner),
+        Whose::Of(owner) => {
+            viewer.admin()?;
+            Scope::Owner(owner)
+        }
+        Whose::Everyones => {
+            viewer.admin()?;
+            Scope::Everyone
+        }
+    }))
+}
+
+/// The rule of single files: one's own; every file for admins and the server itself.
+fn manageable(viewer: &Viewer) -> Result<Scope, Fault> {
+    if viewer.is_admin() { Ok(Scope::Everyone) } else { Ok(Scope::Owner(viewer.person()?.user_id)) }
+}
+
+/// The file, where the viewer may see it.
+pub async fn find(app: &App, viewer: &Viewer, id: Uuid) -> Result<Option<file::Model>, Fault> {
+    Ok(store::find(app.db.read(), manageable(viewer)?, id).await?)
+}
+
+/// A page of files, with their owners where `with_owner`.
+pub async fn list(
+    app: &App,
+    scope: ScopeOf,
+    filter: &FileFilter,
+    with_owner: bool,
+    page: &PageRequest<Position<Timestamp>>,
+) -> Result<Page<store::WithOwner>, Fault> {
+    Ok(store::list(app.db.read(), scope.0, filter, with_owner, page).await?)
+}
+
+pub async fn count(app: &App, scope: ScopeOf, filter: &FileFilter) -> Result<u64, Fault> {
+    Ok(store::count(app.db.read(), scope.0, filter).await?)
+}
+
+/// Every content the file has had, newest first. The caller found the file.
+pub async fn versions(
+    app: &App,
+    file: &file::Model,
+    page: &PageRequest<Position<i32>>,
+) -> Result<Page<file_version::Model>, Fault> {
+    Ok(store::versions(app.db.read(), file.id, page).await?)
+}
+
+/// A version by itself, where the viewer may see its file.
+pub async fn find_version(
+    app: &App,
+    viewer: &Viewer,
+    id: Uuid,
+) -> Result<Option<(file::Model, file_version::Model)>, Fault> {
+    let Some(version) = store::version(app.db.read(), id).await? else { return Ok(None) };
+    Ok(find(app, viewer, version.file_id).await?.map(|file| (file, version)))
+}
+
+/// Where the copies of a file's current content are. The caller found the file.
+pub async fn copies(app: &App, file: &file::Model) -> Result<(Vec<object_copy::Model>, ledger::Roles), Fault> {
+    let copies = ledger::copies(app.db.read(), &[file.object_id]).await?;
+    Ok((copies, ledger::roles(app.db.read()).await?))
+}
+
+/// The renditions of these versions. The caller found their files.
+pub async fn renditions_of(app: &App, versions: &[Uuid]) -> Result<Vec<rendition::Model>, DbErr> {
+    store::renditions(app.db.read(), versions).await
+}
+
+/// A URL for a content of the file; `None` while the file is not active. Shown inline only where it is a picture.
+pub fn download_url(
+    app: &App,
+    file: &file::Model,
+    object: Uuid,
+    content_type: &str,
+    disposition: Disposition,
+    ttl: std::time::Duration,
+) -> Result<Option<SignedUrl>, SignError> {
+    if file.state != State::Active {
+        return Ok(None);
+    }
+    let disposition = if images::is_raster(content_type) { disposition } else { Disposition::Attachment };
+    let header = content_disposition(disposition, &file.name);
+    let key = ObjectKey { kind: Kind::Original, id: object }.to_string();
+    app.signer.signed_url(&key, &[("response-content-disposition", &header)], ttl, app.now()).map(Some)
+}
+
+/// A URL for a rendition that is ready; `None` while the file is not active.
+pub fn rendition_url(app: &App, file: &file::Model, object: Uuid) -> Result<Option<SignedUrl>, SignError> {
+    if file.state != State::Active {
+        return Ok(None);
+    }
+    let header = content_disposition(Disposition::Inline, &file.name);
+    let key = ObjectKey { kind: Kind::Rendition, id: object }.to_string();
+    let ttl = app.config.downloads.default_ttl;
+    app.signer.signed_url(&key, &[("response-content-disposition", &header)], ttl, app.now()).map(Some)
+}

@@ -1,0 +1,186 @@
+//! Queries over `file`, `file_version` and `rendition`.
+
+use entity::{Timestamp, file, file_version, rendition, user};
+use sea_orm::{
+    ActiveModelTrait, ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel,
+    Order, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, Select,
+};
+use uuid::Uuid;
+
+use super::{FileFilter, Scope};
+use crate::db::{
+    Tx,
+    page::{self, Page, PageRequest, Position},
+};
+
+/// A file, with its owner where that was asked for.
+pub type WithOwner = (file::Model, Option<user::Model>);
+
+fn scoped(scope: Scope) -> Select<file::Entity> {
+    match scope {
+        Scope::Everyone => file::Entity::find(),
+        Scope::Owner(owner) => file::Entity::find().filter(file::Column::OwnerId.eq(owner)),
+    }
+}
+
+pub(super) async fn find(
+    connection: &impl ConnectionTrait,
+    scope: Scope,
+    id: Uuid,
+) -> Result<Option<file::Model>, DbErr> {
+    scoped(scope).filter(file::Column::Id.eq(id)).one(connection).await
+}
+
+/// Locked in id order, so that overlapping requests do not wait for each other in a circle.
+pub(super) async fn lock(tx: &Tx, scope: Scope, ids: &[Uuid]) -> Result<Vec<file::Model>, DbErr> {
+    scoped(scope)
+        .filter(file::Column::Id.is_in(ids.iter().copied()))
+        .order_by_asc(file::Column::Id)
+        .lock_exclusive()
+        .all(tx)
+        .await
+}
+
+fn filtered(scope: Scope, filter: &FileFilter) -> Select<file::Entity> {
+    scoped(scope).filter(Condition::all().add(file::Column::State.eq(filter.state)))
+}
+
+pub(super) async fn list(
+    connection: &impl ConnectionTrait,
+    scope: Scope,
+    filter: &FileFilter,
+    with_owner: bool,
+    page: &PageRequest<Position<Timestamp>>,
+) -> Result<Page<WithOwner>, DbErr> {
+    let order = if filter.oldest_first { Order::Asc } else { Order::Desc };
+    let select = page::keyset(filtered(scope, filter), file::Column::CreatedAt, file::Column::Id, order, page);
+    let rows = if with_owner {
+        select.find_also_related(user::Entity).all(connection).await?
+    } else {
+        select.all(connection).await?.into_iter().map(|file| (file, None)).collect()
+    };
+    Ok(page.finish(rows))
+}
+
+pub(super) async fn count(connection: &impl ConnectionTrait, scope: Scope, filter: &FileFilter) -> Result<u64, DbErr> {
+    filtered(scope, filter).count(connection).await
+}
+
+pub(super) async fn insert(tx: &Tx, row: file::Model) -> Result<(), DbErr> {
+    file::Entity::insert(row.into_active_model().reset_all()).exec_without_returning(tx).await?;
+    Ok(())
+}
+
+/// Writes the whole row where it still has `revision`. `false`: somebody was faster.
+pub(super) async fn update(tx: &Tx, row: file::Model, revision: i32) -> Result<bool, DbErr> {
+    let id = row.id;
+    let outcome = file::Entity::update_many()
+        .set(row.into_active_model().reset_all())
+        .filter(file::Column::Id.eq(id))
+        .filter(file::Column::Revision.eq(revision))
+        .exec(tx)
+        .await?;
+    Ok(outcome.rows_affected == 1)
+}
+
+pub(super) async fn insert_version(tx: &Tx, row: file_version::Model) -> Result<(), DbErr> {
+    file_version::Entity::insert(row.into_active_model().reset_all()).exec_without_returning(tx).await?;
+    Ok(())
+}
+
+pub(super) async fn version(connection: &impl ConnectionTrait, id: Uuid) -> Result<Option<file_version::Model>, DbErr> {
+    file_version::Entity::find_by_id(id).one(connection).await
+}
+
+pub(super) async fn last_number(connection: &impl ConnectionTrait, file: Uuid) -> Result<i32, DbErr> {
+    let newest = file_version::Entity::find()
+        .filter(file_version::Column::FileId.eq(file))
+        .order_by_desc(file_version::Column::Number)
+        .one(connection)
+        .await?;
+    Ok(newest.map_or(0, |version| version.number))
+}
+
+/// Newest first.
+pub(super) async fn versions(
+    connection: &impl ConnectionTrait,
+    file: Uuid,
+    page: &PageRequest<Position<i32>>,
+) -> Result<Page<file_version::Model>, DbErr> {
+    let select = file_version::Entity::find().filter(file_version::Column::FileId.eq(file));
+    let (number, id) = (file_version::Column::Number, file_version::Column::Id);
+    let rows = page::keyset(select, number, id, Order::Desc, page).all(connection).await?;
+    Ok(page.finish(rows))
+}
+
+/// One PENDING row for each size.
+pub(super) async fn insert_renditions(
+    tx: &Tx,
+    file: Uuid,
+    version: Uuid,
+    sizes: &[rendition::Size],
+    now: Timestamp,
+) -> Result<(), DbErr> {
+    let rows = sizes.iter().map(|size| rendition::ActiveModel {
+        id: Set(Uuid::now_v7()),
+        file_id: Set(file),
+        version_id: Set(version),
+        size: Set(*size),
+        state: Set(rendition::State::Pending),
+        object_id: Set(None),
+        content_type: Set(None),
+        width: Set(None),
+        height: Set(None),
+        error: Set(None),
+        created_at: Set(now),
+        updated_at: Set(now),
+    });
+    rendition::Entity::insert_many(rows).exec_without_returning(tx).await?;
+    Ok(())
+}
+
+pub(super) async fn renditions(
+    connection: &impl ConnectionTrait,
+    versions: &[Uuid],
+) -> Result<Vec<rendition::Model>, DbErr> {
+    rendition::Entity::find().filter(rendition::Column::VersionId.is_in(versions.iter().copied())).all(connection).await
+}
+
+/// Writes the outcome where the rendition is still pending.
+pub(super) async fn settle_rendition(tx: &Tx, row: rendition::Model) -> Result<bool, DbErr> {
+    let id = row.id;
+    let outcome = rendition::Entity::update_many()
+        .set(row.into_active_model().reset_all())
+        .filter(rendition::Column::Id.eq(id))
+        .filter(rendition::Column::State.eq(rendition::State::Pending))
+        .exec(tx)
+        .await?;
+    Ok(outcome.rows_affected == 1)
+}
+
+pub(super) async fn delete_renditions(tx: &Tx, version: Uuid) -> Result<(), DbErr> {
+    rendition::Entity::delete_many().filter(rendition::Column::VersionId.eq(version)).exec(tx).await?;
+    Ok(())
+}
+
+/// The rows of these files; their objects are the ledger's.
+pub(super) async fn delete(tx: &Tx, ids: &[Uuid]) -> Result<(), DbErr> {
+    let ids = || ids.iter().copied();
+    rendition::Entity::delete_many().filter(rendition::Column::FileId.is_in(ids())).exec(tx).await?;
+    file_version::Entity::delete_many().filter(file_version::Column::FileId.is_in(ids())).exec(tx).await?;
+    file::Entity::delete_many().filter(file::Column::Id.is_in(ids())).exec(tx).await?;
+    Ok(())
+}
+
+/// Trashed files whose time is up.
+pub(super) async fn expired(connection: &impl ConnectionTrait, now: Timestamp, limit: u64) -> Result<Vec<Uuid>, DbErr> {
+    file::Entity::find()
+        .select_only()
+        .column(file::Column::Id)
+        .filter(file::Column::PurgeAt.lte(now))
+        .order_by_asc(file::Column::PurgeAt)
+        .limit(limit)
+        .into_tuple()
+        .all(connection)
+        .await
+}

@@ -1,0 +1,267 @@
+//! Deleting files: to the trash, back from it, and for good.
+
+use async_trait::async_trait;
+use entity::{alert, file, file::State, object, object::Reason};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use uuid::Uuid;
+
+use super::{FilesError, Scope, manageable, model::MAX_FILES_AT_ONCE, store};
+use crate::{
+    alerts::{self, NewAlert},
+    app::App,
+    db::Tx,
+    error::Fault,
+    id::NodeKind,
+    jobs::{Job, JobError},
+    ledger,
+    viewer::Viewer,
+};
+
+/// Files in the trash, and the alert that told of it; `None` where all were there already.
+#[derive(Debug)]
+pub struct Trashed {
+    pub files: Vec<file::Model>,
+    pub alert: Option<alert::Model>,
+}
+
+/// What a purge deleted: every object of every file, on its way to be proven gone.
+#[derive(Debug)]
+pub struct Purged {
+    pub files: Vec<Uuid>,
+    pub objects: Vec<object::Model>,
+    pub alert: Option<alert::Model>,
+}
+
+/// Moves files to the trash, all or none. Files that are there already stay as they are.
+pub async fn trash(app: &App, viewer: &Viewer, ids: &[Uuid]) -> Result<Trashed, FilesError> {
+    let scope = manageable(viewer)?;
+    let ids = distinct(ids)?;
+    app.transaction(async |tx| {
+        let files = lock_all(&tx, scope, &ids).await?;
+        let now = app.now();
+        let mut result = Vec::with_capacity(files.len());
+        let mut trashed = Vec::new();
+        for current in files {
+            if matches!(current.state, State::Trashed | State::Removed) {
+                result.push(current);
+                continue;
+            }
+            let own = viewer.user_id() == Some(current.owner_id);
+            let row = file::Model {
+                state: if own { State::Trashed } else { State::Removed },
+                revision: current.revision + 1,
+                updated_at: now,
+                trashed_at: Some(now),
+                purge_at: Some(now.plus(app.config.files.trash_retention)),
+                ..current
+            };
+            save(&tx, &row).await?;
+            trashed.push(row.clone());
+            result.push(row);
+        }
+        let alert = match trashed.as_slice() {
+            [] => None,
+            files => Some(raise(app, &tx, viewer, alert::Kind::FilesTrashed, files, 0).await?),
+        };
+        Ok(Trashed { files: in_order(result, &ids), alert })
+    })
+    .await
+}
+
+/// Takes files back from the trash, all or none. What an admin removed only an admin restores.
+pub async fn restore(app: &App, viewer: &Viewer, ids: &[Uuid]) -> Result<Vec<file::Model>, FilesError> {
+    let scope = manageable(viewer)?;
+    let ids = distinct(ids)?;
+    app.transaction(async |tx| {
+        let mut result = Vec::with_capacity(ids.len());
+        for current in lock_all(&tx, scope, &ids).await? {
+            match current.state {
+                State::Active => {
+                    result.push(current);
+                    continue;
+                }
+                State::Trashed => {}
+                State::Removed if viewer.is_admin() => {}
+                State::Removed => {
+                    return Err(FilesError::WrongState("An admin removed this file; ask one to restore it."));
+                }
+                State::Processing | State::Rejected => {
+                    return Err(FilesError::WrongState("Only files in the trash can be restored."));
+                }
+            }
+            let row = file::Model {
+                state: State::Active,
+                revision: current.revision + 1,
+                updated_at: app.now(),
+                trashed_at: None,
+                purge_at: None,
+                ..current
+            };
+            save(&tx, &row).await?;
+            result.push(row);
+        }
+        Ok(in_order(result, &ids))
+    })
+    .await
+}
+
+/// Deletes files for good, all or none, trashed or not: their rows go at once, their objects are erased at both sites
+/// and proven gone. A repeat returns the same objects.
+pub async fn purge(app: &App, viewer: &Viewer, ids: &[Uuid]) -> Result<Purged, FilesError> {
+    let scope = manageable(viewer)?;
+    let ids = distinct(ids)?;
+    app.transaction(async |tx| {
+        let files = store::lock(&tx, scope, &ids).await?;
+        if matches!(viewer, Viewer::System(_)) {
+            let now = app.db.now(&tx).await?;
+            if files.iter().any(|file| file.purge_at.is_none_or(|purge_at| purge_at > now)) {
+                return Err(FilesError::NotFound); // Restored since it was found expired.
+            }
+        }
+        let mut objects = Vec::new();
+        for id in &ids {
+            let found = ledger::of_file(&tx, *id).await?;
+            let present = files.iter().any(|file| file.id == *id);
+            let purged_before = found.iter().any(|object| match scope {
+                Scope::Everyone => true,
+                Scope::Owner(owner) => object.user_id == Some(owner),
+            });
+            if !present && !purged_before {
+                return Err(FilesError::NotFound);
+            }
+            objects.extend(found.into_iter().map(|object| object.id));
+        }
+        let reason = match viewer {
+            Viewer::System(_) => Reason::RetentionExpired,
+            _ if files.iter().any(|file| viewer.user_id() != Some(file.owner_id)) => Reason::Removed,
+            _ => Reason::Purged,
+        };
+        let doomed = ledger::doom(app, &tx, &objects, viewer.user_id(), reason).await?;
+        if !doomed.held.is_empty() {
+            return Err(FilesError::Held);
+        }
+        store::delete(&tx, &ids).await?;
+        let alert = match files.as_slice() {
+            [] => None,
+            files => Some(raise(app, &tx, viewer, alert::Kind::FilesPurged, files, doomed.deleting.len()).await?),
+        };
+        let mut objects = Vec::new();
+        for id in &ids {
+            objects.extend(ledger::of_file(&tx, *id).await?);
+        }
+        Ok(Purged { files: ids.clone(), objects, alert })
+    })
+    .await
+}
+
+/// Each id once, in the order given.
+fn distinct(ids: &[Uuid]) -> Result<Vec<Uuid>, FilesError> {
+    let mut distinct = Vec::with_capacity(ids.len().min(MAX_FILES_AT_ONCE));
+    for id in ids {
+        if !distinct.contains(id) {
+            distinct.push(*id);
+        }
+        if distinct.len() > MAX_FILES_AT_ONCE {
+            return Err(FilesError::BadCount { limit: MAX_FILES_AT_ONCE });
+        }
+    }
+    if distinct.is_empty() { Err(FilesError::BadCount { limit: MAX_FILES_AT_ONCE }) } else { Ok(distinct) }
+}
+
+async fn lock_all(tx: &Tx, scope: Scope, ids: &[Uuid]) -> Result<Vec<file::Model>, FilesError> {
+    let files = store::lock(tx, scope, ids).await?;
+    if files.len() == ids.len() { Ok(files) } else { Err(FilesError::NotFound) }
+}
+
+fn in_order(mut files: Vec<file::Model>, ids: &[Uuid]) -> Vec<file::Model> {
+    files.sort_by_key(|file| ids.iter().position(|id| *id == file.id));
+    files
+}
+
+/// The row is locked, so a lost race here is a fault.
+async fn save(tx: &Tx, row: &file::Model) -> Result<(), FilesError> {
+    if store::update(tx, row.clone(), row.revision - 1).await? {
+        Ok(())
+    } else {
+        Err(Fault::Internal("a locked file changed".to_owned()).into())
+    }
+}
+
+/// One alert per act. An admin's act on another's file, and the server's own, are kinds of their own.
+async fn raise(
+    app: &App,
+    tx: &Tx,
+    viewer: &Viewer,
+    kind: alert::Kind,
+    files: &[file::Model],
+    objects: usize,
+) -> Result<alert::Model, FilesError> {
+    let others = files.iter().any(|file| viewer.user_id() != Some(file.owner_id));
+    let kind = match viewer {
+        Viewer::System(_) => alert::Kind::FilesExpired,
+        _ if others => alert::Kind::FilesRemoved,
+        _ => kind,
+    };
+    let verb = match kind {
+        alert::Kind::FilesTrashed => "moved to the trash by their owner",
+        alert::Kind::FilesPurged => "deleted for good by their owner",
+        alert::Kind::FilesRemoved if objects > 0 => "deleted for good by an admin",
+        alert::Kind::FilesRemoved => "removed by an admin",
+        alert::Kind::FilesExpired => "deleted for good: their time in the trash was over",
+    };
+    let names: Vec<&str> = files.iter().take(10).map(|file| file.name.as_str()).collect();
+    let more = files.len() - names.len();
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    let list: Vec<_> = files
+        .iter()
+        .map(|file| {
+            json!({
+                "id": NodeKind::File.id(file.id).to_string(),
+                "name": file.name,
+                "owner": NodeKind::User.id(file.owner_id).to_string(),
+                "size": file.bytes,
+                "sha256": hex::encode(&file.sha256),
+            })
+        })
+        .collect();
+    let alert = NewAlert {
+        kind,
+        actor_id: viewer.user_id(),
+        count: files.len(),
+        message: format!("{} files {verb}: {}{more}", files.len(), names.join(", ")),
+        details: json!({ "files": list, "objects": objects }),
+    };
+    Ok(alerts::raise(app, tx, alert).await?)
+}
+
+/// Purges what has been in the trash for its time.
+#[derive(Serialize, Deserialize)]
+pub(super) struct PurgeExpired {}
+
+#[async_trait]
+impl Job for PurgeExpired {
+    const KIND: &'static str = "files.purge_expired";
+
+    async fn run(&self, app: &App) -> Result<(), JobError> {
+        let now = app.db.now(app.db.read()).await?;
+        let expired = store::expired(app.db.read(), now, MAX_FILES_AT_ONCE as u64).await?;
+        if expired.is_empty() {
+            return Ok(());
+        }
+        match purge(app, &Viewer::System("trash retention"), &expired).await {
+            // Restored or purged by somebody meanwhile, or held: one at a time, so that one does not stop the others.
+            Err(FilesError::NotFound | FilesError::Held) => {
+                for id in expired {
+                    match purge(app, &Viewer::System("trash retention"), &[id]).await {
+                        Ok(_) | Err(FilesError::NotFound | FilesError::Held) => {}
+                        Err(error) => return Err(JobError::Retry(error.to_string())),
+                    }
+                }
+                Ok(())
+            }
+            Ok(_) => Ok(()),
+            Err(error) => Err(JobError::Retry(error.to_string())),
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! Pages in the binary: the landing page and GraphiQL, built by npm from `admin/`.
+
+use axum::{
+    Router,
+    extract::Path,
+    response::{Html, IntoResponse, Response},
+    routing::get,
+};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use rust_embed::RustEmbed;
+
+/// What `npm run build` in `admin/` made; nothing where it did not run before the build.
+#[derive(RustEmbed)]
+#[folder = "$CARGO_MANIFEST_DIR/admin/dist"]
+#[allow_missing = true]
+struct Dist;
+
+/// Monaco, GraphiQL's editor, makes style elements and runs workers; all else is strict.
+const GRAPHIQL_CSP: &str = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
+    font-src 'self' data:; worker-src 'self' blob:; object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+const PAGE_CSP: &str =
+    "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+const NOT_BUILT: &str = "<!doctype html><html lang=en><meta charset=utf-8><title>GraphiQL is not built</title>\
+    <h1>GraphiQL is not built into this binary</h1><p>It needs Node 20 or later. Build it, then the server:</p>\
+    <pre>cd admin &amp;&amp; npm ci &amp;&amp; npm run build\ncargo build</pre><p><code>make run</code> does both.</p></html>";
+
+pub(super) fn pages(graphiql: bool) -> Router {
+    let router = Router::new().route("/", get(async move || landing(graphiql)));
+    if !graphiql {
+        return router;
+    }
+    router.route("/graphiql", get(graphiql_page)).route(
+        "/graphiql/assets/{name}",
+        get(async |Path(name): Path<String>, headers: HeaderMap| asset(&name, &headers)),
+    )
+}
+
+fn landing(graphiql: bool) -> Response {
+    let graphiql = if graphiql { "<li><a href=/graphiql>/graphiql</a>: try queries</li>" } else { "" };
+    let page = format!(
+        "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content='width=device-width'><title>Snaphaven</title>\
+        <h1>Snaphaven {}</h1><ul><li><code>POST /graphql</code>: the API</li>{graphiql}\
+        <li><a href=/readyz>/readyz</a>: what the server needs, and whether it is there</li></ul></html>",
+        env!("CARGO_PKG_VERSION")
+    );
+    ([(header::CONTENT_SECURITY_POLICY, PAGE_CSP)], Html(page)).into_response()
+}
+
+async fn graphiql_page() -> Response {
+    match Dist::get("graphiql/index.html") {
+        Some(page) => {
+            let headers = [(header::CONTENT_SECURITY_POLICY, GRAPHIQL_CSP), (header::CACHE_CONTROL, "no-cache")];
+            (headers, Html(page.data)).into_response()
+        }
+        None => ([(header::CONTENT_SECURITY_POLICY, PAGE_CSP)], Html(NOT_BUILT)).into_response(),
+    }
+}
+
+/// A file whose name holds its hash. Compressed at build time, where the browser takes that.
+fn asset(name: &str, headers: &HeaderMap) -> Response {
+    let path = format!("graphiql/assets/{name}");
+    let Some(plain) = Dist::get(&path) else { return StatusCode::NOT_FOUND.into_response() };
+    let brotli = accepts_brotli(headers).then(|| Dist::get(&format!("{path}.br"))).flatten();
+    let encoding = brotli.is_some().then(|| HeaderValue::from_static("br"));
+    let kind = plain.metadata.mimetype().to_owned();
+    let mut response = brotli.unwrap_or(plain).data.into_response();
+    let headers = response.headers_mut();
+    if let Ok(kind) = HeaderValue::from_str(&kind) {
+        headers.insert(header::CONTENT_TYPE, kind);
+    }
+    if let Some(encoding) = encoding {
+        headers.insert(header::CONTENT_ENCODING, encoding);
+    }
+    // A worker is bound by the policy of its own script.
+    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(GRAPHIQL_CSP));
+    headers.insert(header::VARY, HeaderValue::from_static("accept-encoding"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=31536000, immutable"));
+    response
+}
+
+fn accepts_brotli(headers: &HeaderMap) -> bool {
+    let lines = headers.get_all(header::ACCEPT_ENCODING).iter().filter_map(|line| line.to_str().ok());
+    lines.flat_map(|line| line.split(',')).any(|coding| {
+        let (name, parameters) = coding.split_once(';').unwrap_or((coding, ""));
+        name.trim() == "br" && !matches!(parameters.trim(), "q=0" | "q=0.0")
+    })
+}

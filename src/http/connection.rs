@@ -1,0 +1,119 @@
+//! One connection: protocol, limits and time-outs, and its part in shutdown.
+
+use std::{
+    net::SocketAddr,
+    pin::pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use http::{Request, Response};
+use http_body::Body;
+use hyper::{body::Incoming, service::Service, service::service_fn};
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo, TokioTimer},
+    server::conn::auto::Builder,
+};
+use tokio::{net::TcpStream, time::sleep};
+use tokio_util::sync::CancellationToken;
+
+use super::client::PeerAddress;
+
+pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// What clients may hold of one listener.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ConnectionLimits {
+    /// Connections at once; more are answered 503.
+    pub connections: usize,
+    /// A connection that has not sent its first request by then is closed (slowloris).
+    pub first_request: Duration,
+    /// The same for later requests, and how long an HTTP/1.1 connection may idle between two.
+    pub next_request: Duration,
+}
+
+impl Default for ConnectionLimits {
+    fn default() -> Self {
+        Self { connections: 8192, first_request: Duration::from_secs(10), next_request: Duration::from_secs(30) }
+    }
+}
+
+/// Request line and headers together, in bytes.
+const MAX_HEADERS: usize = 64 * 1024;
+const MAX_STREAMS: u32 = 128;
+const PING: Duration = Duration::from_secs(20);
+
+/// How the connections of one listener are run.
+#[derive(Clone)]
+pub struct Connections {
+    name: &'static str,
+    builder: Builder<TokioExecutor>,
+    first_request: Duration,
+    stop: CancellationToken,
+    cut: CancellationToken,
+}
+
+impl Connections {
+    pub fn new(name: &'static str, limits: ConnectionLimits, stop: CancellationToken, cut: CancellationToken) -> Self {
+        let mut builder = Builder::new(TokioExecutor::new());
+        builder.http1().timer(TokioTimer::new()).header_read_timeout(limits.next_request).max_buf_size(MAX_HEADERS);
+        builder
+            .http2()
+            .timer(TokioTimer::new())
+            .keep_alive_interval(PING)
+            .keep_alive_timeout(PING)
+            .max_concurrent_streams(MAX_STREAMS)
+            .max_header_list_size(MAX_HEADERS as u32);
+        Self { name, builder, first_request: limits.first_request, stop, cut }
+    }
+
+    /// Until the client closes, the connection fails, or shutdown ends it: at `stop` after the running requests, at
+    /// `cut` at once.
+    pub async fn run<S, B>(self, stream: TcpStream, peer: SocketAddr, service: S)
+    where
+        S: Service<Request<Incoming>, Response = Response<B>> + Send + Sync + 'static,
+        S::Future: Send + 'static,
+        S::Error: Into<BoxError>,
+        B: Body + Send + 'static,
+        B::Data: Send,
+        B::Error: Into<BoxError>,
+    {
+        // Without it a small streamed answer waits some 40 ms for the client's delayed ACK.
+        let _ = stream.set_nodelay(true);
+        let asked = Arc::new(AtomicBool::new(false));
+        let seen = asked.clone();
+        let service = service_fn(move |mut request: Request<Incoming>| {
+            seen.store(true, Ordering::Relaxed);
+            request.extensions_mut().insert(PeerAddress(peer));
+            service.call(request)
+        });
+        let mut connection = pin!(self.builder.serve_connection_with_upgrades(TokioIo::new(stream), service));
+        let mut first = pin!(sleep(self.first_request));
+        let (mut waiting, mut stopping) = (true, false);
+        loop {
+            tokio::select! {
+                outcome = connection.as_mut() => {
+                    if let Err(error) = outcome {
+                        tracing::debug!(listener = self.name, %peer, error, "connection failed");
+                    }
+                    return;
+                }
+                () = first.as_mut(), if waiting => {
+                    waiting = false;
+                    if !asked.load(Ordering::Relaxed) {
+                        tracing::debug!(listener = self.name, %peer, "no request in time");
+                        return;
+                    }
+                }
+                () = self.stop.cancelled(), if !stopping => {
+                    stopping = true;
+                    connection.as_mut().graceful_shutdown();
+                }
+                () = self.cut.cancelled() => return,
+            }
+        }
+    }
+}

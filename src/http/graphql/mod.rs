@@ -1,0 +1,182 @@
+//! GraphQL over HTTP: one operation a request, the right media types and status codes, uploads, and errors that leak nothing.
+//!
+//! After the [GraphQL over HTTP](https://graphql.github.io/graphql-over-http/draft/) and
+//! [GraphQL multipart request](https://github.com/jaydenseric/graphql-multipart-request-spec) specifications.
+
+mod answer;
+mod body;
+mod multipart;
+mod operation;
+
+use std::{path::PathBuf, sync::Arc};
+
+use async_graphql::Executor;
+use axum::{
+    Router,
+    extract::{Request, State},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use http::{HeaderMap, Method, StatusCode, header, request::Parts};
+
+pub use multipart::{Spooled, Spools};
+
+use self::{answer::MediaType, operation::Operation};
+use super::{
+    AuthError, Authenticate, ClientAddress, CookieJar, Credentials, HttpError, RequestId, SessionCookie, UserAgent,
+};
+use crate::{config::Config, viewer::Viewer};
+
+/// Files of one request.
+const MAX_FILES: usize = 4;
+
+/// What the endpoint accepts.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Bytes of a JSON body, a query string, or the JSON parts of a multipart body.
+    pub max_body: u64,
+    /// Bytes of one uploaded file.
+    pub max_file: u64,
+    pub max_files: usize,
+    /// Where uploads wait, nameless, until they are handled.
+    pub spool_dir: PathBuf,
+}
+
+impl Limits {
+    #[must_use]
+    pub fn new(config: &Config, spool_dir: PathBuf) -> Self {
+        let (max_body, max_file) = (config.graphql.max_body.as_u64(), config.uploads.max_size.as_u64());
+        Self { max_body, max_file, max_files: MAX_FILES, spool_dir }
+    }
+}
+
+/// The schema behind its door.
+///
+/// Each request's data holds: [`Viewer`], [`RequestId`], [`ClientAddress`] (where the socket is known), [`UserAgent`],
+/// [`Credentials`], [`CookieJar`] and, for multipart requests, [`Spools`].
+pub struct Endpoint<E> {
+    pub executor: E,
+    pub authenticate: Arc<dyn Authenticate>,
+    pub cookie: SessionCookie,
+    pub limits: Limits,
+}
+
+impl<E: Executor> Endpoint<E> {
+    /// `GET` and `POST /graphql`.
+    pub fn router(self) -> Router {
+        // A WebSocket upgrade will branch off the GET.
+        Router::new().route("/graphql", get(serve::<E>).post(serve::<E>).with_state(Arc::new(self)))
+    }
+}
+
+async fn serve<E: Executor>(State(endpoint): State<Arc<Endpoint<E>>>, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    let id = RequestId::in_extensions(&parts.extensions);
+    let jar = CookieJar::default();
+    let body = body::Limited::new(body);
+    let mut response = match endpoint.handle(&parts, body, &id, &jar).await {
+        Ok(response) => response,
+        Err(error) => error.into_response(&id),
+    };
+    if let Some(cookie) = jar.header(endpoint.cookie) {
+        response.headers_mut().append(header::SET_COOKIE, cookie);
+    }
+    // Answers depend on who asks and on Accept, and are never to be kept.
+    response.headers_mut().entry(header::CACHE_CONTROL).or_insert(http::HeaderValue::from_static("no-store"));
+    response
+}
+
+impl<E: Executor> Endpoint<E> {
+    async fn handle(
+        &self,
+        parts: &Parts,
+        mut body: body::Limited,
+        id: &RequestId,
+        jar: &CookieJar,
+    ) -> Result<Response, HttpError> {
+        let media_type = MediaType::negotiate(&parts.headers)?;
+        // Before the body is read: nobody uploads with a wrong token.
+        let (viewer, credentials) = self.viewer(&parts.headers, jar).await?;
+        let (operation, uploads) = match self.read(parts, &mut body).await {
+            Ok(read) => read,
+            Err(error) => {
+                body.drain(&parts.headers).await;
+                return Err(error);
+            }
+        };
+        let spools = Spools(uploads.iter().map(|upload| upload.spooled).collect());
+        let mut request = operation.into_request()?;
+        for upload in uploads {
+            upload.attach(&mut request)?;
+        }
+        if let Err(error) = operation::check(&mut request, &parts.method)? {
+            return Ok(answer::refused(vec![error], media_type, id));
+        }
+        if let Some(client) = parts.extensions.get::<ClientAddress>() {
+            request = request.data(*client);
+        }
+        let request = request
+            .data(viewer)
+            .data(id.clone())
+            .data(UserAgent::of(&parts.headers))
+            .data(credentials)
+            .data(jar.clone())
+            .data(spools);
+        Ok(answer::answer(self.executor.execute(request).await, media_type, id).into_response())
+    }
+
+    async fn read(
+        &self,
+        parts: &Parts,
+        body: &mut body::Limited,
+    ) -> Result<(Operation, Vec<multipart::Upload>), HttpError> {
+        if parts.method != Method::POST {
+            return Ok((Operation::from_query(parts.uri.query().unwrap_or(""), self.limits.max_body)?, Vec::new()));
+        }
+        let content_type = content_type(&parts.headers)?;
+        match (content_type.type_(), content_type.subtype()) {
+            (mime::APPLICATION, mime::JSON) => {
+                body.limit(self.limits.max_body, &parts.headers)?;
+                Ok((Operation::from_json(&body.bytes().await?)?, Vec::new()))
+            }
+            (mime::MULTIPART, mime::FORM_DATA) => multipart::read(parts, &content_type, body, &self.limits).await,
+            _ => Err(HttpError::unsupported_media_type("send application/json, or multipart/form-data with files")),
+        }
+    }
+
+    async fn viewer(&self, headers: &HeaderMap, jar: &CookieJar) -> Result<(Viewer, Credentials), HttpError> {
+        let credentials = self.cookie.credentials(headers);
+        match (self.authenticate.authenticate(credentials.clone()).await, &credentials) {
+            (Ok(viewer), _) => Ok((viewer, credentials)),
+            (Err(AuthError::Invalid), Credentials::Bearer(_)) => {
+                let message = "the token is unknown, expired or revoked; log in again or use another";
+                Err(HttpError::new(StatusCode::UNAUTHORIZED, "UNAUTHENTICATED", message)
+                    .with_header(header::WWW_AUTHENTICATE, "Bearer error=\"invalid_token\""))
+            }
+            // A browser keeps an ended session's cookie and cannot drop it by itself.
+            (Err(AuthError::Invalid), _) => {
+                jar.clear();
+                Ok((Viewer::Anonymous, Credentials::None))
+            }
+            (Err(AuthError::Unavailable(cause)), _) => {
+                tracing::error!(cause, "cannot check credentials");
+                Err(HttpError::unavailable("log-ins cannot be checked now; try again"))
+            }
+        }
+    }
+}
+
+/// The media type of the body. Only UTF-8 is JSON (RFC 8259, section 8.1).
+fn content_type(headers: &HeaderMap) -> Result<mime::Mime, HttpError> {
+    let wrong = || {
+        HttpError::unsupported_media_type(
+            "name the body's Content-Type: application/json, or multipart/form-data with files",
+        )
+    };
+    let value = headers.get(header::CONTENT_TYPE).ok_or_else(wrong)?;
+    let parsed: mime::Mime = value.to_str().ok().and_then(|text| text.parse().ok()).ok_or_else(wrong)?;
+    match parsed.get_param(mime::CHARSET) {
+        Some(charset) if charset != mime::UTF_8 => Err(HttpError::unsupported_media_type("send UTF-8")),
+        _ => Ok(parsed),
+    }
+}

@@ -1,0 +1,133 @@
+//! The four parameters of a request, and which operations a method may run.
+
+use async_graphql::{
+    Extensions, Request, ServerError, Variables,
+    parser::types::{DocumentOperations, ExecutableDocument, OperationType},
+};
+use http::{Method, StatusCode, header};
+use serde_json::{Map, Value};
+
+use super::super::HttpError;
+
+/// How async-graphql marks a variable that stands for a file. A client that writes it itself would name a file that
+/// does not exist, at which the library panics.
+const FILE_MARK: &str = "__graphql_file__";
+
+/// `query`, `operationName`, `variables` and `extensions`.
+#[derive(Debug, Default)]
+pub struct Operation {
+    query: String,
+    name: Option<String>,
+    variables: Map<String, Value>,
+    extensions: Map<String, Value>,
+}
+
+impl Operation {
+    pub fn from_json(body: &[u8]) -> Result<Self, HttpError> {
+        match serde_json::from_slice(body) {
+            Ok(Value::Object(parameters)) => Self::from_parameters(parameters),
+            Ok(Value::Array(_)) => {
+                Err(HttpError::bad_request("send one operation a request; a list of them is not taken"))
+            }
+            Ok(_) => Err(HttpError::bad_request(r#"send a JSON object such as {"query": "{ __typename }"}"#)),
+            Err(error) => Err(HttpError::bad_request(format!("the body is not JSON: {error}"))),
+        }
+    }
+
+    pub fn from_query(query: &str, most: u64) -> Result<Self, HttpError> {
+        if query.len() as u64 > most {
+            return Err(HttpError::too_large("the query string is too long; send the operation by POST"));
+        }
+        let mut parameters = Map::new();
+        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+            let value = match &*name {
+                "query" | "operationName" => Value::String(value.into_owned()),
+                "variables" | "extensions" if value.is_empty() => Value::Null,
+                "variables" | "extensions" => serde_json::from_str(&value)
+                    .map_err(|error| HttpError::bad_request(format!("the parameter {name} is not JSON: {error}")))?,
+                _ => continue,
+            };
+            parameters.insert(name.into_owned(), value);
+        }
+        Self::from_parameters(parameters)
+    }
+
+    fn from_parameters(mut parameters: Map<String, Value>) -> Result<Self, HttpError> {
+        let mut take = |name: &str| parameters.remove(name).unwrap_or(Value::Null);
+        let extensions = object(take("extensions"), "extensions")?;
+        let query = match take("query") {
+            Value::String(query) => query,
+            Value::Null if extensions.contains_key("persistedQuery") => String::new(),
+            Value::Null => return Err(HttpError::bad_request("the parameter query is missing")),
+            _ => return Err(HttpError::bad_request("the parameter query must be a string")),
+        };
+        let name = match take("operationName") {
+            Value::String(name) => Some(name).filter(|name| !name.is_empty()),
+            Value::Null => None,
+            _ => return Err(HttpError::bad_request("the parameter operationName must be a string")),
+        };
+        let variables = object(take("variables"), "variables")?;
+        if query.contains(FILE_MARK) || variables.values().any(is_marked) {
+            return Err(HttpError::bad_request("files come as parts of a multipart/form-data request"));
+        }
+        Ok(Self { query, name, variables, extensions })
+    }
+
+    pub fn into_request(self) -> Result<Request, HttpError> {
+        let extensions: Extensions = serde_json::from_value(Value::Object(self.extensions))
+            .map_err(|error| HttpError::bad_request(format!("the parameter extensions is wrong: {error}")))?;
+        let mut request = Request::new(self.query).variables(Variables::from_json(Value::Object(self.variables)));
+        request.operation_name = self.name;
+        request.extensions = extensions;
+        Ok(request)
+    }
+}
+
+fn object(value: Value, name: &str) -> Result<Map<String, Value>, HttpError> {
+    match value {
+        Value::Object(map) => Ok(map),
+        Value::Null => Ok(Map::new()),
+        _ => Err(HttpError::bad_request(format!("the parameter {name} must be an object"))),
+    }
+}
+
+fn is_marked(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.contains(FILE_MARK),
+        Value::Array(items) => items.iter().any(is_marked),
+        Value::Object(fields) => fields.values().any(is_marked),
+        _ => false,
+    }
+}
+
+/// Parses the document and refuses by GET what is no query: a link must change nothing. The inner error is one of
+/// GraphQL, the outer one of HTTP.
+pub fn check(request: &mut Request, method: &Method) -> Result<Result<(), ServerError>, HttpError> {
+    let by_post = *method == Method::POST;
+    if request.query.is_empty() && request.extensions.contains_key("persistedQuery") {
+        let refused = || HttpError::bad_request("send persisted queries by POST");
+        return if by_post { Ok(Ok(())) } else { Err(refused()) };
+    }
+    let name = request.operation_name.clone();
+    let document = match request.parsed_query() {
+        Ok(document) => document,
+        Err(error) => return Ok(Err(error)),
+    };
+    if by_post || matches!(kind(document, name.as_deref()), None | Some(OperationType::Query)) {
+        return Ok(Ok(()));
+    }
+    let message = "only queries go by GET; send this operation by POST";
+    Err(HttpError::new(StatusCode::METHOD_NOT_ALLOWED, "METHOD_NOT_ALLOWED", message)
+        .with_header(header::ALLOW, "POST"))
+}
+
+/// What would run, as async-graphql chooses; nothing where it will refuse to.
+fn kind(document: &ExecutableDocument, name: Option<&str>) -> Option<OperationType> {
+    match (&document.operations, name) {
+        (DocumentOperations::Single(operation), _) => Some(operation.node.ty),
+        (DocumentOperations::Multiple(operations), Some(name)) => {
+            operations.get(name).map(|operation| operation.node.ty)
+        }
+        (DocumentOperations::Multiple(_), None) => None,
+    }
+}

@@ -1,0 +1,100 @@
+//! Liveness, readiness and metrics.
+
+use std::{sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use axum::{
+    Json, Router,
+    extract::{Request, State},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use http::{StatusCode, header};
+use metrics_exporter_prometheus::PrometheusHandle;
+use serde_json::{Value, json};
+use tokio::{
+    sync::Mutex,
+    time::{Instant, timeout},
+};
+
+use super::{PeerAddress, client::is_forwarded};
+
+const CHECK_TIME: Duration = Duration::from_secs(5);
+/// Probes within this time share one look, so that strangers cannot make the server hammer its stores.
+const FRESH: Duration = Duration::from_secs(1);
+
+/// Looks at what the server needs.
+#[async_trait]
+pub trait Readiness: Send + Sync + 'static {
+    async fn check(&self) -> Vec<Check>;
+}
+
+/// One thing the server needs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Check {
+    /// `database`, `first`, `second`.
+    pub name: &'static str,
+    /// Whether the server is of no use without it.
+    pub required: bool,
+    /// What is wrong, in words that anyone may read: no address, no path.
+    pub failure: Option<String>,
+}
+
+pub(super) fn health(readiness: Arc<dyn Readiness>) -> Router {
+    let last = Arc::new(Probe { readiness, last: Mutex::new(None) });
+    Router::new().route("/healthz", get("ok\n")).route("/readyz", get(ready).with_state(last))
+}
+
+struct Probe {
+    readiness: Arc<dyn Readiness>,
+    last: Mutex<Option<(Instant, StatusCode, Value)>>,
+}
+
+async fn ready(State(probe): State<Arc<Probe>>) -> Response {
+    let mut last = probe.last.lock().await;
+    let (status, body) = match &*last {
+        Some((at, status, body)) if at.elapsed() < FRESH => (*status, body.clone()),
+        _ => {
+            let (status, body) = look(&*probe.readiness).await;
+            *last = Some((Instant::now(), status, body.clone()));
+            (status, body)
+        }
+    };
+    (status, [(header::CACHE_CONTROL, "no-store")], Json(body)).into_response()
+}
+
+async fn look(readiness: &dyn Readiness) -> (StatusCode, Value) {
+    let Ok(checks) = timeout(CHECK_TIME, readiness.check()).await else {
+        return (StatusCode::SERVICE_UNAVAILABLE, json!({ "ready": false, "error": "the checks took too long" }));
+    };
+    let ready = checks.iter().all(|check| !check.required || check.failure.is_none());
+    let checks: Vec<_> = checks
+        .into_iter()
+        .map(|Check { name, required, failure }| {
+            json!({ "name": name, "required": required, "ok": failure.is_none(), "error": failure })
+        })
+        .collect();
+    let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, json!({ "ready": ready, "checks": checks }))
+}
+
+/// `/metrics` for a listener of its own.
+pub fn metrics_router(metrics: PrometheusHandle) -> Router {
+    Router::new().route("/metrics", get(render).with_state(metrics))
+}
+
+/// `/metrics` on the app's listener: for this machine only. What a proxy hands on is not of this machine, although its
+/// socket is.
+pub(super) fn local_metrics(metrics: PrometheusHandle) -> Router {
+    let local = async |State(metrics): State<PrometheusHandle>, request: Request| {
+        let peer = request.extensions().get::<PeerAddress>();
+        let local =
+            peer.is_some_and(|peer| peer.0.ip().to_canonical().is_loopback()) && !is_forwarded(request.headers());
+        if local { render(State(metrics)).await } else { StatusCode::NOT_FOUND.into_response() }
+    };
+    Router::new().route("/metrics", get(local).with_state(metrics))
+}
+
+async fn render(State(metrics): State<PrometheusHandle>) -> Response {
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], metrics.render()).into_response()
+}

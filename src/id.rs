@@ -1,0 +1,75 @@
+//! Global ids: `file_0192…`, the type's prefix and the key in hex, so that ids of two types never collide.
+
+use std::{fmt, str::FromStr};
+
+use uuid::Uuid;
+
+/// The types that have a global id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NodeKind {
+    User,
+    Session,
+    ApiToken,
+    File,
+    FileVersion,
+    Erasure,
+    Alert,
+}
+
+/// What clients hold as the id of a thing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GlobalId {
+    pub kind: NodeKind,
+    pub key: Uuid,
+}
+
+/// The text is no global id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not an id of this server")]
+pub struct NotAnId;
+
+impl NodeKind {
+    const ALL: [Self; 7] =
+        [Self::User, Self::Session, Self::ApiToken, Self::File, Self::FileVersion, Self::Erasure, Self::Alert];
+
+    const fn prefix(self) -> &'static str {
+        match self {
+            Self::User => "user",
+            Self::Session => "session",
+            Self::ApiToken => "token",
+            Self::File => "file",
+            Self::FileVersion => "version",
+            Self::Erasure => "erasure",
+            Self::Alert => "alert",
+        }
+    }
+
+    #[must_use]
+    pub const fn id(self, key: Uuid) -> GlobalId {
+        GlobalId { kind: self, key }
+    }
+
+    /// The key, where `id` is one of this type's.
+    #[must_use]
+    pub fn parse(self, id: &str) -> Option<Uuid> {
+        id.parse::<GlobalId>().ok().filter(|global| global.kind == self).map(|global| global.key)
+    }
+}
+
+impl fmt::Display for GlobalId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}_{}", self.kind.prefix(), self.key.simple())
+    }
+}
+
+impl FromStr for GlobalId {
+    type Err = NotAnId;
+
+    fn from_str(text: &str) -> Result<Self, NotAnId> {
+        let (prefix, key) = text.split_once('_').ok_or(NotAnId)?;
+        let kind = NodeKind::ALL.into_iter().find(|kind| kind.prefix() == prefix).ok_or(NotAnId)?;
+        let id = kind.id(Uuid::try_parse(key).map_err(|_| NotAnId)?);
+        // One thing has one id: no capitals, no dashes.
+        if id.to_string() == text { Ok(id) } else { Err(NotAnId) }
+    }
+}

@@ -1,0 +1,104 @@
+//! PNG (W3C PNG, third edition): every colour type and depth, as eight bits a sample; of an APNG the default image.
+
+use png::{ColorType, Decoder, DecodingError, Limits, Reader, Transformations};
+
+use super::{Budget, Format, Header, ImageError, Timed, damaged};
+use crate::images::{
+    bitmap::{Bitmap, Channels},
+    color::Profile,
+    orientation::Orientation,
+};
+
+/// For text chunks, the profile and one row; a profile that unpacks to more is a bomb.
+const SIDE_MEMORY: usize = 8 << 20;
+
+/// gAMA of an sRGB picture, and how far another may be off and still mean that.
+const SRGB_GAMMA: f32 = 1.0 / 2.2;
+const GAMMA_TOLERANCE: f32 = 0.05;
+
+pub(super) fn inspect(data: &[u8], budget: &Budget) -> Result<Header, ImageError> {
+    let mut decoder = decoder(data, budget);
+    let info = decoder.read_header_info().map_err(refuse)?;
+    budget.dimensions(info.width, info.height, 1)?;
+    let reader = decoder.read_info().map_err(refuse)?;
+    let info = reader.info();
+    let frames = info.animation_control.map_or(1, |animation| animation.num_frames);
+    budget.dimensions(info.width, info.height, frames)?;
+    Ok(Header {
+        format: Format::Png,
+        width: info.width,
+        height: info.height,
+        orientation: chunk(data, *b"eXIf").map_or_else(Orientation::default, Orientation::from_exif),
+        profile: profile(info),
+        has_alpha: info.trns.is_some() || matches!(info.color_type, ColorType::GrayscaleAlpha | ColorType::Rgba),
+        animated: frames > 1,
+    })
+}
+
+pub(super) fn decode(data: &[u8], budget: &Budget) -> Result<Bitmap, ImageError> {
+    let mut reader = decoder(data, budget).read_info().map_err(refuse)?;
+    let channels = match reader.output_color_type().0 {
+        ColorType::Grayscale => Channels::Gray,
+        ColorType::GrayscaleAlpha => Channels::GrayAlpha,
+        ColorType::Rgb => Channels::Rgb,
+        ColorType::Rgba => Channels::Rgba,
+        ColorType::Indexed => return Err(damaged("its palette could not be expanded")),
+    };
+    let (width, height) = (reader.info().width, reader.info().height);
+    let pixels = u64::from(width) * u64::from(height) * channels.count() as u64;
+    budget.memory(data.len() as u64 + pixels)?;
+    let mut bitmap = Bitmap::new(width, height, channels);
+    read_pixels(&mut reader, &mut bitmap)?;
+    Ok(bitmap)
+}
+
+fn read_pixels(reader: &mut Reader<Timed<'_>>, bitmap: &mut Bitmap) -> Result<(), ImageError> {
+    let frame = reader.next_frame(&mut bitmap.pixels).map_err(refuse)?;
+    if (frame.width, frame.height) == (bitmap.width, bitmap.height) {
+        Ok(())
+    } else {
+        Err(damaged("its first frame does not fill it"))
+    }
+}
+
+fn decoder<'a>(data: &'a [u8], budget: &'a Budget) -> Decoder<Timed<'a>> {
+    let mut decoder = Decoder::new_with_limits(Timed::new(data, budget), Limits { bytes: SIDE_MEMORY });
+    decoder.set_transformations(Transformations::normalize_to_color8());
+    decoder.set_ignore_text_chunk(true);
+    decoder
+}
+
+/// By the precedence of section 4.3: iCCP, sRGB, gAMA.
+fn profile(info: &png::Info<'_>) -> Profile {
+    if let Some(icc) = &info.icc_profile {
+        return Profile::Icc(icc.to_vec());
+    }
+    let declared = info.gama_chunk.filter(|_| info.srgb.is_none()).map(png::ScaledFloat::into_value);
+    match declared {
+        // Outside these the chunk is nonsense.
+        Some(gamma) if (0.1..=10.0).contains(&gamma) && (gamma - SRGB_GAMMA).abs() > GAMMA_TOLERANCE => {
+            Profile::Gamma(gamma)
+        }
+        _ => Profile::Srgb,
+    }
+}
+
+/// The first chunk of this type, wherever it stands: eXIf may follow the pixels.
+fn chunk(data: &[u8], wanted: [u8; 4]) -> Option<&[u8]> {
+    let mut rest = data.get(8..)?;
+    loop {
+        let length = u32::from_be_bytes(*rest.first_chunk()?) as usize;
+        let body = rest.get(8..)?;
+        if rest.get(4..8)? == wanted {
+            return body.get(..length);
+        }
+        rest = body.get(length.checked_add(4)?..)?;
+    }
+}
+
+fn refuse(error: DecodingError) -> ImageError {
+    match error {
+        DecodingError::IoError(error) if error.kind() == std::io::ErrorKind::TimedOut => ImageError::TimedOut,
+        error => damaged(error),
+    }
+}

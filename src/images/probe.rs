@@ -1,0 +1,55 @@
+//! What a list of files shows of a picture before any rendition exists.
+
+use super::{
+    Budget, Format, ImageError, formats,
+    render::{Needed, Picture},
+};
+
+/// The longer side of what the thumbhash is computed from; its encoder takes no more than 100.
+const THUMBHASH_SIDE: u32 = 100;
+
+/// A picture's facts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Probe {
+    pub format: Format,
+    /// Pixels as shown, the EXIF orientation applied.
+    pub width: u32,
+    pub height: u32,
+    /// Some pixel is not opaque; where the pixels cannot be decoded, the header's word.
+    pub has_alpha: bool,
+    pub animated: bool,
+    /// The placeholder (evanw.github.io/thumbhash). `None` where the pixels cannot be decoded.
+    pub thumbhash: Option<Vec<u8>>,
+}
+
+pub(super) fn probe(data: &[u8], budget: &Budget) -> Result<Probe, ImageError> {
+    let header = formats::inspect(data, budget)?;
+    let (width, height) = header.orientation.shown(header.width, header.height);
+    let mut probe = Probe {
+        format: header.format,
+        width,
+        height,
+        has_alpha: header.has_alpha,
+        animated: header.animated,
+        thumbhash: None,
+    };
+    match Picture::decode(data, header, Needed { fit: THUMBHASH_SIDE, cover: 0 }, budget) {
+        Ok(picture) => {
+            probe.has_alpha = !picture.is_opaque();
+            probe.thumbhash = Some(thumbhash(&picture)?);
+        }
+        Err(ImageError::Damaged(_) | ImageError::Unsupported(_)) => {}
+        Err(error) => return Err(error),
+    }
+    Ok(probe)
+}
+
+fn thumbhash(picture: &Picture) -> Result<Vec<u8>, ImageError> {
+    let small = picture.finish(picture.fit(THUMBHASH_SIDE)?)?;
+    let rgba = if small.channels.has_alpha() {
+        small.pixels
+    } else {
+        small.pixels.as_chunks().0.iter().flat_map(|[r, g, b]| [*r, *g, *b, u8::MAX]).collect()
+    };
+    Ok(thumbhash::rgba_to_thumb_hash(small.width as usize, small.height as usize, &rgba))
+}
