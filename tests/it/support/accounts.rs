@@ -169,7 +169,7 @@ impl Client {
         self
     }
 
-    pub fn from_address(mut self, address: impl Into<std::net::IpAddr>) -> Self {
+    pub fn with_address(mut self, address: impl Into<std::net::IpAddr>) -> Self {
         self.info.address = Some(address.into());
         self
     }
