@@ -8,7 +8,7 @@ use crate::{
     db::page::Position,
     graphql::{
         self, Connection, FaultExt, NodeKind, PageArguments,
-        connection::connection,
+        connection::{connection, page_cost},
         scalars::{Long, date_time},
     },
 };
@@ -103,7 +103,7 @@ pub struct AlertsQuery;
 #[Object]
 impl AlertsQuery {
     /// Every alert, newest first. Operators and admins.
-    #[graphql(complexity = "graphql::connection::cost(first, last, child_complexity)")]
+    #[graphql(complexity = "page_cost(__ctx, __variables_definition, __field, child_complexity)")]
     async fn alerts(
         &self,
         ctx: &Context<'_>,

@@ -9,7 +9,7 @@ use crate::{
     db::page::Position,
     graphql::{
         self, Connection, FaultExt, NodeKind, PageArguments,
-        connection::{connection, cost},
+        connection::{connection, page_cost},
         error::bad_input,
         scalars::{Long, Sha256, date_time},
     },
@@ -194,7 +194,7 @@ pub struct LedgerQuery;
 #[Object]
 impl LedgerQuery {
     /// Proof of erasure, newest request first: of one's own objects; operators and admins see all.
-    #[graphql(complexity = "cost(first, last, child_complexity)")]
+    #[graphql(complexity = "page_cost(__ctx, __variables_definition, __field, child_complexity)")]
     async fn erasures(
         &self,
         ctx: &Context<'_>,

@@ -339,14 +339,14 @@ async fn a_successful_log_in_clears_the_account_but_not_the_address() {
         assert_eq!(problems(&answer), one("BAD_CREDENTIALS", None));
     }
     assert_eq!(problems(&server.client().log_in("ada", PASSWORD).await), one("TOO_MANY_ATTEMPTS", None));
-    let elsewhere = server.client().from_address([198, 51, 100, 7]);
+    let elsewhere = server.client().with_address([198, 51, 100, 7]);
     assert_eq!(elsewhere.log_in("ada", PASSWORD).await["userErrors"], json!([]));
 }
 
 #[tokio::test]
 async fn neighbours_in_one_ipv6_network_share_a_counter() {
     let server = TestApp::with(|config| config.accounts.log_in_failures_per_address = 3).await;
-    let from = |address: &str| server.client().from_address(address.parse::<std::net::IpAddr>().unwrap());
+    let from = |address: &str| server.client().with_address(address.parse::<std::net::IpAddr>().unwrap());
     for host in 1..=3 {
         from(&format!("2001:db8:1:2::{host}")).log_in(&format!("user{host}"), "wrong wrong").await;
     }

@@ -2,4 +2,4 @@
 
 mod support;
 
-pub use support::{FIRST, REGION, SECOND, TestS3};
+pub use support::{FIRST, REGION, TestS3};

@@ -25,7 +25,7 @@ use crate::{
     error::Fault,
     graphql::{
         self, Connection, FaultExt, NodeKind, PageArguments,
-        connection::{connection, cost},
+        connection::{connection, page_cost},
         error::bad_input,
         scalars::Long,
     },
@@ -92,7 +92,7 @@ pub struct FilesQuery;
 #[Object]
 impl FilesQuery {
     /// My files; for admins also another's or everyone's. Active ones, newest first, unless asked otherwise.
-    #[graphql(complexity = "cost(first, last, child_complexity)")]
+    #[graphql(complexity = "page_cost(__ctx, __variables_definition, __field, child_complexity)")]
     #[expect(clippy::too_many_arguments, reason = "the Relay connection's arguments")]
     async fn files(
         &self,

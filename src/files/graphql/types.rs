@@ -16,7 +16,7 @@ use crate::{
     files,
     graphql::{
         self, Connection, FaultExt, NodeKind, PageArguments,
-        connection::{connection, cost},
+        connection::{connection, page_cost},
         error::{bad_input, fault},
         scalars::{Long, Sha256, date_time},
     },
@@ -243,7 +243,7 @@ impl File {
     }
 
     /// Every content the file has had, newest first.
-    #[graphql(complexity = "cost(first, None, child_complexity)")]
+    #[graphql(complexity = "page_cost(__ctx, __variables_definition, __field, child_complexity)")]
     async fn versions(
         &self,
         ctx: &Context<'_>,

@@ -18,12 +18,16 @@ use snaphaven::{
         self,
         graphql::{AccountsMutation, AccountsQuery},
     },
-    adapters::alert_sink::RecordingSink,
+    adapters::{
+        alert_sink::RecordingSink,
+        cdn::{NoPurger, SigningKey, UrlSigner},
+    },
     app::{App, Parts, Stores},
     clock::Clock,
     config::Config,
     db::Db,
     graphql::{request::RequestInfo, session::SessionCookie},
+    images::Images,
     password::PasswordHasher,
     viewer::Viewer,
 };
@@ -77,6 +81,9 @@ impl TestApp {
             db,
             stores: Stores { first: Arc::new(NoStore), second: Arc::new(NoStore) },
             alert_sink: Arc::new(RecordingSink::new()),
+            signer: signer(&config),
+            purger: Arc::new(NoPurger),
+            images: Images::new((&config.images).into()),
             password_hasher: PasswordHasher::new(&config.accounts).unwrap(),
             wake: Notify::new(),
             config,
@@ -109,6 +116,11 @@ impl TestApp {
         assert_eq!(answer["userErrors"], json!([]));
         self.client().with_token(answer["token"].as_str().unwrap())
     }
+}
+
+fn signer(config: &Config) -> UrlSigner {
+    let key = SigningKey::generate().unwrap();
+    UrlSigner::new(key, "K1", "http://127.0.0.1:1", config.downloads.window, config.downloads.max_ttl).unwrap()
 }
 
 fn config(dir: &Path) -> Config {
@@ -157,7 +169,7 @@ impl Client {
         self
     }
 
-    pub fn from_address(mut self, address: impl Into<std::net::IpAddr>) -> Self {
+    pub fn with_address(mut self, address: impl Into<std::net::IpAddr>) -> Self {
         self.info.address = Some(address.into());
         self
     }
