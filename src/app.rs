@@ -130,10 +130,10 @@ pub struct Surroundings {
     pub edge_cache: Option<EdgeCache>,
 }
 
-/// Makes the data folder, readable by its owner only.
+/// Makes the data folder and the one for keys in it, readable by their owner only.
 pub fn prepare_data_dir(config: &Config) -> Result<(), StartError> {
     let failed = |error| StartError::DataDir { path: config.data_dir.display().to_string(), error };
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(&config.data_dir).map_err(failed)
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(config.data_dir.join("keys")).map_err(failed)
 }
 
 /// The signing key and its id: the configured file, or the embedded one.
