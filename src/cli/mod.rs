@@ -7,6 +7,7 @@ mod events;
 mod failure;
 mod migrate;
 mod password;
+mod s3;
 mod serve;
 
 use std::io::{self, Write};
@@ -33,6 +34,7 @@ pub async fn run(args: Args) -> Result<(), Failure> {
         Command::Config(ConfigCommand::Show) => config::show(&settings),
         Command::Serve(_) => serve::serve(settings.config).await,
         Command::Worker => serve::worker(settings.config).await,
+        Command::S3(_) => s3::run(settings.config).await,
         Command::Migrate(command) => migrate::run(settings.config, command).await,
         Command::Schema => print(&crate::compose::sdl()),
         Command::Admin(command) => admin::run(settings.config, command).await,

@@ -1,6 +1,6 @@
 //! `serve` and `worker`: the long-running processes.
 
-use std::{fmt::Write as _, io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{fmt::Write as _, io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use secrecy::ExposeSecret;
@@ -9,12 +9,15 @@ use tokio::net::TcpListener;
 use super::{Failure, print};
 use crate::{
     accounts,
-    adapters::cdn::UrlVerifier,
+    adapters::{cdn::UrlVerifier, objects::s3::S3Store},
     app::{self, App, StartError, Stores, Surroundings},
     clock::Clock,
     compose,
-    config::{Backend, Config},
-    embedded::edge::{self, EdgeCache, EdgeState},
+    config::{self, Backend, Config},
+    embedded::{
+        edge::{self, EdgeCache, EdgeState},
+        s3::{self, Durability, EmbeddedS3, EmbeddedS3Options},
+    },
     http::{self, AuthError, Authenticate, Check, Credentials, Readiness, SessionCookie, Supervisor},
     jobs,
     ledger::{self, LedgerCatalog},
@@ -28,7 +31,7 @@ pub async fn serve(mut config: Config) -> Result<(), Failure> {
     supervisor.stop_on_signals().map_err(fault)?;
     app::prepare_data_dir(&config).map_err(start)?;
 
-    let listener = http::bind(config.server.listen).await.map_err(fault)?;
+    let listener = http::bind(config.server.listen).await.map_err(in_use)?;
     let address = listener.local_addr().map_err(fault)?;
     // With port 0 only now known; the origin rules compare with it.
     config.server.listen = address;
@@ -84,17 +87,75 @@ pub(super) async fn connect(config: Config) -> Result<App, Failure> {
     App::start(config, Clock::system(), Surroundings { stores, edge_url, edge_cache: None }).await.map_err(start)
 }
 
+/// The two buckets; embedded ones are opened here and served on a listener of their own.
 async fn open_stores(
     config: &Config,
-    _supervisor: &Supervisor,
-    _app: SocketAddr,
+    supervisor: &Supervisor,
+    app: SocketAddr,
 ) -> Result<(Stores, Option<SocketAddr>), Failure> {
-    Ok((remote_stores(config).await?, None))
+    if config.objects.backend == Backend::S3 {
+        return Ok((remote_stores(config).await?, None));
+    }
+    let listener = bind_beside(app, 2, &config.embedded.s3_listen).await?;
+    let address = listener.local_addr().map_err(fault)?;
+    let s3 = open_embedded(config, app).await?;
+    let store = |bucket: &config::Bucket| {
+        let keys = s3.credentials();
+        let (id, secret) = (&keys.access_key_id, &keys.secret_access_key);
+        Arc::new(S3Store::in_process(s3.service(), &bucket.bucket, &bucket.region, id, secret))
+    };
+    let stores = Stores { first: store(&config.objects.first), second: store(&config.objects.second) };
+    supervisor.spawn(s3.serve(listener, supervisor.token()));
+    Ok((stores, Some(address)))
 }
 
-async fn remote_stores(_config: &Config) -> Result<Stores, Failure> {
-    use crate::adapters::objects::memory::MemoryStore;
-    Ok(Stores { first: Arc::new(MemoryStore::new("first")), second: Arc::new(MemoryStore::new("second")) })
+pub(super) async fn open_embedded(config: &Config, app: SocketAddr) -> Result<EmbeddedS3, Failure> {
+    let dir = config.data_dir.join("s3");
+    let credentials = s3::Credentials::load_or_create(&credentials_file(config)).map_err(fault)?;
+    let origin = match config.server.public_url.as_str() {
+        "" => format!("http://{app}"),
+        url => url.trim_end_matches('/').to_owned(),
+    };
+    let bucket = |bucket: &config::Bucket| (bucket.bucket.clone(), bucket.region.clone());
+    let options = EmbeddedS3Options {
+        dir,
+        buckets: [bucket(&config.objects.first), bucket(&config.objects.second)],
+        credentials,
+        cors_origins: config.server.allowed_origins.iter().cloned().chain([origin]).collect(),
+        durability: Durability::Full,
+        clock: Clock::system(),
+    };
+    let opened = tokio::task::spawn_blocking(move || EmbeddedS3::open(options)).await.map_err(fault)?;
+    opened.map_err(|error| {
+        Failure::fault(error.to_string())
+            .help("one process serves a data folder; others reach it with objects.backend = \"s3\"")
+    })
+}
+
+/// Where the embedded S3 server's keys are.
+pub(super) fn credentials_file(config: &Config) -> PathBuf {
+    config.data_dir.join("keys").join("s3-credentials.env")
+}
+
+/// Buckets that another process or AWS serves. Embedded ones are those of the `serve` or `s3` beside this process.
+async fn remote_stores(config: &Config) -> Result<Stores, Failure> {
+    let (mut first, mut second) = (config.objects.first.clone(), config.objects.second.clone());
+    if config.objects.backend == Backend::Embedded {
+        let keys = s3::Credentials::load_or_create(&credentials_file(config)).map_err(fault)?;
+        let mut beside = config.server.listen;
+        beside.set_port(beside.port().saturating_add(2));
+        let address = match config.embedded.s3_listen.as_str() {
+            "" => beside.to_string(),
+            given => given.to_owned(),
+        };
+        for bucket in [&mut first, &mut second] {
+            bucket.endpoint = format!("http://{address}");
+            bucket.access_key_id.clone_from(&keys.access_key_id);
+            bucket.secret_access_key = keys.secret_access_key.clone();
+            bucket.path_style = true;
+        }
+    }
+    Ok(Stores { first: Arc::new(S3Store::connect(&first).await), second: Arc::new(S3Store::connect(&second).await) })
 }
 
 async fn edge_router(app: &App, edge_url: &str, cache: EdgeCache) -> Result<axum::Router, Failure> {
@@ -164,7 +225,7 @@ async fn greeting(
         line("downloads", config.downloads.base_url.clone());
     }
     if let Some(s3) = s3 {
-        let keys = config.data_dir.join("s3").join("credentials");
+        let keys = credentials_file(config);
         line("s3", format!("http://{s3}   keys in {}", keys.display()));
     }
     for (role, bucket) in [("bucket", &config.objects.first), ("replica", &config.objects.second)] {
@@ -186,6 +247,16 @@ async fn greeting(
     }
     text.push_str("\nStop with Ctrl-C.\n");
     Ok(text)
+}
+
+fn in_use(error: io::Error) -> Failure {
+    let taken = error.kind() == io::ErrorKind::AddrInUse;
+    let failure = Failure::fault(error.to_string());
+    if taken {
+        failure.help("another server has this address; choose one with --listen, port 0 for any free one")
+    } else {
+        failure
+    }
 }
 
 fn fault(error: impl std::fmt::Display) -> Failure {

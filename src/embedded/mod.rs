@@ -2,3 +2,4 @@
 
 pub mod edge;
 pub mod keys;
+pub mod s3;

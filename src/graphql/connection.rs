@@ -1,8 +1,9 @@
 //! Relay connections over keyset pages.
 
 use async_graphql::{
-    ObjectType, OutputType,
+    ObjectType, OutputType, Positioned, VisitorContext,
     connection::{CursorType, Edge, EmptyFields, EnableNodesField},
+    parser::types::{Field, VariableDefinition},
 };
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{Serialize, de::DeserializeOwned};
@@ -62,6 +63,23 @@ impl PageArguments {
 pub fn cost(first: Option<i32>, last: Option<i32>, child: usize) -> usize {
     let size = first.or(last).map_or(DEFAULT_PAGE as usize, |size| usize::try_from(size).unwrap_or(0));
     size.max(1).saturating_mul(child.max(1))
+}
+
+/// [`cost`] for fields whose `first` and `last` may be variables:
+/// `#[graphql(complexity = "page_cost(__ctx, __variables_definition, __field, child_complexity)")]`.
+///
+/// An expression that names the arguments themselves refuses a query that leaves out a nullable variable, which the
+/// specification allows (section 6.4.1); the names with underscores are what the macro has them called.
+#[must_use]
+pub fn page_cost(
+    ctx: &VisitorContext<'_>,
+    variables: &[Positioned<VariableDefinition>],
+    field: &Field,
+    child: usize,
+) -> usize {
+    // What is wrong with an argument is said by the rule that checks it.
+    let argument = |name| ctx.param_value::<Option<i32>>(variables, field, name, None).ok().flatten();
+    cost(argument("first"), argument("last"), child)
 }
 
 /// A cursor that says nothing to clients: base64url of JSON.

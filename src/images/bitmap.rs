@@ -1,6 +1,6 @@
 //! Decoded pixels, and how they are made smaller.
 
-use fast_image_resize::{MulDiv, PixelType, ResizeAlg, ResizeOptions, Resizer, images};
+use fast_image_resize::{FilterType, MulDiv, PixelType, ResizeAlg, ResizeOptions, Resizer, images};
 
 use super::ImageError;
 
@@ -81,11 +81,18 @@ impl Bitmap {
 
     /// `crop` (or all) of the bitmap at another size; alpha must be premultiplied.
     pub fn resized(&self, width: u32, height: u32, crop: Option<Crop>) -> Result<Self, ImageError> {
+        self.filtered(width, height, crop, FilterType::Lanczos3)
+    }
+
+    /// The bitmap made smaller by plain averages: fast, and good enough for what is resized again.
+    pub fn averaged(&self, width: u32, height: u32) -> Result<Self, ImageError> {
+        self.filtered(width, height, None, FilterType::Box)
+    }
+
+    fn filtered(&self, width: u32, height: u32, crop: Option<Crop>, filter: FilterType) -> Result<Self, ImageError> {
         let source =
             images::ImageRef::new(self.width, self.height, &self.pixels, self.channels.pixel_type()).map_err(defect)?;
-        let mut options = ResizeOptions::new()
-            .resize_alg(ResizeAlg::Convolution(fast_image_resize::FilterType::Lanczos3))
-            .use_alpha(false);
+        let mut options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(filter)).use_alpha(false);
         if let Some(Crop { left, top, width, height }) = crop {
             options = options.crop(left, top, width, height);
         }
@@ -94,14 +101,14 @@ impl Bitmap {
         Ok(target)
     }
 
-    fn with_view<E>(&mut self, work: impl FnOnce(&mut images::Image<'_>) -> Result<(), E>) -> Result<(), ImageError>
-    where
-        ImageError: From<E>,
-    {
+    fn with_view(
+        &mut self,
+        work: impl FnOnce(&mut images::Image<'_>) -> Result<(), ImageError>,
+    ) -> Result<(), ImageError> {
+        let channels = self.channels.pixel_type();
         let mut view =
-            images::Image::from_slice_u8(self.width, self.height, &mut self.pixels, self.channels.pixel_type())
-                .map_err(defect)?;
-        work(&mut view).map_err(ImageError::from)
+            images::Image::from_slice_u8(self.width, self.height, &mut self.pixels, channels).map_err(defect)?;
+        work(&mut view)
     }
 }
 

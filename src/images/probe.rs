@@ -33,7 +33,7 @@ pub(super) fn probe(data: &[u8], budget: &Budget) -> Result<Probe, ImageError> {
         animated: header.animated,
         thumbhash: None,
     };
-    match Picture::decode(data, header, Needed { fit: THUMBHASH_SIDE, cover: 0 }, budget) {
+    match Picture::decode(data, &header, Needed { fit: THUMBHASH_SIDE, cover: 0 }, budget) {
         Ok(picture) => {
             probe.has_alpha = !picture.is_opaque();
             probe.thumbhash = Some(thumbhash(&picture)?);

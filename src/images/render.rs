@@ -47,11 +47,19 @@ impl Needed {
     pub fn is_met(self, width: u32, height: u32) -> bool {
         width.max(height) >= self.fit && width.min(height) >= self.cover
     }
+
+    /// By how much a decoder with a coarse filter may divide the sides: half as much again as needed stays, for the
+    /// final filter to work with. At least 1.
+    pub fn reduction(self, width: u32, height: u32) -> f64 {
+        let ratio = |have: u32, needed: u32| f64::from(have) / (1.5 * f64::from(needed));
+        let fit = ratio(width.max(height), self.fit);
+        fit.min(ratio(width.min(height), self.cover)).max(1.0)
+    }
 }
 
 pub(super) fn render(data: &[u8], sizes: &[Size], budget: &Budget) -> Result<Vec<Rendered>, ImageError> {
     let header = formats::inspect(data, budget)?;
-    let mut picture = Picture::decode(data, header, Needed::of(sizes), budget)?;
+    let mut picture = Picture::decode(data, &header, Needed::of(sizes), budget)?;
     // From large to small, each made from the last: the full picture is walked only once.
     let mut order: Vec<usize> = (0..sizes.len()).collect();
     order.sort_by_key(|index| std::cmp::Reverse(side(sizes[*index])));
@@ -89,15 +97,11 @@ pub(super) struct Picture {
 }
 
 impl Picture {
-    pub fn decode(data: &[u8], header: formats::Header, needed: Needed, budget: &Budget) -> Result<Self, ImageError> {
-        let mut base = formats::decode(data, &header, needed, budget)?;
+    pub fn decode(data: &[u8], header: &formats::Header, needed: Needed, budget: &Budget) -> Result<Self, ImageError> {
+        let formats::Decoded { bitmap: base, opaque } = formats::decode(data, header, needed, budget)?;
         budget.time()?;
-        let opaque = base.is_opaque();
-        if !opaque {
-            base.premultiply()?;
-        }
         let converter = Converter::new(base.channels, &header.profile);
-        let formats::Header { width, height, orientation, .. } = header;
+        let formats::Header { width, height, orientation, .. } = *header;
         Ok(Self { base, smaller: None, opaque, width, height, orientation, converter })
     }
 

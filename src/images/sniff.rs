@@ -49,7 +49,8 @@ pub fn sniff(head: &[u8], name: &str) -> &'static str {
     if let Some(format) = Format::of(head) {
         return format.content_type();
     }
-    let inferred = infer::get(head).map(|kind| kind.mime_type());
+    // `infer` takes the first few bytes of the four formats above for the whole signature.
+    let inferred = infer::get(head).map(|kind| kind.mime_type()).filter(|kind| !is_raster(kind));
     match text(head) {
         Some(text) => inferred.filter(|kind| TEXT_SIGNATURES.contains(kind)).unwrap_or_else(|| markup(text, name)),
         None => inferred.filter(|kind| !kind.starts_with("text/")).unwrap_or(UNKNOWN),
@@ -107,11 +108,11 @@ fn markup(text: &str, name: &str) -> &'static str {
     if local.rsplit(':').next().is_some_and(|tag| tag.eq_ignore_ascii_case("svg")) {
         return "image/svg+xml";
     }
-    let html = |known: &&str| {
+    let html = |known: &str| {
         starts_with_ignoring_case(tag, known)
             && tag[known.len()..].chars().next().is_none_or(|c| c.is_whitespace() || matches!(c, '>' | '/'))
     };
-    match HTML_TAGS.iter().any(|known| html(&known)) {
+    match HTML_TAGS.iter().any(|known| html(known)) {
         true => "text/html",
         false if xml => "text/xml",
         false => plain(rest, name),

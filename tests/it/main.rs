@@ -1,9 +1,14 @@
 //! The integration suite: one binary, the real server on free ports.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
 
+mod accounts;
+mod adapters;
 mod alert_sink;
 mod cdn;
 mod config;
 mod edge;
+mod embedded_s3;
 mod http;
+mod images;
 mod moto;
+mod support;

@@ -21,7 +21,11 @@ use crate::{
     app::App,
     db::page::Position,
     error::Fault,
-    graphql::{self, Connection, FaultExt, PageArguments, connection::connection, fault},
+    graphql::{
+        self, Connection, FaultExt, PageArguments,
+        connection::{connection, page_cost},
+        fault,
+    },
     viewer::Viewer,
 };
 
@@ -42,8 +46,7 @@ impl AccountsQuery {
     }
 
     /// People by user name.
-    #[graphql(complexity = "graphql::connection::cost(first, last, child_complexity)")]
-    #[expect(clippy::too_many_arguments, reason = "they are the field's arguments")]
+    #[graphql(complexity = "page_cost(__ctx, __variables_definition, __field, child_complexity)")]
     async fn users(
         &self,
         ctx: &Context<'_>,

@@ -9,7 +9,7 @@ use crate::{
     db::page::{PageRequest, Position},
     graphql::{
         self, Connection, FaultExt, NodeKind, PageArguments,
-        connection::{connection, cost},
+        connection::{connection, page_cost},
         scalars::date_time,
     },
     viewer::Viewer,
@@ -95,7 +95,7 @@ impl User {
     }
 
     /// Your own log-ins, newest first; null for others.
-    #[graphql(complexity = "cost(first, None, child_complexity)")]
+    #[graphql(complexity = "page_cost(__ctx, __variables_definition, __field, child_complexity)")]
     async fn sessions(
         &self,
         ctx: &Context<'_>,
@@ -110,7 +110,7 @@ impl User {
     }
 
     /// Your own API tokens, newest first; null for others.
-    #[graphql(complexity = "cost(first, None, child_complexity)")]
+    #[graphql(complexity = "page_cost(__ctx, __variables_definition, __field, child_complexity)")]
     async fn api_tokens(
         &self,
         ctx: &Context<'_>,

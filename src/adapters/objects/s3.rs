@@ -1,1 +1,354 @@
-//! The object store over aws-sdk-s3.
+//! The object store over aws-sdk-s3: AWS, any S3-compatible store, or a store in this very process.
+
+mod calls;
+mod in_process;
+
+use std::{fmt, future::Future, io, ops::RangeInclusive, time::Duration};
+
+use async_trait::async_trait;
+use aws_credential_types::Credentials;
+use aws_sdk_s3::{
+    Client,
+    config::{
+        BehaviorVersion, Builder, Region, RequestChecksumCalculation, ResponseChecksumValidation,
+        SharedCredentialsProvider, retry::RetryConfig, timeout::TimeoutConfig,
+    },
+    error::SdkError,
+    primitives::{ByteStream, SdkBody},
+    types::ChecksumMode,
+};
+use base64::{Engine, engine::general_purpose::STANDARD};
+use bytes::Bytes;
+use futures::{StreamExt, stream};
+use secrecy::{ExposeSecret, SecretString};
+
+use self::calls::{classify, sha256_of};
+use super::{Body, Listed, Object, ObjectMeta, ObjectStore, Presence, PutObject, StoreError, StoreErrorKind, Stored};
+use crate::config;
+
+/// How long a call without a body may take, retries included.
+const CALL_LIMIT: Duration = Duration::from_secs(30);
+/// How long a body may stand still while it is read.
+const READ_SILENCE: Duration = Duration::from_secs(30);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+const ATTEMPTS: u32 = 3;
+/// A host name that is never looked up.
+const IN_PROCESS_ENDPOINT: &str = "http://s3.in-process";
+
+/// One bucket behind the S3 protocol.
+pub struct S3Store {
+    client: Client,
+    bucket: String,
+    region: String,
+}
+
+impl fmt::Debug for S3Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("S3Store").field("bucket", &self.bucket).field("region", &self.region).finish_non_exhaustive()
+    }
+}
+
+fn common(region: &str) -> Builder {
+    Builder::new()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new(region.to_owned()))
+        .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS))
+        .timeout_config(TimeoutConfig::builder().connect_timeout(CONNECT_TIMEOUT).build())
+        // Every write here carries its own SHA-256; stores that only resemble S3 refuse what they do not know.
+        .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
+        .response_checksum_validation(ResponseChecksumValidation::WhenRequired)
+}
+
+impl S3Store {
+    /// AWS, or the S3-compatible store at the bucket's endpoint. Without an access key in the settings, the usual AWS
+    /// chain finds one (environment, profile, container, instance). Nothing is sent before the first call.
+    pub async fn connect(bucket: &config::Bucket) -> Self {
+        let mut settings = common(&bucket.region).force_path_style(bucket.path_style);
+        if !bucket.endpoint.is_empty() {
+            settings = settings.endpoint_url(&bucket.endpoint);
+            if bucket.endpoint.starts_with("http://") {
+                // No TLS, no certificates to load.
+                settings = settings.http_client(aws_smithy_http_client::Builder::new().build_http());
+            }
+        }
+        settings = if bucket.access_key_id.is_empty() {
+            let shared =
+                aws_config::defaults(BehaviorVersion::latest()).region(Region::new(bucket.region.clone())).load().await;
+            settings.set_credentials_provider(shared.credentials_provider());
+            settings
+        } else {
+            settings.credentials_provider(static_key(&bucket.access_key_id, &bucket.secret_access_key))
+        };
+        Self::over(settings, &bucket.bucket, &bucket.region)
+    }
+
+    /// A store in this process: requests are handed to the service without a socket.
+    pub fn in_process<S, B>(service: S, bucket: &str, region: &str, access_key_id: &str, secret: &SecretString) -> Self
+    where
+        S: tower::Service<http::Request<SdkBody>, Response = http::Response<B>, Error = std::convert::Infallible>,
+        S: Clone + fmt::Debug + Send + Sync + 'static,
+        S::Future: Send,
+        B: http_body::Body<Data = Bytes> + Send + Sync + 'static,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        let settings = common(region)
+            .force_path_style(true)
+            .endpoint_url(IN_PROCESS_ENDPOINT)
+            .http_client(in_process::client(service))
+            .credentials_provider(static_key(access_key_id, secret));
+        Self::over(settings, bucket, region)
+    }
+
+    fn over(settings: Builder, bucket: &str, region: &str) -> Self {
+        Self { client: Client::from_conf(settings.build()), bucket: bucket.to_owned(), region: region.to_owned() }
+    }
+
+    fn error(
+        &self,
+        kind: StoreErrorKind,
+        operation: &'static str,
+        key: &str,
+        message: impl Into<String>,
+    ) -> StoreError {
+        StoreError { kind, operation, bucket: self.bucket.clone(), key: key.to_owned(), message: message.into() }
+    }
+
+    /// Sends a request and waits for its answer until the limit.
+    async fn call<T, E, R>(
+        &self,
+        operation: &'static str,
+        key: &str,
+        limit: Duration,
+        sent: impl Future<Output = Result<T, SdkError<E, R>>> + Send,
+    ) -> Result<T, Failed>
+    where
+        E: aws_sdk_s3::error::ProvideErrorMetadata + std::error::Error + 'static,
+        R: calls::Status + fmt::Debug + 'static,
+    {
+        match tokio::time::timeout(limit, sent).await {
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(error)) => {
+                let (kind, status, message) = classify(&error);
+                Err(Failed { status, error: self.error(kind, operation, key, message) })
+            }
+            Err(_) => {
+                let message = format!("no answer within {limit:?}");
+                Err(Failed { status: None, error: self.error(StoreErrorKind::Unavailable, operation, key, message) })
+            }
+        }
+    }
+
+    async fn open_body(&self, put: &PutObject) -> Result<ByteStream, StoreError> {
+        let refuse = |message: String| self.error(StoreErrorKind::BadDigest, "PutObject", &put.key, message);
+        let failed = |error: io::Error| self.error(StoreErrorKind::Refused, "PutObject", &put.key, error.to_string());
+        let (body, length) = match &put.body {
+            Body::Memory(bytes) => (ByteStream::from(bytes.clone()), bytes.len() as u64),
+            Body::File(path) => {
+                let length = tokio::fs::metadata(path).await.map_err(failed)?.len();
+                let body = ByteStream::from_path(path).await.map_err(|error| failed(io::Error::other(error)))?;
+                (body, length)
+            }
+        };
+        if length == put.bytes {
+            Ok(body)
+        } else {
+            Err(refuse(format!("the body has {length} bytes, and {} were announced", put.bytes)))
+        }
+    }
+}
+
+fn static_key(access_key_id: &str, secret: &SecretString) -> SharedCredentialsProvider {
+    let key = Credentials::new(access_key_id, secret.expose_secret(), None, None, "snaphaven");
+    SharedCredentialsProvider::new(key)
+}
+
+/// A failed call with the HTTP status it got, if any.
+struct Failed {
+    status: Option<u16>,
+    error: StoreError,
+}
+
+impl Failed {
+    /// Not found means `None` where the key may be absent; a missing bucket stays an error.
+    fn or_absent<T>(self) -> Result<Option<T>, StoreError> {
+        if self.status == Some(404) && self.error.kind != StoreErrorKind::NoSuchBucket {
+            Ok(None)
+        } else {
+            Err(self.error)
+        }
+    }
+}
+
+impl From<Failed> for StoreError {
+    fn from(failed: Failed) -> Self {
+        failed.error
+    }
+}
+
+#[async_trait]
+impl ObjectStore for S3Store {
+    fn bucket(&self) -> &str {
+        &self.bucket
+    }
+
+    fn region(&self) -> &str {
+        &self.region
+    }
+
+    async fn put(&self, put: PutObject, timeout: Duration) -> Result<Stored, StoreError> {
+        let length = i64::try_from(put.bytes)
+            .map_err(|_| self.error(StoreErrorKind::Refused, "PutObject", &put.key, "an impossible length"))?;
+        let body = self.open_body(&put).await?;
+        let sent = self
+            .client
+            .put_object()
+            .bucket(&self.bucket)
+            .key(&put.key)
+            .body(body)
+            .content_length(length)
+            .content_type(&put.content_type)
+            .checksum_sha256(STANDARD.encode(put.sha256))
+            .customize()
+            // The signed checksum header covers the body already; hashing it twice costs as much as the write.
+            .disable_payload_signing()
+            .send();
+        let output = self.call("PutObject", &put.key, timeout, sent).await?;
+        Ok(Stored { etag: output.e_tag.unwrap_or_default(), version_id: output.version_id })
+    }
+
+    async fn get(&self, key: &str, range: Option<RangeInclusive<u64>>) -> Result<Option<Object>, StoreError> {
+        let asked = range.as_ref().map(|range| format!("bytes={}-{}", range.start(), range.end()));
+        let sent = self
+            .client
+            .get_object()
+            .bucket(&self.bucket)
+            .key(key)
+            .set_range(asked)
+            .checksum_mode(ChecksumMode::Enabled)
+            .send();
+        let output = match self.call("GetObject", key, CALL_LIMIT, sent).await {
+            Ok(output) => output,
+            Err(failed) => return failed.or_absent(),
+        };
+        let malformed = |what: &str| self.error(StoreErrorKind::Unavailable, "GetObject", key, what);
+        let length = output
+            .content_length
+            .and_then(|length| u64::try_from(length).ok())
+            .ok_or_else(|| malformed("the answer has no length"))?;
+        let sent_range = match (&range, &output.content_range) {
+            (Some(_), Some(text)) => Some(calls::content_range(text).ok_or_else(|| malformed("a bad Content-Range"))?),
+            (Some(_), None) => return Err(malformed("the store ignored the range")),
+            (None, _) => None,
+        };
+        let (range, whole) = match sent_range {
+            Some((range, whole)) => (Some(range), whole),
+            None => (None, length),
+        };
+        let meta = ObjectMeta {
+            bytes: whole,
+            etag: output.e_tag.unwrap_or_default(),
+            version_id: output.version_id,
+            content_type: output.content_type,
+            sha256: sha256_of(output.checksum_sha256.as_deref(), output.checksum_type.as_ref()),
+        };
+        let reading = Reading { body: output.body, left: length, bucket: self.bucket.clone(), key: key.to_owned() };
+        Ok(Some(Object { meta, range, body: reading.into_stream().boxed() }))
+    }
+
+    async fn head(&self, key: &str) -> Result<Option<ObjectMeta>, StoreError> {
+        let sent = self.client.head_object().bucket(&self.bucket).key(key).checksum_mode(ChecksumMode::Enabled).send();
+        let output = match self.call("HeadObject", key, CALL_LIMIT, sent).await {
+            Ok(output) => output,
+            Err(failed) => return failed.or_absent(),
+        };
+        let bytes = output
+            .content_length
+            .and_then(|length| u64::try_from(length).ok())
+            .ok_or_else(|| self.error(StoreErrorKind::Unavailable, "HeadObject", key, "the answer has no length"))?;
+        Ok(Some(ObjectMeta {
+            bytes,
+            etag: output.e_tag.unwrap_or_default(),
+            version_id: output.version_id,
+            content_type: output.content_type,
+            sha256: sha256_of(output.checksum_sha256.as_deref(), output.checksum_type.as_ref()),
+        }))
+    }
+
+    async fn delete(&self, key: &str) -> Result<(), StoreError> {
+        self.delete_versions(key).await?;
+        // Stores without versions may list none and still have the object.
+        if self.head(key).await?.is_some() {
+            self.delete_version(key, None).await?;
+            self.delete_versions(key).await?;
+        }
+        self.abort_uploads(key).await
+    }
+
+    async fn look(&self, key: &str) -> Result<Presence, StoreError> {
+        let (versions, markers) = self.count_versions(key).await?;
+        let uploads = self.count_uploads(key).await?;
+        if versions == 0 && markers == 0 && uploads == 0 {
+            Ok(Presence::Gone)
+        } else {
+            Ok(Presence::Present { versions, markers, uploads })
+        }
+    }
+
+    async fn list(&self, prefix: &str, start_after: Option<&str>, limit: u16) -> Result<Vec<Listed>, StoreError> {
+        self.list_page(prefix, start_after, limit).await
+    }
+
+    async fn check(&self) -> Result<(), StoreError> {
+        let sent = self.client.head_bucket().bucket(&self.bucket).send();
+        match self.call("HeadBucket", "", CALL_LIMIT, sent).await {
+            Ok(_) => Ok(()),
+            // A HEAD has no error document that could name the bucket.
+            Err(Failed { status: Some(404), error }) => Err(StoreError { kind: StoreErrorKind::NoSuchBucket, ..error }),
+            Err(failed) => Err(failed.error),
+        }
+    }
+}
+
+/// A body being read, held to its announced length.
+struct Reading {
+    body: ByteStream,
+    left: u64,
+    bucket: String,
+    key: String,
+}
+
+impl Reading {
+    fn error(&self, kind: StoreErrorKind, message: String) -> StoreError {
+        StoreError { kind, operation: "GetObject", bucket: self.bucket.clone(), key: self.key.clone(), message }
+    }
+
+    async fn next(&mut self) -> Result<Option<Bytes>, StoreError> {
+        let chunk = tokio::time::timeout(READ_SILENCE, self.body.next()).await;
+        let chunk = chunk.map_err(|_| {
+            self.error(StoreErrorKind::Unavailable, format!("the body stood still for {READ_SILENCE:?}"))
+        })?;
+        match chunk {
+            Some(Ok(bytes)) => {
+                let length = bytes.len() as u64;
+                self.left = self.left.checked_sub(length).ok_or_else(|| {
+                    self.error(StoreErrorKind::Unavailable, "more bytes came than announced".to_owned())
+                })?;
+                Ok(Some(bytes))
+            }
+            Some(Err(error)) => {
+                let text = calls::chain(&error);
+                let mismatch = text.contains("checksum mismatch");
+                let kind = if mismatch { StoreErrorKind::BadDigest } else { StoreErrorKind::Unavailable };
+                Err(self.error(kind, text))
+            }
+            None if self.left > 0 => {
+                Err(self.error(StoreErrorKind::Unavailable, format!("{} announced bytes did not come", self.left)))
+            }
+            None => Ok(None),
+        }
+    }
+
+    fn into_stream(self) -> impl futures::Stream<Item = Result<Bytes, StoreError>> + Send + 'static {
+        stream::try_unfold(self, |mut reading| async move { Ok(reading.next().await?.map(|bytes| (bytes, reading))) })
+    }
+}

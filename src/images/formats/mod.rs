@@ -68,13 +68,30 @@ pub(super) fn inspect(data: &[u8], budget: &Budget) -> Result<Header, ImageError
     }
 }
 
+/// A first frame as stored, alpha premultiplied.
+pub(super) struct Decoded {
+    pub bitmap: Bitmap,
+    /// Every pixel covers what is behind it, whether or not there is an alpha channel.
+    pub opaque: bool,
+}
+
+impl Decoded {
+    fn new(mut bitmap: Bitmap) -> Result<Self, ImageError> {
+        let opaque = bitmap.is_opaque();
+        if !opaque {
+            bitmap.premultiply()?;
+        }
+        Ok(Self { bitmap, opaque })
+    }
+}
+
 /// The first frame, complete, possibly scaled down as far as `needed` allows.
-pub(super) fn decode(data: &[u8], header: &Header, needed: Needed, budget: &Budget) -> Result<Bitmap, ImageError> {
+pub(super) fn decode(data: &[u8], header: &Header, needed: Needed, budget: &Budget) -> Result<Decoded, ImageError> {
     match header.format {
-        Format::Jpeg => jpeg::decode(data, needed, budget),
-        Format::Png => png::decode(data, budget),
-        Format::Gif => gif::decode(data, header, budget),
-        Format::Webp => webp::decode(data, header, needed, budget),
+        Format::Jpeg => jpeg::decode(data, needed, budget).and_then(Decoded::new),
+        Format::Png => png::decode(data, needed, budget),
+        Format::Gif => gif::decode(data, header, budget).and_then(Decoded::new),
+        Format::Webp => webp::decode(data, header, needed, budget).and_then(Decoded::new),
     }
 }
 

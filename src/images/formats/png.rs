@@ -2,15 +2,19 @@
 
 use png::{ColorType, Decoder, DecodingError, Limits, Reader, Transformations};
 
-use super::{Budget, Format, Header, ImageError, Timed, damaged};
+use super::{Budget, Decoded, Format, Header, ImageError, Timed, damaged};
 use crate::images::{
-    bitmap::{Bitmap, Channels},
+    bitmap::{Bitmap, Channels, area},
     color::Profile,
     orientation::Orientation,
+    render::Needed,
 };
 
 /// For text chunks, the profile and one row; a profile that unpacks to more is a bomb.
 const SIDE_MEMORY: usize = 8 << 20;
+
+/// How many rows each strip of a large picture leaves.
+const STRIP_ROWS: u32 = 16;
 
 /// gAMA of an sRGB picture, and how far another may be off and still mean that.
 const SRGB_GAMMA: f32 = 1.0 / 2.2;
@@ -35,7 +39,7 @@ pub(super) fn inspect(data: &[u8], budget: &Budget) -> Result<Header, ImageError
     })
 }
 
-pub(super) fn decode(data: &[u8], budget: &Budget) -> Result<Bitmap, ImageError> {
+pub(super) fn decode(data: &[u8], needed: Needed, budget: &Budget) -> Result<Decoded, ImageError> {
     let mut reader = decoder(data, budget).read_info().map_err(refuse)?;
     let channels = match reader.output_color_type().0 {
         ColorType::Grayscale => Channels::Gray,
@@ -45,20 +49,43 @@ pub(super) fn decode(data: &[u8], budget: &Budget) -> Result<Bitmap, ImageError>
         ColorType::Indexed => return Err(damaged("its palette could not be expanded")),
     };
     let (width, height) = (reader.info().width, reader.info().height);
-    let pixels = u64::from(width) * u64::from(height) * channels.count() as u64;
-    budget.memory(data.len() as u64 + pixels)?;
-    let mut bitmap = Bitmap::new(width, height, channels);
-    read_pixels(&mut reader, &mut bitmap)?;
-    Ok(bitmap)
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "no larger than a side")]
+    let factor = needed.reduction(width, height) as u32;
+    let bytes = |width: u32, height: u32| (area(width, height) * channels.count()) as u64;
+    if factor == 1 || reader.info().interlaced {
+        budget.memory(data.len() as u64 + bytes(width, height))?;
+        let mut bitmap = Bitmap::new(width, height, channels);
+        reader.next_frame(&mut bitmap.pixels).map_err(refuse)?;
+        return Decoded::new(bitmap);
+    }
+    let strip = Bitmap::new(width, height.min(factor * STRIP_ROWS), channels);
+    budget.memory(data.len() as u64 + strip.pixels.len() as u64 + bytes(width / factor, height / factor))?;
+    reduced(&mut reader, strip, height, factor)
 }
 
-fn read_pixels(reader: &mut Reader<Timed<'_>>, bitmap: &mut Bitmap) -> Result<(), ImageError> {
-    let frame = reader.next_frame(&mut bitmap.pixels).map_err(refuse)?;
-    if (frame.width, frame.height) == (bitmap.width, bitmap.height) {
-        Ok(())
-    } else {
-        Err(damaged("its first frame does not fill it"))
+/// Reads the picture strip by strip, each made smaller while it is in the cache, so that it is never whole in memory.
+fn reduced(reader: &mut Reader<Timed<'_>>, mut strip: Bitmap, height: u32, factor: u32) -> Result<Decoded, ImageError> {
+    let line = strip.width as usize * strip.channels.count();
+    let width = strip.width.div_ceil(factor);
+    let mut small = Bitmap { pixels: Vec::new(), width, height: 0, channels: strip.channels };
+    let mut opaque = true;
+    let mut left = height;
+    while left > 0 {
+        strip.height = strip.height.min(left);
+        strip.pixels.truncate(strip.height as usize * line);
+        for row in strip.pixels.chunks_exact_mut(line) {
+            reader.read_row(row).map_err(refuse)?.ok_or_else(|| damaged("rows are missing"))?;
+        }
+        left -= strip.height;
+        if !strip.is_opaque() {
+            opaque = false;
+            strip.premultiply()?;
+        }
+        let rows = strip.averaged(width, strip.height.div_ceil(factor))?;
+        small.pixels.extend_from_slice(&rows.pixels);
+        small.height += rows.height;
     }
+    Ok(Decoded { bitmap: small, opaque })
 }
 
 fn decoder<'a>(data: &'a [u8], budget: &'a Budget) -> Decoder<Timed<'a>> {

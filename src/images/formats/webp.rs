@@ -59,18 +59,11 @@ pub(super) fn decode(data: &[u8], header: &Header, needed: Needed, budget: &Budg
     Ok(Bitmap { pixels, width, height, channels })
 }
 
-/// Twice what is needed, which leaves the final filter enough to work with.
-///
 /// The library's scaling mixes colour in from transparent pixels, so pictures with alpha are decoded in full.
 fn scaled(header: &Header, needed: Needed) -> (u32, u32) {
-    let (longer, shorter) = (header.width.max(header.height), header.width.min(header.height));
-    let ratio = |needed: u32, have: u32| 2.0 * f64::from(needed) / f64::from(have);
-    let scale = ratio(needed.fit, longer).max(ratio(needed.cover, shorter));
-    if header.has_alpha || scale >= 1.0 {
-        return (header.width, header.height);
-    }
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "smaller than the side it scales")]
-    let side = |length: u32| ((f64::from(length) * scale).round() as u32).max(1);
+    let reduction = if header.has_alpha { 1.0 } else { needed.reduction(header.width, header.height) };
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "no larger than the side it divides")]
+    let side = |length: u32| ((f64::from(length) / reduction).round() as u32).max(1);
     (side(header.width), side(header.height))
 }
 

@@ -1,0 +1,211 @@
+//! Bodies on their way out, in blocks of 256 KiB, the next one read while the last is sent.
+
+use std::{
+    collections::VecDeque,
+    fs::File,
+    io::{self, Read, Seek, SeekFrom},
+    ops::Range,
+    sync::Arc,
+};
+
+use bytes::Bytes;
+use futures::stream::{self, Stream};
+use s3s::{S3Result, s3_error};
+use tokio::task::spawn_blocking;
+
+use super::{
+    super::checksum::{Algorithm, Digests, Hashers},
+    Content, Disk, Record, TempFolder, io_error, record,
+    segments::{Folder, segment_name},
+};
+
+const BLOCK: u64 = 256 << 10;
+/// Objects up to this size are copied, larger ones linked.
+const COPY_LIMIT: u64 = 256 << 10;
+/// An object can be replaced between the reading of its record and the opening of its segments.
+const ATTEMPTS: usize = 5;
+
+/// A piece of the body: a file and what to read of it.
+struct Piece {
+    segment: usize,
+    from: u64,
+    bytes: u64,
+}
+
+enum Source {
+    Object(File),
+    Folder(Arc<Folder>),
+}
+
+/// The rest of a body.
+pub(in super::super) struct Outgoing {
+    source: Source,
+    pieces: VecDeque<Piece>,
+    open: Option<File>,
+}
+
+impl Disk {
+    fn open_source(&self, key: &str) -> S3Result<Option<(Record, Source)>> {
+        let place = self.place(key);
+        for _ in 0..ATTEMPTS {
+            let mut file = match File::open(place.object()) {
+                Ok(file) => file,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+                Err(error) => return Err(io_error(error)),
+            };
+            let record: Record = record::read(&mut file).map_err(io_error)?;
+            if record.segments.is_empty() {
+                return Ok(Some((record, Source::Object(file))));
+            }
+            if let Some(folder) = self.folders.open(record.generation, place.segments(record.generation)) {
+                return Ok(Some((record, Source::Folder(folder))));
+            }
+        }
+        Err(s3_error!(SlowDown, "the object is being replaced all the time"))
+    }
+
+    /// Opens an object for reading; `choose` sees its record and says which bytes. Blocking.
+    pub fn read(
+        &self,
+        key: &str,
+        choose: impl FnOnce(&Record) -> S3Result<Range<u64>>,
+    ) -> S3Result<Option<(Record, Outgoing)>> {
+        let Some((record, source)) = self.open_source(key)? else { return Ok(None) };
+        let pieces = pieces(&record, choose(&record)?);
+        Ok(Some((record, Outgoing { source, pieces, open: None })))
+    }
+
+    /// Links the bytes of an object that passes `check` into a new folder, or `None` where it is small enough to be
+    /// copied. Returns the lengths of the links with it. Blocking.
+    pub fn link(
+        &self,
+        key: &str,
+        temporary: &Disk,
+        check: impl FnOnce(&Record) -> S3Result<()>,
+    ) -> S3Result<Option<(Record, Option<Linked>)>> {
+        let place = self.place(key);
+        let _guard = self.lock(&place);
+        let Some((record, source)) = self.open_source(key)? else { return Ok(None) };
+        check(&record)?;
+        if record.bytes <= COPY_LIMIT {
+            return Ok(Some((record, None)));
+        }
+        let mut folder = TempFolder::create(&temporary.temporary()).map_err(io_error)?;
+        let lengths = match source {
+            Source::Object(_) => {
+                folder.add(&place.object()).map_err(io_error)?;
+                vec![record.bytes]
+            }
+            Source::Folder(from) => {
+                from.with_path(|path| {
+                    (0..record.segments.len()).try_for_each(|number| folder.add(&path.join(segment_name(number))))
+                })
+                .map_err(io_error)?;
+                record.segments.clone()
+            }
+        };
+        Ok(Some((record, Some(Linked { folder, lengths }))))
+    }
+}
+
+/// Links to the bytes of an object.
+pub(in super::super) struct Linked {
+    folder: TempFolder,
+    lengths: Vec<u64>,
+}
+
+impl Linked {
+    /// Reads and hashes the bytes. Blocking.
+    pub fn digest(&self, algorithms: &[Algorithm]) -> S3Result<Digests> {
+        let mut hashers = Hashers::new(algorithms);
+        let mut block = vec![0; 1 << 20];
+        for (number, &length) in self.lengths.iter().enumerate() {
+            let file = File::open(self.folder.path().join(segment_name(number))).map_err(io_error)?;
+            let mut left = file.take(length);
+            while left.limit() > 0 {
+                match left.read(&mut block).map_err(io_error)? {
+                    0 => return Err(io_error(shortened())),
+                    read => hashers.update(&block[..read]),
+                }
+            }
+        }
+        Ok(hashers.finish())
+    }
+
+    /// What to commit, and the lengths of its segments.
+    pub fn into_content(self) -> (Content, Vec<u64>) {
+        (Content::Linked(self.folder), self.lengths)
+    }
+}
+
+fn shortened() -> io::Error {
+    io::Error::new(io::ErrorKind::UnexpectedEof, "a stored file is shorter than its record says")
+}
+
+fn pieces(record: &Record, range: Range<u64>) -> VecDeque<Piece> {
+    let lengths = if record.segments.is_empty() { std::slice::from_ref(&record.bytes) } else { &record.segments };
+    let mut start = 0;
+    let mut pieces = VecDeque::new();
+    for (segment, &length) in lengths.iter().enumerate() {
+        let from = range.start.clamp(start, start + length);
+        let to = range.end.clamp(start, start + length);
+        if from < to {
+            pieces.push_back(Piece { segment, from: from - start, bytes: to - from });
+        }
+        start += length;
+    }
+    pieces
+}
+
+impl Outgoing {
+    /// The next block; empty at the end. Blocking.
+    pub fn next_block(&mut self) -> io::Result<Bytes> {
+        let Some(piece) = self.pieces.front_mut() else { return Ok(Bytes::new()) };
+        if self.open.is_none() {
+            let mut file = match &self.source {
+                Source::Object(file) => file.try_clone()?,
+                Source::Folder(folder) => folder.open(piece.segment)?,
+            };
+            file.seek(SeekFrom::Start(piece.from))?;
+            self.open = Some(file);
+        }
+        let want = piece.bytes.min(BLOCK);
+        let mut block = Vec::with_capacity(usize::try_from(want).map_err(io::Error::other)?);
+        if let Some(file) = &mut self.open {
+            file.take(want).read_to_end(&mut block)?;
+        }
+        if block.len() as u64 != want {
+            return Err(shortened());
+        }
+        piece.bytes -= want;
+        if piece.bytes == 0 {
+            self.pieces.pop_front();
+            self.open = None;
+        }
+        Ok(block.into())
+    }
+
+    pub fn is_done(&self) -> bool {
+        self.pieces.is_empty()
+    }
+
+    /// The blocks as a stream.
+    pub fn into_stream(self) -> impl Stream<Item = io::Result<Bytes>> + Send + Sync + 'static {
+        let read = |mut outgoing: Self| {
+            spawn_blocking(move || {
+                let block = outgoing.next_block();
+                (outgoing, block)
+            })
+        };
+        stream::try_unfold(Some(read(self)), move |task| async move {
+            let Some(task) = task else { return Ok(None) };
+            let (outgoing, block) = task.await.map_err(io::Error::other)?;
+            let block = block?;
+            if block.is_empty() {
+                return Ok(None);
+            }
+            let next = (!outgoing.is_done()).then(|| read(outgoing));
+            Ok(Some((block, next)))
+        })
+    }
+}

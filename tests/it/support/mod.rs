@@ -1,0 +1,6 @@
+//! What tests stand on: an app over a database of its own, a clock to set, and clients that speak GraphQL to it.
+
+mod accounts;
+mod stores;
+
+pub use accounts::{Client, Cookie, PASSWORD, TestApp, problems};
