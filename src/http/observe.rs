@@ -82,7 +82,9 @@ pub(super) async fn observe(State(settings): State<Observe>, mut request: Reques
         };
         let latency = started.elapsed();
         record(&route, method.as_str(), response.status(), latency);
-        let (status, latency_ms) = (response.status().as_u16(), latency.as_millis());
+        // A u128 would be logged as text.
+        let latency_ms = u64::try_from(latency.as_millis()).unwrap_or(u64::MAX);
+        let status = response.status().as_u16();
         let client = client.map(|client| client.to_string());
         // Probes come every second and say nothing.
         if matches!(route.as_str(), "/healthz" | "/readyz" | "/metrics") && response.status().is_success() {

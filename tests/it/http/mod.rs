@@ -1,6 +1,7 @@
 //! The HTTP layer over real sockets, with a small schema in the place of the real one.
 
 mod graphql;
+mod process;
 mod server;
 mod uploads;
 
