@@ -52,6 +52,7 @@ pub async fn serve(mut config: Config) -> Result<(), Failure> {
         supervisor.serve("edge", listener, edge_router(&app, &edge_url, cache).await?);
     }
     let metrics = telemetry::metrics().map_err(fault)?;
+    supervisor.spawn(telemetry::upkeep(metrics.clone()));
     if let Some(address) = app.config.server.metrics_listen() {
         let listener = http::bind(address).await.map_err(fault)?;
         supervisor.serve("metrics", listener, http::metrics_router(metrics.clone()));

@@ -203,12 +203,13 @@ async fn raise(
         _ if others => alert::Kind::FilesRemoved,
         _ => kind,
     };
+    let noun = if files.len() == 1 { "file" } else { "files" };
     let verb = match kind {
-        alert::Kind::FilesTrashed => "moved to the trash by their owner",
-        alert::Kind::FilesPurged => "deleted for good by their owner",
+        alert::Kind::FilesTrashed => "moved to the trash by the owner",
+        alert::Kind::FilesPurged => "deleted for good by the owner",
         alert::Kind::FilesRemoved if objects > 0 => "deleted for good by an admin",
         alert::Kind::FilesRemoved => "removed by an admin",
-        alert::Kind::FilesExpired => "deleted for good: their time in the trash was over",
+        alert::Kind::FilesExpired => "deleted for good, the time in the trash being over",
     };
     let names: Vec<&str> = files.iter().take(10).map(|file| file.name.as_str()).collect();
     let more = files.len() - names.len();
@@ -229,7 +230,7 @@ async fn raise(
         kind,
         actor_id: viewer.user_id(),
         count: files.len(),
-        message: format!("{} files {verb}: {}{more}", files.len(), names.join(", ")),
+        message: format!("{} {noun} {verb}: {}{more}", files.len(), names.join(", ")),
         details: json!({ "files": list, "objects": objects }),
     };
     Ok(alerts::raise(app, tx, alert).await?)

@@ -2,6 +2,11 @@
 
 use std::{fmt::Write as _, io};
 
+use image::{
+    ExtendedColorType, ImageEncoder as _,
+    codecs::png::{CompressionType, FilterType, PngEncoder},
+};
+
 use super::{
     ImageError,
     bitmap::{Bitmap, Channels},
@@ -94,11 +99,9 @@ pub fn rgba_png(seed: u64, width: u32, height: u32) -> Result<Vec<u8>, ImageErro
         }
     }
     let mut file = Vec::new();
-    let mut encoder = png::Encoder::new(&mut file, width, height);
-    encoder.set_color(png::ColorType::Rgba);
-    encoder.set_depth(png::BitDepth::Eight);
-    encoder.set_compression(png::Compression::Fast);
-    encoder.write_header().and_then(|mut writer| writer.write_image_data(&bitmap.pixels)).map_err(io::Error::other)?;
+    PngEncoder::new_with_quality(&mut file, CompressionType::Fast, FilterType::Sub)
+        .write_image(&bitmap.pixels, width, height, ExtendedColorType::Rgba8)
+        .map_err(io::Error::other)?;
     Ok(file)
 }
 

@@ -1,8 +1,7 @@
 //! GIF: the first frame on its logical screen.
 
-use std::num::NonZeroU64;
-
-use gif::{ColorOutput, DecodeOptions, Decoder, DecodingError, MemoryLimit};
+use gif::{DecodeOptions, DecodingError};
+use image::{ImageDecoder as _, ImageError as DecoderError, codecs::gif::GifDecoder};
 
 use super::{Budget, Format, Header, ImageError, Timed, damaged};
 use crate::images::{
@@ -39,36 +38,17 @@ pub(super) fn inspect(data: &[u8], budget: &Budget) -> Result<Header, ImageError
 }
 
 pub(super) fn decode(data: &[u8], header: &Header, budget: &Budget) -> Result<Bitmap, ImageError> {
-    let pixels = |width: u32, height: u32| 4 * area(width, height) as u64;
-    let screen = pixels(header.width, header.height);
-    let mut decoder = open(data, budget)?;
-    let first = decoder.next_frame_info().map_err(refuse)?.ok_or_else(|| damaged("it has no frame"))?;
-    let [left, top, width, height] = [first.left, first.top, first.width, first.height].map(u32::from);
-    budget.memory(data.len() as u64 + screen + pixels(width, height))?;
-    let mut colors = vec![0; decoder.buffer_size()];
-    decoder.read_into_buffer(&mut colors).map_err(refuse)?;
-    let whole = left == 0 && top == 0 && width == header.width && height == header.height;
-    if whole {
-        return Ok(Bitmap { pixels: colors, width, height, channels: Channels::Rgba });
+    let (width, height) = (header.width, header.height);
+    let screen = 4 * area(width, height);
+    // The decoder composes the frame in a buffer of its own, at most as large as the screen.
+    budget.memory(data.len() as u64 + 2 * screen as u64)?;
+    let decoder = GifDecoder::new(Timed::new(data, budget)).map_err(refuse_image)?;
+    let mut pixels = vec![0; screen];
+    if decoder.dimensions() != (width, height) || decoder.total_bytes() != screen as u64 {
+        return Err(damaged("its size changed while it was read"));
     }
-    let mut canvas = Bitmap::new(header.width, header.height, Channels::Rgba);
-    let visible = 4 * header.width.saturating_sub(left).min(width) as usize;
-    if visible > 0 {
-        let rows = canvas.pixels.chunks_exact_mut(4 * header.width as usize).skip(top as usize);
-        for (row, colors) in rows.zip(colors.chunks_exact(4 * width as usize)) {
-            let start = 4 * left as usize;
-            row[start..start + visible].copy_from_slice(&colors[..visible]);
-        }
-    }
-    Ok(canvas)
-}
-
-fn open<'a>(data: &'a [u8], budget: &'a Budget) -> Result<Decoder<Timed<'a>>, ImageError> {
-    let mut options = DecodeOptions::new();
-    options.set_color_output(ColorOutput::RGBA);
-    options
-        .set_memory_limit(NonZeroU64::new(budget.limits.max_memory).map_or(MemoryLimit::Unlimited, MemoryLimit::Bytes));
-    options.read_info(Timed::new(data, budget)).map_err(refuse)
+    decoder.read_image(&mut pixels).map_err(refuse_image)?;
+    Ok(Bitmap { pixels, width, height, channels: Channels::Rgba })
 }
 
 fn covers(frame: &gif::Frame<'_>, width: u32, height: u32) -> bool {
@@ -78,6 +58,13 @@ fn covers(frame: &gif::Frame<'_>, width: u32, height: u32) -> bool {
 fn refuse(error: DecodingError) -> ImageError {
     match error {
         DecodingError::Io(error) if error.kind() == std::io::ErrorKind::TimedOut => ImageError::TimedOut,
+        error => damaged(error),
+    }
+}
+
+fn refuse_image(error: DecoderError) -> ImageError {
+    match error {
+        DecoderError::IoError(error) if error.kind() == std::io::ErrorKind::TimedOut => ImageError::TimedOut,
         error => damaged(error),
     }
 }
