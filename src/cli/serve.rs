@@ -222,7 +222,7 @@ async fn greeting(
     if let Some(edge) = edge {
         line("downloads", format!("http://{edge}   the local edge for signed URLs"));
     }
-    if config.downloads.base_url != "" {
+    if !config.downloads.base_url.is_empty() {
         line("downloads", config.downloads.base_url.clone());
     }
     if let Some(s3) = s3 {
