@@ -52,7 +52,10 @@ pub async fn serve(mut config: Config) -> Result<(), Failure> {
         supervisor.serve("edge", listener, edge_router(&app, &edge_url, cache).await?);
     }
     let metrics = telemetry::metrics().map_err(fault)?;
-    supervisor.spawn(telemetry::upkeep(metrics.clone()));
+    let (stop, upkeep) = (supervisor.token(), telemetry::upkeep(metrics.clone()));
+    supervisor.spawn(async move {
+        stop.run_until_cancelled(upkeep).await;
+    });
     if let Some(address) = app.config.server.metrics_listen() {
         let listener = http::bind(address).await.map_err(fault)?;
         supervisor.serve("metrics", listener, http::metrics_router(metrics.clone()));
