@@ -19,7 +19,7 @@ use uuid::Uuid;
 use super::{
     super::{
         bad_request,
-        checksum::{Algorithm, Checksum, Coverage, Digests, Fields},
+        checksum::{Algorithm, Checksum, Digests, Fields},
         disk::{Condition, Content, Description, Disk, Record},
     },
     Api, NULL_VERSION, blocking, check_key, check_version, condition, etag, micros, refuse_unsupported, timestamp,
@@ -76,9 +76,7 @@ impl ChecksumPlan {
         if self.md5.is_some_and(|md5| md5 != digests.md5) {
             return Err(s3_error!(BadDigest, "the body does not match Content-MD5"));
         }
-        let value = digests
-            .get(self.keep)
-            .ok_or_else(|| s3_error!(InternalError, "{} was not computed", self.keep.as_str()))?;
+        let checksum = digests.checksum(self.keep)?;
         let announced = if self.trailer {
             let trailer = trailers
                 .and_then(|trailers| trailers.read(|headers| headers.get(self.keep.header()).cloned()))
@@ -88,10 +86,10 @@ impl ChecksumPlan {
         } else {
             self.given.map(|(_, value)| value)
         };
-        if announced.is_some_and(|announced| announced != value) {
+        if announced.is_some_and(|announced| announced != checksum.value) {
             return Err(s3_error!(BadDigest, "the body does not match its {} checksum", self.keep.as_str()));
         }
-        Ok(Checksum { algorithm: self.keep, value, coverage: Coverage::FullObject })
+        Ok(checksum)
     }
 }
 
@@ -117,7 +115,7 @@ pub(super) async fn put(api: &Api, req: S3Request<PutObjectInput>) -> S3Result<S
     let plan = ChecksumPlan::new(fields, named, input.content_md5.as_deref(), &req.headers, Algorithm::Crc64Nvme)?;
     let description = Description {
         content_type: input.content_type,
-        content_encoding: stored_encoding(input.content_encoding),
+        content_encoding: stored_encoding(input.content_encoding.as_deref()),
         content_disposition: input.content_disposition,
         content_language: input.content_language,
         cache_control: input.cache_control,
@@ -160,9 +158,9 @@ pub(super) fn announced_length(length: Option<i64>) -> S3Result<u64> {
 }
 
 /// `aws-chunked` frames the request and is no encoding of the object (S3 API reference, "Signature calculations").
-pub(super) fn stored_encoding(encoding: Option<String>) -> Option<String> {
+pub(super) fn stored_encoding(encoding: Option<&str>) -> Option<String> {
     let kept: Vec<&str> =
-        encoding.as_deref()?.split(',').map(str::trim).filter(|name| !matches!(*name, "" | "aws-chunked")).collect();
+        encoding?.split(',').map(str::trim).filter(|name| !matches!(*name, "" | "aws-chunked")).collect();
     (!kept.is_empty()).then(|| kept.join(", "))
 }
 
