@@ -15,9 +15,10 @@ use super::{
         checksum::{Algorithm, Checksum, Coverage, Fields},
         disk::{Condition, Content, Description, Disk, PartRecord, Record},
     },
-    Api, blocking, check_key, check_version, etag, micros,
+    Api,
+    announced::stored_encoding,
+    blocking, check_key, check_version, etag, micros,
     multipart::part_number,
-    objects::stored_encoding,
     refuse_unsupported, timestamp,
 };
 

@@ -15,9 +15,9 @@ use super::{
         checksum::{Algorithm, Coverage, Fields},
         disk::{Description, PartChoice, PartRecord, Upload},
     },
-    Api, blocking, check_key, condition, etag, micros,
-    objects::{ChecksumPlan, announced_length, stored_encoding},
-    refuse_unsupported,
+    Api,
+    announced::{ChecksumPlan, announced_length, stored_encoding},
+    blocking, check_key, condition, etag, micros, refuse_unsupported,
 };
 
 /// S3 user guide, "Multipart upload limits".
