@@ -45,4 +45,6 @@ pub mod compose;
 
 pub mod http;
 
+pub mod server;
+
 pub mod cli;

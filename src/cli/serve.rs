@@ -1,27 +1,23 @@
 //! `serve` and `worker`: the long-running processes.
 
-use std::{fmt::Write as _, io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{fmt::Write as _, io, net::SocketAddr, path::PathBuf, sync::Arc};
 
-use async_trait::async_trait;
 use secrecy::ExposeSecret;
 use tokio::net::TcpListener;
 
 use super::{Failure, print, s3_address::S3Address};
 use crate::{
     accounts,
-    adapters::{cdn::UrlVerifier, objects::s3::S3Store},
+    adapters::objects::s3::S3Store,
     app::{self, App, StartError, Stores, Surroundings},
     clock::Clock,
-    compose,
     config::{self, Backend, Config},
     embedded::{
-        edge::{self, EdgeCache, EdgeState},
+        edge::EdgeCache,
         s3::{self, Durability, EmbeddedS3, EmbeddedS3Options},
     },
-    http::{self, AuthError, Authenticate, Check, Credentials, Readiness, SessionCookie, Supervisor},
-    jobs,
-    ledger::{self, LedgerCatalog},
-    telemetry,
+    http::{self, Supervisor},
+    server::{self, Listeners},
     viewer::Viewer,
 };
 
@@ -46,30 +42,16 @@ pub async fn serve(mut config: Config) -> Result<(), Failure> {
     let (stores, s3_address) = open_stores(&config, &supervisor, address).await?;
     let _announced = s3_address.map(|address| S3Address::announce(&config.data_dir, address)).transpose()?;
     let edge_url = format!("http://{}", edge_address.unwrap_or(address));
-    let around = Surroundings { stores, edge_url: edge_url.clone(), edge_cache: edge_cache.clone() };
+    let around = Surroundings { stores, edge_url, edge_cache: edge_cache.clone() };
     let app = App::start(config, Clock::system(), around).await.map_err(start)?;
 
-    if let (Some(listener), Some(cache)) = (edge_listener, edge_cache) {
-        supervisor.serve("edge", listener, edge_router(&app, &edge_url, cache).await?);
-    }
-    let metrics = telemetry::metrics().map_err(fault)?;
-    let (stop, upkeep) = (supervisor.token(), telemetry::upkeep(metrics.clone()));
-    supervisor.spawn(async move {
-        stop.run_until_cancelled(upkeep).await;
-    });
-    if let Some(address) = app.config.server.metrics_listen() {
-        let listener = http::bind(address).await.map_err(fault)?;
-        supervisor.serve("metrics", listener, http::metrics_router(metrics.clone()));
-    }
-    let endpoint = http::graphql::Endpoint {
-        executor: compose::schema(&app),
-        authenticate: Arc::new(Accounts(app.clone())),
-        cookie: SessionCookie { secure: app.config.server.public_url.starts_with("https://") },
-        limits: http::graphql::Limits::new(&app.config, app.spool_dir().map_err(fault)?),
+    let metrics = match app.config.server.metrics_listen() {
+        Some(address) => Some(http::bind(address).await.map_err(fault)?),
+        None => None,
     };
-    let router = http::app_router(&app.config.server, endpoint.router(), Arc::new(Ready(app.clone())), metrics);
-    supervisor.serve("app", listener, router);
-    work(&app, &supervisor)?;
+    let listeners = Listeners { app: listener, edge: edge_listener.zip(edge_cache), metrics };
+    server::serve(&app, listeners, &supervisor).await.map_err(fault)?;
+    server::work(&app, &supervisor).map_err(fault)?;
     print(&greeting(&app, address, edge_address, s3_address).await?)?;
     finish(supervisor).await
 }
@@ -79,7 +61,7 @@ pub async fn worker(config: Config) -> Result<(), Failure> {
     let supervisor = Supervisor::new(config.server.shutdown_deadline);
     supervisor.stop_on_signals().map_err(fault)?;
     let app = connect(config).await?;
-    work(&app, &supervisor)?;
+    server::work(&app, &supervisor).map_err(fault)?;
     print("Running jobs. Stop with Ctrl-C.\n")?;
     finish(supervisor).await
 }
@@ -161,27 +143,6 @@ pub(super) async fn remote_stores(config: &Config) -> Result<Stores, Failure> {
         }
     }
     Ok(Stores { first: Arc::new(S3Store::connect(&first).await), second: Arc::new(S3Store::connect(&second).await) })
-}
-
-async fn edge_router(app: &App, edge_url: &str, cache: EdgeCache) -> Result<axum::Router, Failure> {
-    let (key, id) = app::signing_key(&app.config).map_err(start)?;
-    let public = key.verifying_key().map_err(fault)?;
-    let base = match app.config.downloads.base_url.as_str() {
-        "" => edge_url,
-        base => base,
-    };
-    let verifier = UrlVerifier::new(base, [(id, public)]).map_err(fault)?;
-    let roles = ledger::roles(app.db.read()).await.map_err(fault)?;
-    let stores = [roles.primary, roles.replica()].map(|site| app.stores.at(site).clone()).to_vec();
-    let catalog = Arc::new(LedgerCatalog(app.clone()));
-    let max_age = app.config.downloads.max_ttl;
-    Ok(edge::router(EdgeState::new(verifier, catalog, stores, cache, app.clock.clone(), max_age)))
-}
-
-fn work(app: &App, supervisor: &Supervisor) -> Result<(), Failure> {
-    let registry = compose::registry(&app.config).map_err(fault)?;
-    supervisor.spawn(jobs::run(app.clone(), Arc::new(registry), supervisor.token()));
-    Ok(())
 }
 
 async fn finish(supervisor: Supervisor) -> Result<(), Failure> {
@@ -279,53 +240,4 @@ fn start(error: StartError) -> Failure {
         StartError::EmbeddedKey(_) | StartError::Passwords(_) => return Failure::fault(error.to_string()),
     };
     Failure::fault(error.to_string()).help(help)
-}
-
-/// Tokens and cookies are accounts' business.
-struct Accounts(App);
-
-#[async_trait]
-impl Authenticate for Accounts {
-    async fn authenticate(&self, credentials: Credentials) -> Result<Viewer, AuthError> {
-        let (Credentials::Bearer(token) | Credentials::Cookie(token)) = credentials else {
-            return Ok(Viewer::Anonymous);
-        };
-        let found = accounts::authenticate(&self.0, token.expose_secret()).await;
-        found.map_err(|error| AuthError::Unavailable(error.to_string()))?.ok_or(AuthError::Invalid)
-    }
-}
-
-struct Ready(App);
-
-const CHECK_TIME: Duration = Duration::from_secs(4);
-
-#[async_trait]
-impl Readiness for Ready {
-    async fn check(&self) -> Vec<Check> {
-        let app = &self.0;
-        let roles = async { ledger::roles(app.db.read()).await };
-        let (database, first, second) = tokio::join!(
-            tokio::time::timeout(CHECK_TIME, roles),
-            tokio::time::timeout(CHECK_TIME, app.stores.first.check()),
-            tokio::time::timeout(CHECK_TIME, app.stores.second.check()),
-        );
-        let primary = match &database {
-            Ok(Ok(roles)) => Some(roles.primary),
-            _ => None,
-        };
-        let bucket = |name, site, ok: bool| Check {
-            name,
-            required: primary == Some(site),
-            failure: (!ok).then(|| "the bucket does not answer".to_owned()),
-        };
-        vec![
-            Check {
-                name: "database",
-                required: true,
-                failure: primary.is_none().then(|| "the database does not answer".to_owned()),
-            },
-            bucket("first", entity::object_copy::Site::First, matches!(first, Ok(Ok(())))),
-            bucket("second", entity::object_copy::Site::Second, matches!(second, Ok(Ok(())))),
-        ]
-    }
 }

@@ -1,0 +1,137 @@
+//! The server: its listeners and its job worker, composed over one App. `cli` runs it in a process, tests within theirs.
+
+use std::{sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use entity::object_copy::Site;
+use secrecy::ExposeSecret;
+use tokio::{net::TcpListener, time::timeout};
+
+use crate::{
+    accounts,
+    adapters::cdn::UrlVerifier,
+    app::{self, App},
+    compose,
+    embedded::edge::{self, EdgeCache, EdgeState},
+    error::Fault,
+    http::{self, AuthError, Authenticate, Check, Credentials, Readiness, SessionCookie, Supervisor},
+    jobs,
+    ledger::{self, LedgerCatalog},
+    telemetry,
+    viewer::Viewer,
+};
+
+/// The open sockets of one server process.
+#[derive(Debug)]
+pub struct Listeners {
+    pub app: TcpListener,
+    /// Where this process serves downloads, with the cache that the app's purger empties.
+    pub edge: Option<(TcpListener, EdgeCache)>,
+    /// Where `/metrics` has a listener of its own.
+    pub metrics: Option<TcpListener>,
+}
+
+/// Serves on all listeners until the supervisor stops. `app.config.server.listen` is the address of `listeners.app`,
+/// and `app.signer` signs for the edge.
+///
+/// # Errors
+///
+/// What the listeners need cannot be read: the signing key, the sites' roles, the folder of uploads.
+pub async fn serve(app: &App, listeners: Listeners, supervisor: &Supervisor) -> Result<(), Fault> {
+    if let Some((listener, cache)) = listeners.edge {
+        let base_url = edge_url(app, &listener)?;
+        supervisor.serve("edge", listener, edge_router(app, &base_url, cache).await?);
+    }
+    let metrics = telemetry::metrics().map_err(Fault::internal)?;
+    let (stop, upkeep) = (supervisor.token(), telemetry::upkeep(metrics.clone()));
+    supervisor.spawn(async move {
+        stop.run_until_cancelled(upkeep).await;
+    });
+    if let Some(listener) = listeners.metrics {
+        supervisor.serve("metrics", listener, http::metrics_router(metrics.clone()));
+    }
+    let config = &app.config;
+    let endpoint = http::graphql::Endpoint {
+        executor: compose::schema(app),
+        authenticate: Arc::new(Accounts(app.clone())),
+        cookie: SessionCookie { secure: config.server.public_url.starts_with("https://") },
+        limits: http::graphql::Limits::new(config, app.spool_dir().map_err(Fault::internal)?),
+    };
+    let router = http::app_router(&config.server, endpoint.router(), Arc::new(Ready(app.clone())), metrics);
+    supervisor.serve("app", listeners.app, router);
+    Ok(())
+}
+
+/// Runs jobs, and keeps the schedules where this process leads, until the supervisor stops.
+///
+/// # Errors
+///
+/// A job cannot be registered.
+pub fn work(app: &App, supervisor: &Supervisor) -> Result<(), Fault> {
+    let registry = compose::registry(&app.config)?;
+    supervisor.spawn(jobs::run(app.clone(), Arc::new(registry), supervisor.token()));
+    Ok(())
+}
+
+fn edge_url(app: &App, listener: &TcpListener) -> Result<String, Fault> {
+    match app.config.downloads.base_url.as_str() {
+        "" => Ok(format!("http://{}", listener.local_addr().map_err(Fault::internal)?)),
+        base_url => Ok(base_url.to_owned()),
+    }
+}
+
+async fn edge_router(app: &App, base_url: &str, cache: EdgeCache) -> Result<axum::Router, Fault> {
+    let (key, id) = app::signing_key(&app.config).map_err(Fault::internal)?;
+    let public = key.verifying_key().map_err(Fault::internal)?;
+    let verifier = UrlVerifier::new(base_url, [(id, public)]).map_err(Fault::internal)?;
+    let roles = ledger::roles(app.db.read()).await?;
+    let stores = [roles.primary, roles.replica()].map(|site| app.stores.at(site).clone()).to_vec();
+    let catalog = Arc::new(LedgerCatalog(app.clone()));
+    let max_age = app.config.downloads.max_ttl;
+    Ok(edge::router(EdgeState::new(verifier, catalog, stores, cache, app.clock.clone(), max_age)))
+}
+
+/// Tokens and cookies are accounts' business.
+struct Accounts(App);
+
+#[async_trait]
+impl Authenticate for Accounts {
+    async fn authenticate(&self, credentials: Credentials) -> Result<Viewer, AuthError> {
+        let (Credentials::Bearer(token) | Credentials::Cookie(token)) = credentials else {
+            return Ok(Viewer::Anonymous);
+        };
+        let found = accounts::authenticate(&self.0, token.expose_secret()).await;
+        found.map_err(|error| AuthError::Unavailable(error.to_string()))?.ok_or(AuthError::Invalid)
+    }
+}
+
+struct Ready(App);
+
+const CHECK_TIME: Duration = Duration::from_secs(4);
+
+#[async_trait]
+impl Readiness for Ready {
+    async fn check(&self) -> Vec<Check> {
+        let app = &self.0;
+        let (roles, first, second) = tokio::join!(
+            timeout(CHECK_TIME, ledger::roles(app.db.read())),
+            timeout(CHECK_TIME, app.stores.first.check()),
+            timeout(CHECK_TIME, app.stores.second.check()),
+        );
+        let primary = roles.ok().and_then(Result::ok).map(|roles| roles.primary);
+        let bucket = |name, site, ok: bool| Check {
+            name,
+            required: primary == Some(site),
+            failure: (!ok).then(|| "the bucket does not answer".to_owned()),
+        };
+        vec![
+            Check {
+                name: "database",
+                required: true,
+                failure: primary.is_none().then(|| "the database does not answer".to_owned()),
+            },
+            bucket("first", Site::First, matches!(first, Ok(Ok(())))),
+            bucket("second", Site::Second, matches!(second, Ok(Ok(())))),
+        ]
+    }
+}
