@@ -6,6 +6,7 @@ mod adapters;
 mod alert_sink;
 mod cdn;
 mod config;
+mod crash;
 mod edge;
 mod embedded_s3;
 mod http;
