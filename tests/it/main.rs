@@ -11,4 +11,5 @@ mod embedded_s3;
 mod http;
 mod images;
 mod moto;
+mod readme;
 mod support;
