@@ -33,7 +33,7 @@ async fn the_smoke_test_passes_and_finds_both_buckets_empty() {
         "downloaded Möwe am Strand.png",
         "holiday.jpg: renditions 150 × 150, 320 × 240, 1280 × 960",
         "STALE_REVISION",
-        "holiday.jpg: proven erased at both sites: 2 versions, 6 renditions",
+        "holiday.jpg: 2 versions and 6 renditions, each proven erased at both sites",
         "alert delivered",
         "snaphaven-first is empty; snaphaven-second is empty",
         "Passed",

@@ -18,6 +18,9 @@ use crate::{
     images::sniff,
 };
 
+/// What an edit calls a file.
+const EDITED_NAME: &str = "Möwe im Hafen.png";
+
 impl Walk {
     pub(super) async fn upload(&mut self, Sample { file, is_picture }: Sample) -> Result<(), Failure> {
         let client = &self.client;
@@ -175,7 +178,7 @@ impl Walk {
     /// Edits a file; then once more with the revision from before, which must be refused.
     pub(super) async fn edit(&mut self, at: usize) -> Result<(), Failure> {
         let Uploaded { id, name, revision, .. } = &self.files[at];
-        let new_name = format!("edited {name}");
+        let new_name = EDITED_NAME.to_owned();
         let input = json!({
             "id": id, "revision": revision, "name": new_name, "description": "Edited by the smoke test",
             "tags": ["smoke", "test"], "metadata": { "madeBy": "smoke-test" },
@@ -189,7 +192,7 @@ impl Walk {
             expect("tags after the edit", "smoke, test", got.tags.join(", ").as_str())?;
             expect("metadata after the edit", &input["metadata"], &got.metadata)?;
             expect("revision after the edit", revision + 1, got.revision)?;
-            Ok((got.revision, format!("edited {name}: name, description, tags, metadata")))
+            Ok((got.revision, format!("edited {name}: now {new_name}, with description, tags and metadata")))
         })
         .await?;
         step(async {

@@ -118,8 +118,11 @@ impl Walk {
                 if small < *renditions {
                     return Err(unexpected(format!("erased renditions of {name}"), renditions, small));
                 }
-                let said =
-                    format!("{name}: proven erased at both sites: {} versions, {small} renditions", versions.len());
+                let said = format!(
+                    "{name}: {} and {}, each proven erased at both sites",
+                    counted(versions.len(), "version"),
+                    counted(small, "rendition")
+                );
                 Ok((erasures, said))
             })
             .await?;
@@ -164,5 +167,13 @@ impl Walk {
             Ok(((), format!("all {count} signed URLs are refused now")))
         })
         .await
+    }
+}
+
+fn counted(count: usize, what: &str) -> String {
+    match count {
+        0 => format!("no {what}s"),
+        1 => format!("1 {what}"),
+        count => format!("{count} {what}s"),
     }
 }
