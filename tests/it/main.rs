@@ -12,4 +12,5 @@ mod embedded_s3;
 mod http;
 mod images;
 mod moto;
+mod readme;
 mod support;

@@ -57,10 +57,10 @@ impl Buckets {
             let others = store.list("", None, PAGE).await.map_err(&unanswered)?.len();
             said.push(match others {
                 0 => format!("{} is empty", store.bucket()),
-                others if others == usize::from(PAGE) => {
-                    format!("{} has none of them, and {others} or more others", store.bucket())
+                _ => {
+                    let more = if others == usize::from(PAGE) { " or more" } else { "" };
+                    format!("{} has nothing of this test; others: {others}{more}", store.bucket())
                 }
-                others => format!("{} has none of them, and {others} others", store.bucket()),
             });
         }
         Ok(said.join("; "))
