@@ -60,7 +60,7 @@ pub async fn serve(mut config: Config) -> Result<(), Failure> {
         executor: compose::schema(&app),
         authenticate: Arc::new(Accounts(app.clone())),
         cookie: SessionCookie { secure: app.config.server.public_url.starts_with("https://") },
-        limits: http::graphql::Limits::new(&app.config, app.spool_dir().map_err(fault)?),
+        limits: http::graphql::Limits::new(&app.config, app.spool().map_err(fault)?.path().to_owned()),
     };
     let router = http::app_router(&app.config.server, endpoint.router(), Arc::new(Ready(app.clone())), metrics);
     supervisor.serve("app", listener, router);

@@ -14,6 +14,7 @@ use crate::{
     error::Fault,
     images,
     ledger::NewObject,
+    spool::Spool,
 };
 
 /// A file as a client sent it. Its name is only shown; its announced type counts for nothing.
@@ -44,7 +45,7 @@ impl Received {
     /// Takes in the whole content, at most `uploads.max_size` of it.
     pub(super) async fn spool(app: &App, content: Content) -> Result<Self, FilesError> {
         let limit = app.config.uploads.max_size.as_u64();
-        let mut spool = app.spool().map_err(FilesError::Unreadable)?;
+        let mut spool = app.spool().and_then(Spool::file).map_err(FilesError::Unreadable)?;
         let name = content.name.clone();
         let work = move || {
             let (bytes, sha256, head) = copy_and_hash(content.file, spool.as_file_mut(), limit)?;

@@ -27,6 +27,7 @@ use crate::{
     db::Tx,
     error::Fault,
     jobs::{Job, JobError, enqueue, enqueue_unique},
+    spool::Spool,
 };
 
 /// Starts an erasure again, whatever was proven before.
@@ -141,7 +142,7 @@ async fn fetch(app: &App, object: &object::Model, site: Site) -> Result<(Body, O
 }
 
 pub(super) async fn spool(app: &App, object: &object::Model, site: Site) -> Result<tempfile::TempPath, Fault> {
-    let (file, path) = app.spool().map_err(Fault::internal)?.into_parts();
+    let (file, path) = app.spool().and_then(Spool::file).map_err(Fault::internal)?.into_parts();
     let mut file = tokio::fs::File::from_std(file);
     read(app, object, site, &mut file).await?;
     Ok(path)
