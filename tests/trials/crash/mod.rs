@@ -9,12 +9,7 @@ mod process;
 mod verdict;
 mod work;
 
-use std::{
-    error::Error,
-    fmt,
-    path::Path,
-    time::{Duration, Instant},
-};
+use std::{error::Error, fmt, path::Path, time::Duration};
 
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use tokio::{
@@ -207,15 +202,12 @@ impl Trial<'_> {
     async fn judge_on_the_way(&mut self) -> Result<(Process, String), Failure> {
         let (server, url) = self.launcher.start().await?;
         let auditor = self.auditor().await?;
-        let settled = Instant::now();
-        let mut findings = auditor.quiet(SETTLE).await?;
-        let settled = settled.elapsed();
+        let (quiet, mut findings) = auditor.quiet(SETTLE).await?;
         let report = auditor.audit(SAMPLE).await?;
         findings.extend(report.findings);
         let audit::Report { live, erased, read, .. } = report;
         self.say(&format!(
-            "           settled after {:.1} s: {live} live, {erased} erased, {read} copies read, {} findings",
-            settled.as_secs_f64(),
+            "           {live} live, {erased} erased, {read} copies read, {} findings; {quiet}",
             findings.len()
         ));
         if findings.is_empty() { Ok((server, url)) } else { Err(self.violations(&findings)) }
@@ -237,9 +229,7 @@ impl Trial<'_> {
             worker.settle_some(&round).await;
         }
         let auditor = self.auditor().await?;
-        let began = Instant::now();
-        let mut findings = auditor.quiet(SETTLE).await?;
-        let settled = began.elapsed();
+        let (quiet, mut findings) = auditor.quiet(SETTLE).await?;
         let report = auditor.audit(usize::MAX).await?;
         findings.extend(report.findings);
         let records: Vec<_> = self.workers.iter().flat_map(|worker| &worker.records).cloned().collect();
@@ -255,8 +245,7 @@ impl Trial<'_> {
             self.say(&format!("        {count} × {fault}"));
         }
         self.say(&format!(
-            "        settled {:.1} s after the last restart; {} files, {} downloaded with equal SHA-256",
-            settled.as_secs_f64(),
+            "        {} files, {} downloaded with equal SHA-256; {quiet}",
             files.len(),
             verdict.downloaded
         ));
