@@ -55,7 +55,7 @@ pub async fn serve(app: &App, listeners: Listeners, supervisor: &Supervisor) -> 
         executor: compose::schema(app),
         authenticate: Arc::new(Accounts(app.clone())),
         cookie: SessionCookie { secure: config.server.public_url.starts_with("https://") },
-        limits: http::graphql::Limits::new(config, app.spool_dir().map_err(Fault::internal)?),
+        limits: http::graphql::Limits::new(config, app.spool().map_err(Fault::internal)?.path().to_owned()),
     };
     let router = http::app_router(&config.server, endpoint.router(), Arc::new(Ready(app.clone())), metrics);
     supervisor.serve("app", listeners.app, router);

@@ -13,6 +13,7 @@ use crate::{
     error::Fault,
     images,
     ledger::NewObject,
+    spool::Spool,
 };
 
 /// A file as a client sent it, measured and hashed on its way in. Its name is only shown; its announced type counts for
@@ -47,7 +48,7 @@ impl Received {
         if bytes > limit {
             return Err(FilesError::TooLarge { limit });
         }
-        let mut spool = app.spool().map_err(FilesError::Unreadable)?;
+        let mut spool = app.spool().and_then(Spool::file).map_err(FilesError::Unreadable)?;
         let work = move || {
             let head = copy(file, spool.as_file_mut(), bytes)?;
             Ok::<_, std::io::Error>((spool.into_temp_path(), images::sniff(&head, &name)))

@@ -88,15 +88,20 @@ impl Auditor {
         }
     }
 
-    /// Waits until nothing is under way any more; what still is after `limit` comes back.
-    pub async fn quiet(&self, limit: Duration) -> Result<Vec<Finding>, AuditError> {
-        let end = Instant::now() + limit;
+    /// Waits until nothing is under way any more, and says how long and for what; what still is after `limit` is stuck.
+    pub async fn quiet(&self, limit: Duration) -> Result<(String, Vec<Finding>), AuditError> {
+        let began = Instant::now();
+        let mut last = Vec::new();
         loop {
             let busy = self.under_way().await?;
-            if busy.is_empty() || Instant::now() > end {
+            let time = began.elapsed();
+            if busy.is_empty() || time > limit {
                 let stuck = |what| Finding { kind: Kind::Stuck, what: format!("{what}, {limit:?} after the restart") };
-                return Ok(busy.into_iter().map(stuck).collect());
+                let seconds = time.as_secs_f64();
+                let story = format!("quiet {seconds:.1} s after the restart, last waited for {}", last.join(", "));
+                return Ok((story, busy.into_iter().map(stuck).collect()));
             }
+            last = busy;
             tokio::time::sleep(POLL).await;
         }
     }

@@ -13,11 +13,16 @@ use serde_json::{Value, json};
 const REQUEST: Duration = Duration::from_secs(20);
 
 /// Why there is no acknowledgement.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub enum NoAnswer {
-    /// The connection broke or the server reported a fault: it may have taken place or not.
+    /// The connection broke: it may have taken place or not.
+    #[error("{0}")]
     Unknown(String),
+    /// The server says that it failed, which tells as little.
+    #[error("a fault: {0}")]
+    Fault(String),
     /// A definite refusal.
+    #[error("refused: {0}")]
     Refused(String),
 }
 
@@ -158,7 +163,7 @@ impl Client {
         let answer = self.http.get(url).send().await.map_err(unknown)?;
         match answer.status() {
             StatusCode::OK => Ok(sha256(&answer.bytes().await.map_err(unknown)?)),
-            status if status.is_server_error() => Err(unknown(status)),
+            status if status.is_server_error() => Err(NoAnswer::Fault(status.to_string())),
             status => Err(NoAnswer::Refused(status.to_string())),
         }
     }
@@ -187,7 +192,7 @@ impl Client {
         let mut body: Value = request.send().await.map_err(unknown)?.json().await.map_err(unknown)?;
         match body.get("errors") {
             None => Ok(body["data"].take()),
-            Some(errors) => Err(unknown(errors)),
+            Some(errors) => Err(NoAnswer::Fault(errors.to_string())),
         }
     }
 }

@@ -9,12 +9,7 @@ mod process;
 mod verdict;
 mod work;
 
-use std::{
-    error::Error,
-    fmt,
-    path::Path,
-    time::{Duration, Instant},
-};
+use std::{error::Error, fmt, path::Path, time::Duration};
 
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use tokio::{
@@ -26,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::{
     audit::Auditor,
-    client::{Client, NoAnswer},
+    client::Client,
     content::Contents,
     process::{Launcher, ObjectServer, Process},
     work::{Act, Notes, Round, Worker},
@@ -60,8 +55,8 @@ pub struct Options<'a> {
 enum Moment {
     /// So long after the work began.
     After(Duration),
-    /// So long after the n-th request of a kind was sent.
-    In { act: Act, nth: u32, delay: Duration },
+    /// So long after the n-th request of a kind was sent, counted after some work.
+    In { lead: Duration, act: Act, nth: u32, delay: Duration },
 }
 
 impl Moment {
@@ -75,7 +70,8 @@ impl Moment {
             7..9 => Act::Purge,
             _ => Act::Trash,
         };
-        Self::In { act, nth: rng.random_range(1..4), delay: delay(rng) }
+        let lead = Duration::from_millis(rng.random_range(0..1_000));
+        Self::In { lead, act, nth: rng.random_range(1..4), delay: delay(rng) }
     }
 
     fn favour(&self) -> Act {
@@ -88,7 +84,9 @@ impl Moment {
     async fn wait(&self, started: &mut UnboundedReceiver<Act>) {
         match self {
             Self::After(time) => sleep(*time).await,
-            Self::In { act, nth, delay } => {
+            Self::In { lead, act, nth, delay } => {
+                sleep(*lead).await;
+                while started.try_recv().is_ok() {}
                 let aimed = async {
                     let mut left = *nth;
                     while left > 0 {
@@ -107,7 +105,7 @@ impl fmt::Display for Moment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::After(time) => write!(f, "{:>4} ms into the work", time.as_millis()),
-            Self::In { act, nth, delay } => write!(f, "{:>4} ms after {act} {nth} was sent", delay.as_millis()),
+            Self::In { act, nth, delay, .. } => write!(f, "{:>4} ms after {act} {nth} was sent", delay.as_millis()),
         }
     }
 }
@@ -129,7 +127,7 @@ pub async fn run(options: Options<'_>) -> Result<(), Failure> {
     let objects = ObjectServer::start(options.folder).await?;
     let launcher = Launcher::new(options.folder, &objects);
     let (first, url) = launcher.start().await?;
-    let client = Client::sign_up(&url, "trial").await.map_err(unanswered)?;
+    let client = Client::sign_up(&url, "trial").await?;
     let contents = Contents::new(options.seed);
     let notes = Notes::default();
     let workers = (0..WORKERS).map(|n| Worker::new(options.seed, n, contents.clone(), notes.clone())).collect();
@@ -151,10 +149,6 @@ pub async fn run(options: Options<'_>) -> Result<(), Failure> {
     trial.finish().await
 }
 
-fn unanswered(error: NoAnswer) -> Failure {
-    format!("{error:?}").into()
-}
-
 impl Trial<'_> {
     fn say(&self, line: &str) {
         (self.options.say)(line);
@@ -169,7 +163,7 @@ impl Trial<'_> {
         let before = self.notes.read();
         let mut working = JoinSet::new();
         for mut worker in self.workers.drain(..) {
-            let client = self.client.at(url).map_err(unanswered)?;
+            let client = self.client.at(url)?;
             let favour = moment.favour();
             let round = Round { number, client, favour, started: started.clone(), stop: stop.clone() };
             working.spawn(async move {
@@ -208,15 +202,12 @@ impl Trial<'_> {
     async fn judge_on_the_way(&mut self) -> Result<(Process, String), Failure> {
         let (server, url) = self.launcher.start().await?;
         let auditor = self.auditor().await?;
-        let settled = Instant::now();
-        let mut findings = auditor.quiet(SETTLE).await?;
-        let settled = settled.elapsed();
+        let (quiet, mut findings) = auditor.quiet(SETTLE).await?;
         let report = auditor.audit(SAMPLE).await?;
         findings.extend(report.findings);
         let audit::Report { live, erased, read, .. } = report;
         self.say(&format!(
-            "           settled after {:.1} s: {live} live, {erased} erased, {read} copies read, {} findings",
-            settled.as_secs_f64(),
+            "           {live} live, {erased} erased, {read} copies read, {} findings; {quiet}",
             findings.len()
         ));
         if findings.is_empty() { Ok((server, url)) } else { Err(self.violations(&findings)) }
@@ -225,7 +216,7 @@ impl Trial<'_> {
     /// Settles some of what is unknown, waits for the grace, judges everything, and judges the judge.
     async fn finish(&mut self) -> Result<(), Failure> {
         let (_server, url) = self.launcher.start().await?;
-        let client = self.client.at(&url).map_err(unanswered)?;
+        let client = self.client.at(&url)?;
         let (started, _starts) = unbounded_channel();
         let round = Round {
             number: self.options.rounds + 1,
@@ -238,13 +229,11 @@ impl Trial<'_> {
             worker.settle_some(&round).await;
         }
         let auditor = self.auditor().await?;
-        let began = Instant::now();
-        let mut findings = auditor.quiet(SETTLE).await?;
-        let settled = began.elapsed();
+        let (quiet, mut findings) = auditor.quiet(SETTLE).await?;
         let report = auditor.audit(usize::MAX).await?;
         findings.extend(report.findings);
         let records: Vec<_> = self.workers.iter().flat_map(|worker| &worker.records).cloned().collect();
-        let files = client.files().await.map_err(unanswered)?;
+        let files = client.files().await?;
         let verdict = verdict::judge(&client, &records, &files).await;
         let noted = self.notes.read();
         let acknowledged: u32 = noted.acknowledged.values().sum();
@@ -252,9 +241,11 @@ impl Trial<'_> {
             "judged: {} kills, {acknowledged} acknowledged, {} unknown, {} of them settled by a repeat or a look",
             self.options.rounds, noted.unknown, noted.settled
         ));
+        for (fault, count) in &noted.faults {
+            self.say(&format!("        {count} × {fault}"));
+        }
         self.say(&format!(
-            "        settled {:.1} s after the last restart; {} files, {} downloaded with equal SHA-256",
-            settled.as_secs_f64(),
+            "        {} files, {} downloaded with equal SHA-256; {quiet}",
             files.len(),
             verdict.downloaded
         ));

@@ -102,6 +102,8 @@ pub struct Notes(Arc<Mutex<Noted>>);
 pub struct Noted {
     pub acknowledged: BTreeMap<Act, u32>,
     pub unknown: u32,
+    /// Faults that the server reported: allowed, and worth a look.
+    pub faults: BTreeMap<String, u32>,
     /// Unknown outcomes that a repeat or a look settled.
     pub settled: u32,
     pub violations: Vec<String>,
@@ -118,6 +120,19 @@ impl Notes {
 
     fn violation(&self, what: String) {
         self.write(|noted| noted.violations.push(what));
+    }
+
+    /// Whether nobody knows; a refusal is known.
+    fn unknown(&self, error: &NoAnswer) -> bool {
+        self.write(|noted| match error {
+            NoAnswer::Unknown(_) => noted.unknown += 1,
+            NoAnswer::Fault(fault) => {
+                noted.unknown += 1;
+                *noted.faults.entry(fault.clone()).or_default() += 1;
+            }
+            NoAnswer::Refused(_) => {}
+        });
+        !matches!(error, NoAnswer::Refused(_))
     }
 
     fn acknowledged(&self, act: Act) {
@@ -260,9 +275,9 @@ impl Worker {
                 }
                 self.saw(at, shown);
             }
-            Err(NoAnswer::Unknown(_)) => self.notes.write(|noted| noted.unknown += 1),
-            Err(NoAnswer::Refused(why)) => {
-                self.notes.violation(format!("{}: {act} of {:?} was refused: {why}", record.name, record.allowed));
+            Err(error) if self.notes.unknown(&error) => {}
+            Err(error) => {
+                self.notes.violation(format!("{}: {act} of {:?} was {error}", record.name, record.allowed));
                 record.open = None;
             }
         }
@@ -286,14 +301,13 @@ impl Worker {
                 self.notes.acknowledged(Act::Purge);
                 self.saw(at, None);
             }
-            Err(NoAnswer::Unknown(_)) => {
+            Err(error) if self.notes.unknown(&error) => {
                 if replaced.is_ok() {
                     self.notes.acknowledged(Act::Replace);
                     record.allowed = vec![State::Gone, State::Active(content.sha256)];
                 }
-                self.notes.write(|noted| noted.unknown += 1);
             }
-            Err(NoAnswer::Refused(why)) => self.notes.violation(format!("{}: a purge was refused: {why}", record.name)),
+            Err(error) => self.notes.violation(format!("{}: a purge was {error}", record.name)),
         }
     }
 
@@ -309,7 +323,7 @@ impl Worker {
             Ok(sha256) if sha256 == file.sha256 => self.notes.acknowledged(Act::Read),
             Ok(sha256) => self.notes.violation(format!("{name}: downloaded {sha256}, expected {}", file.sha256)),
             Err(NoAnswer::Refused(why)) => self.notes.violation(format!("{name}: the download was refused: {why}")),
-            Err(NoAnswer::Unknown(_)) => {}
+            Err(_) => {}
         }
     }
 
