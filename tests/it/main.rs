@@ -8,6 +8,7 @@ mod cdn;
 mod config;
 mod edge;
 mod embedded_s3;
+mod files;
 mod http;
 mod images;
 mod moto;
