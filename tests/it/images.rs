@@ -1,7 +1,7 @@
 //! Pictures: types by bytes, limits before decoding, and what renditions look like.
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
 
-mod fixtures;
+pub mod fixtures;
 
 use std::time::{Duration, Instant};
 

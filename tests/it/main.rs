@@ -9,6 +9,7 @@ mod config;
 mod crash;
 mod edge;
 mod embedded_s3;
+mod files;
 mod http;
 mod images;
 mod moto;

@@ -1,0 +1,9 @@
+//! Files through the public door: GraphQL and multipart over HTTP, downloads through the edge.
+
+mod access;
+mod alerts;
+mod changes;
+mod deletion;
+mod lists;
+mod pictures;
+mod upload;

@@ -1,0 +1,292 @@
+//! A whole server in this process: real listeners on free ports, SQLite in a temporary folder, both buckets in memory,
+//! alerts recorded, and a clock that stands still until the test moves it.
+
+use std::{
+    collections::BTreeSet,
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use entity::{Timestamp, job, object, object_copy, user};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, sea_query::Expr};
+use snaphaven::{
+    accounts::{self, NewAccount},
+    adapters::{
+        alert_sink::RecordingSink,
+        cdn::UrlSigner,
+        objects::{ObjectStore, memory::MemoryStore},
+    },
+    app::{self, App, Parts, Stores},
+    clock::Clock,
+    config::Config,
+    db::Db,
+    embedded::edge::EdgeCache,
+    http::{self, Supervisor},
+    images::Images,
+    password::PasswordHasher,
+    server::{self, Listeners},
+    viewer::Viewer,
+};
+use tempfile::TempDir;
+use tokio::sync::Notify;
+
+use super::{PASSWORD, Person};
+
+/// How long anything may take that normally takes milliseconds.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// One server process. End every test with [`TestServer::finish`].
+pub struct TestServer {
+    pub app: App,
+    pub first: Arc<MemoryStore>,
+    pub second: Arc<MemoryStore>,
+    pub sink: RecordingSink,
+    pub url: String,
+    time: Arc<AtomicI64>,
+    dir: Arc<TempDir>,
+    supervisor: Supervisor,
+    checked: bool,
+}
+
+impl TestServer {
+    pub async fn start() -> Self {
+        Self::with(|_| {}).await
+    }
+
+    /// With settings of its own.
+    pub async fn with(change: impl FnOnce(&mut Config)) -> Self {
+        let server = Self::idle(change).await;
+        server.work();
+        server
+    }
+
+    /// Starts a worker.
+    pub fn work(&self) {
+        server::work(&self.app, &self.supervisor).unwrap();
+    }
+
+    /// Serves, but runs no jobs.
+    pub async fn idle(change: impl FnOnce(&mut Config)) -> Self {
+        let dir = Arc::new(TempDir::new().unwrap());
+        let time = Arc::new(AtomicI64::new(1_800_000_000_000_000));
+        let [first, second] = [("first", "here-1"), ("second", "there-1")]
+            .map(|(bucket, region)| Arc::new(MemoryStore::new(bucket, region)));
+        Self::open(dir, time, first, second, RecordingSink::new(), change).await
+    }
+
+    /// A second process on the same database and buckets, which runs no jobs.
+    pub async fn another(&self) -> Self {
+        let (first, second) = (self.first.clone(), self.second.clone());
+        let mut other =
+            Self::open(self.dir.clone(), self.time.clone(), first, second, self.sink.clone(), |_| {}).await;
+        other.checked = true;
+        other
+    }
+
+    async fn open(
+        dir: Arc<TempDir>,
+        time: Arc<AtomicI64>,
+        first: Arc<MemoryStore>,
+        second: Arc<MemoryStore>,
+        sink: RecordingSink,
+        change: impl FnOnce(&mut Config),
+    ) -> Self {
+        let mut config: Config = toml::from_str(snaphaven::config::DEFAULTS).unwrap();
+        config.data_dir = dir.path().to_owned();
+        // As cheap as argon2 allows: what is tested is not how slow it is.
+        config.accounts.hash_memory = bytesize::ByteSize::kib(8);
+        config.accounts.hash_passes = 1;
+        config.jobs.poll_interval = Duration::from_millis(20);
+        // Schedules run once, at the start; tests enqueue what they want to see run later.
+        config.ledger.sweep_interval = Duration::from_secs(24 * 3600);
+        change(&mut config);
+        app::prepare_data_dir(&config).unwrap();
+        let [listener, edge] = [http::bind(([127, 0, 0, 1], 0).into()), http::bind(([127, 0, 0, 1], 0).into())];
+        let (listener, edge) = (listener.await.unwrap(), edge.await.unwrap());
+        config.server.listen = listener.local_addr().unwrap();
+
+        let of_clock = time.clone();
+        let clock = Clock::from_fn(move || Timestamp(of_clock.load(Ordering::Relaxed)));
+        let db = Db::connect(&config.database, &config.data_dir, clock.clone()).await.unwrap();
+        db.migrate().await.unwrap();
+        let (key, id) = app::signing_key(&config).unwrap();
+        let edge_url = format!("http://{}", edge.local_addr().unwrap());
+        let cache = EdgeCache::new(config.embedded.edge_cache.as_u64(), config.embedded.edge_cache_object.as_u64());
+        let app = App::new(Parts {
+            signer: UrlSigner::new(key, id, &edge_url, config.downloads.window, config.downloads.max_ttl).unwrap(),
+            clock,
+            db,
+            stores: Stores { first: first.clone(), second: second.clone() },
+            alert_sink: Arc::new(sink.clone()),
+            purger: Arc::new(cache.clone()),
+            images: Images::new((&config.images).into()),
+            password_hasher: PasswordHasher::new(&config.accounts).unwrap(),
+            wake: Notify::new(),
+            config,
+        });
+        let supervisor = Supervisor::new(Duration::from_secs(5));
+        let url = format!("http://{}", app.config.server.listen);
+        let listeners = Listeners { app: listener, edge: Some((edge, cache)), metrics: None };
+        server::serve(&app, listeners, &supervisor).await.unwrap();
+        Self { app, first, second, sink, url, time, dir, supervisor, checked: false }
+    }
+
+    /// Moves the clock.
+    pub fn advance(&self, duration: Duration) {
+        self.time.fetch_add(i64::try_from(duration.as_micros()).unwrap(), Ordering::Relaxed);
+        self.app.wake.notify_one();
+    }
+
+    /// Somebody without an account.
+    pub fn stranger(&self) -> Person {
+        Person::new(&self.url)
+    }
+
+    /// Somebody who has just signed up under this name.
+    pub async fn person(&self, username: &str) -> Person {
+        let input = serde_json::json!({
+            "username": username, "email": format!("{username}@example.org"),
+            "firstName": "Ada", "lastName": "Lovelace", "password": PASSWORD,
+        });
+        let payload = self.stranger().mutate("signUp", "user { id } token", input).await;
+        assert_eq!(payload["userErrors"], serde_json::json!([]));
+        self.stranger().known_as(&payload)
+    }
+
+    pub async fn admin(&self) -> Person {
+        let account = NewAccount {
+            username: "root".to_owned(),
+            email: "root@example.org".to_owned(),
+            first_name: "Root".to_owned(),
+            last_name: String::new(),
+            password: PASSWORD.to_owned().into(),
+        };
+        accounts::create_admin(&self.app, &Viewer::System("test"), &account).await.unwrap();
+        let input = serde_json::json!({ "login": "root", "password": PASSWORD });
+        let payload = self.stranger().mutate("logIn", "user { id } token", input).await;
+        self.stranger().known_as(&payload)
+    }
+
+    pub async fn operator(&self) -> Person {
+        let person = self.person("watch").await;
+        user::Entity::update_many()
+            .col_expr(user::Column::Role, Expr::value(user::Role::Operator))
+            .filter(user::Column::UsernameKey.eq("watch"))
+            .exec(self.app.db.read())
+            .await
+            .unwrap();
+        person
+    }
+
+    /// Lets a scheduled job run once more.
+    pub async fn schedule(&self, kind: &str) {
+        use sea_orm::ActiveValue::Set;
+        let now = self.app.now();
+        let row = job::ActiveModel {
+            id: Set(uuid::Uuid::now_v7()),
+            kind: Set(kind.to_owned()),
+            payload: Set("{}".to_owned()),
+            state: Set(job::State::Waiting),
+            run_at: Set(now),
+            attempts: Set(0),
+            max_attempts: Set(25),
+            created_at: Set(now),
+            ..Default::default()
+        };
+        job::Entity::insert(row).exec_without_returning(self.app.db.read()).await.unwrap();
+        self.app.wake.notify_one();
+    }
+
+    /// The jobs that wait, are at work, or are dead.
+    pub async fn jobs(&self, state: job::State) -> Vec<job::Model> {
+        let jobs = job::Entity::find().filter(job::Column::State.eq(state)).order_by_asc(job::Column::RunAt);
+        jobs.all(self.app.db.read()).await.unwrap()
+    }
+
+    /// Waits until `done` says so of the waiting jobs.
+    pub async fn until(&self, what: &str, done: impl Fn(&[job::Model]) -> bool) {
+        let start = Instant::now();
+        loop {
+            let jobs = self.jobs(job::State::Waiting).await;
+            if done(&jobs) {
+                return;
+            }
+            assert!(start.elapsed() < PATIENCE, "{what}: {jobs:#?}");
+            tokio::time::sleep(Duration::from_millis(3)).await;
+        }
+    }
+
+    /// Waits until no job is due or at work. Retries wait for the clock.
+    pub async fn quiet(&self) {
+        let app = self.app.clone();
+        self.until("jobs go on", move |jobs| jobs.iter().all(|job| job.lease_until.is_none() && job.run_at > app.now()))
+            .await;
+    }
+
+    /// Waits until no job is left, moving the clock to each retry.
+    pub async fn settle(&self) {
+        let start = Instant::now();
+        loop {
+            self.quiet().await;
+            let Some(next) = self.jobs(job::State::Waiting).await.first().map(|job| job.run_at) else { return };
+            assert!(start.elapsed() < PATIENCE, "jobs never end: {:#?}", self.jobs(job::State::Waiting).await);
+            self.time.fetch_max(next.0, Ordering::Relaxed);
+            self.app.wake.notify_one();
+        }
+    }
+
+    /// The dead jobs, taken out of the queue: a test that expects them says so.
+    pub async fn take_dead(&self) -> Vec<job::Model> {
+        let dead = self.jobs(job::State::Dead).await;
+        let ids = dead.iter().map(|job| job.id);
+        job::Entity::delete_many().filter(job::Column::Id.is_in(ids)).exec(self.app.db.read()).await.unwrap();
+        dead
+    }
+
+    /// The keys in one bucket.
+    pub async fn keys(&self, store: &MemoryStore) -> BTreeSet<String> {
+        store.list("", None, 1000).await.unwrap().into_iter().map(|listed| listed.key).collect()
+    }
+
+    /// Nothing of this test is left in either bucket.
+    pub async fn assert_buckets_empty(&self) {
+        for store in [&self.first, &self.second] {
+            assert_eq!(self.keys(store).await, BTreeSet::new(), "in {store:?}");
+        }
+    }
+
+    /// Ledger rows, oldest first.
+    pub async fn objects(&self) -> Vec<object::Model> {
+        object::Entity::find().order_by_asc(object::Column::Id).all(self.app.db.read()).await.unwrap()
+    }
+
+    /// What every test ends with: no job is left over or dead, and the ledger and both buckets agree exactly.
+    pub async fn finish(mut self) {
+        self.settle().await;
+        let dead = self.jobs(job::State::Dead).await;
+        assert!(dead.is_empty(), "dead jobs: {dead:#?}");
+        let objects = self.objects().await;
+        let copies = object_copy::Entity::find().all(self.app.db.read()).await.unwrap();
+        for (site, store) in [(object_copy::Site::First, &self.first), (object_copy::Site::Second, &self.second)] {
+            let claimed: BTreeSet<String> = copies
+                .iter()
+                .filter(|copy| copy.site == site && copy.state == object_copy::State::Verified)
+                .filter_map(|copy| objects.iter().find(|object| object.id == copy.object_id))
+                .filter(|object| object.state == object::State::Live)
+                .map(|object| object.key.clone())
+                .collect();
+            assert_eq!(claimed, self.keys(store).await, "ledger and {site:?} bucket differ");
+        }
+        self.checked = true;
+    }
+}
+
+impl Drop for TestServer {
+    fn drop(&mut self) {
+        self.supervisor.token().cancel();
+        assert!(self.checked || std::thread::panicking(), "end the test with finish()");
+    }
+}
