@@ -80,8 +80,7 @@ impl TestServer {
     /// A second process on the same database and buckets, which runs no jobs.
     pub async fn another(&self) -> Self {
         let (first, second) = (self.first.clone(), self.second.clone());
-        let mut other =
-            Self::open(self.dir.clone(), self.time.clone(), first, second, self.sink.clone(), |_| {}).await;
+        let mut other = Self::open(self.dir.clone(), self.time.clone(), first, second, self.sink.clone(), |_| {}).await;
         other.checked = true;
         other
     }
@@ -222,8 +221,10 @@ impl TestServer {
     /// Waits until no job is due or at work. Retries wait for the clock.
     pub async fn quiet(&self) {
         let app = self.app.clone();
-        self.until("jobs go on", move |jobs| jobs.iter().all(|job| job.lease_until.is_none() && job.run_at > app.now()))
-            .await;
+        self.until("jobs go on", move |jobs| {
+            jobs.iter().all(|job| job.lease_until.is_none() && job.run_at > app.now())
+        })
+        .await;
     }
 
     /// Waits until no job is left, moving the clock to each retry.
