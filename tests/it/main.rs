@@ -11,5 +11,7 @@ mod embedded_s3;
 mod files;
 mod http;
 mod images;
+mod jobs;
+mod ledger;
 mod moto;
 mod support;

@@ -26,12 +26,14 @@ use snaphaven::{
     embedded::edge::EdgeCache,
     http::{self, Supervisor},
     images::Images,
+    jobs::{self, Registry},
     password::PasswordHasher,
     server::{self, Listeners},
     viewer::Viewer,
 };
 use tempfile::TempDir;
 use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
 
 use super::{PASSWORD, Person};
 
@@ -80,8 +82,10 @@ impl TestServer {
     /// A second process on the same database and buckets, which runs no jobs.
     pub async fn another(&self) -> Self {
         let (first, second) = (self.first.clone(), self.second.clone());
+        let jobs = self.app.config.jobs.clone();
+        let change = |config: &mut Config| config.jobs = jobs;
         let mut other =
-            Self::open(self.dir.clone(), self.time.clone(), first, second, self.sink.clone(), |_| {}).await;
+            Self::open(self.dir.clone(), self.time.clone(), first, second, self.sink.clone(), change).await;
         other.checked = true;
         other
     }
@@ -132,6 +136,13 @@ impl TestServer {
         let listeners = Listeners { app: listener, edge: Some((edge, cache)), metrics: None };
         server::serve(&app, listeners, &supervisor).await.unwrap();
         Self { app, first, second, sink, url, time, dir, supervisor, checked: false }
+    }
+
+    /// Starts a worker with jobs of the test's own. It stops with the token.
+    pub fn run_jobs(&self, registry: Registry) -> CancellationToken {
+        let stop = self.supervisor.token().child_token();
+        self.supervisor.spawn(jobs::run(self.app.clone(), Arc::new(registry), stop.clone()));
+        stop
     }
 
     /// Moves the clock.
