@@ -326,3 +326,23 @@ async fn a_leader_that_vanished_is_replaced_when_its_lease_is_over() {
     until(id, "run", 1).await;
     server.finish().await;
 }
+
+/// A schedule that is due must not make a process that does not lead ask for the lease over and over.
+#[tokio::test]
+async fn a_follower_looks_for_the_lease_now_and_then() {
+    let server = TestServer::idle(|config| {
+        config.jobs.lease = Duration::from_secs(3);
+        config.jobs.poll_interval = Duration::from_secs(60);
+    })
+    .await;
+    let leader = server.another().await;
+    let id = Uuid::new_v4();
+    leader.run_jobs(scheduled(id));
+    until(id, "run", 1).await;
+    server.run_jobs(scheduled(id));
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    let before = server.clock_reads();
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert!(server.clock_reads() - before <= 2, "each look reads the clock");
+    server.finish().await;
+}

@@ -4,6 +4,7 @@
 mod accounts;
 mod adapters;
 mod alert_sink;
+mod architecture;
 mod cdn;
 mod config;
 mod edge;
@@ -14,4 +15,5 @@ mod images;
 mod jobs;
 mod ledger;
 mod moto;
+mod schema;
 mod support;

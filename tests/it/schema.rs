@@ -41,14 +41,6 @@ fn types(sdl: &str) -> BTreeMap<String, BTreeMap<String, String>> {
 
 /// The fields of one module's root.
 fn fields<T: ObjectType + Default + 'static>() -> Vec<String> {
-    struct Nothing;
-    #[async_graphql::Object]
-    impl Nothing {
-        async fn nothing(&self) -> bool {
-            false
-        }
-    }
-    let _ = Nothing;
     let sdl = Schema::build(T::default(), async_graphql::EmptyMutation, EmptySubscription).finish().sdl();
     types(&sdl).remove(&*T::type_name()).unwrap().into_keys().collect()
 }
@@ -94,13 +86,12 @@ async fn queries_beyond_the_limits_are_refused() {
     let server = TestServer::start().await;
     let ada = server.person("ada").await;
     let aliases = |count: usize| (0..count).map(|n| format!("a{n}: __typename ")).collect::<String>();
-    let deep = |levels: usize| format!("{{ files {{ nodes {{ owner {{ id }} {} }} }} }}", nested(levels));
     let pages = "{ files(first: 100) { nodes { versions(first: 100) { nodes { id } } } } }";
     let directives = format!("{{ __typename {} }}", "@include(if: true) ".repeat(60));
     for (what, query) in [
         ("aliases", format!("{{ {} }}", aliases(20_000))),
         ("a few aliases too many", format!("{{ {} }}", aliases(51))),
-        ("depth", deep(9)),
+        ("depth", nested(30)),
         ("complexity", pages.to_owned()),
         ("directives", directives),
     ] {
@@ -112,7 +103,7 @@ async fn queries_beyond_the_limits_are_refused() {
     assert!(ada.send(by_variable, variables).await["errors"].is_array(), "variables count like literals");
     for fits in [
         format!("{{ {} }}", aliases(50)),
-        deep(3),
+        nested(8),
         "{ files(first: 20) { nodes { versions(first: 20) { nodes { id } } } } }".to_owned(),
         "query ($n: Int) { files(first: $n) { totalCount } }".to_owned(),
     ] {
@@ -121,9 +112,10 @@ async fn queries_beyond_the_limits_are_refused() {
     server.finish().await;
 }
 
-/// A selection this many levels deep below a file.
+/// A selection this many levels deep: introspection is the one place where types refer to themselves.
 fn nested(levels: usize) -> String {
-    (0..levels).fold("id".to_owned(), |inner, _| format!("versions {{ nodes {{ ...on FileVersion {{ {inner} }} }} }}"))
+    let inner = (0..levels).fold("name".to_owned(), |inner, _| format!("ofType {{ {inner} }}"));
+    format!("{{ __type(name: \"File\") {{ {inner} }} }}")
 }
 
 #[tokio::test]
@@ -138,6 +130,6 @@ async fn introspection_works() {
     let types: Vec<&Value> = schema["types"].as_array().unwrap().iter().collect();
     let node = types.iter().find(|kind| kind["name"] == "Node").unwrap();
     let possible: Vec<_> = node["possibleTypes"].as_array().unwrap().iter().map(|kind| kind["name"].as_str().unwrap()).collect();
-    assert_eq!(possible, ["Alert", "Erasure", "File", "FileVersion", "User"]);
+    assert_eq!(possible, ["User", "File", "FileVersion", "Erasure", "Alert"]);
     server.finish().await;
 }
