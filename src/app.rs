@@ -1,6 +1,12 @@
 //! App: everything a service needs, and the only place that chooses adapters.
 
-use std::{fs, future::Future, io, os::unix::fs::DirBuilderExt as _, sync::Arc};
+use std::{
+    fs,
+    future::Future,
+    io,
+    os::unix::fs::DirBuilderExt as _,
+    sync::{Arc, OnceLock},
+};
 
 use entity::{Timestamp, object_copy::Site};
 use sea_orm::DbErr;
@@ -19,11 +25,18 @@ use crate::{
     embedded::{edge::EdgeCache, keys},
     images::Images,
     password::PasswordHasher,
+    spool::Spool,
 };
 
 /// Shared by every request and job. Cheap to clone.
 #[derive(Clone)]
-pub struct App(Arc<Parts>);
+pub struct App(Arc<Shared>);
+
+struct Shared {
+    parts: Parts,
+    /// Made when it is first asked for: commands that move no bytes leave none behind.
+    spool: OnceLock<Spool>,
+}
 
 /// What an [`App`] is made of; tests put their own adapters here.
 pub struct Parts {
@@ -61,14 +74,14 @@ impl std::ops::Deref for App {
     type Target = Parts;
 
     fn deref(&self) -> &Parts {
-        &self.0
+        &self.0.parts
     }
 }
 
 impl App {
     #[must_use]
     pub fn new(parts: Parts) -> Self {
-        Self(Arc::new(parts))
+        Self(Arc::new(Shared { parts, spool: OnceLock::new() }))
     }
 
     /// UTC by this host's clock: for display and URLs. Where time decides, use `db.now`.
@@ -78,15 +91,13 @@ impl App {
     }
 
     /// Where bytes wait on their way through, on the data folder's disk.
-    pub fn spool_dir(&self) -> io::Result<std::path::PathBuf> {
-        let folder = self.config.data_dir.join("tmp");
-        fs::create_dir_all(&folder)?;
-        Ok(folder)
-    }
-
-    /// A temporary file in [`App::spool_dir`]; unlinked when dropped.
-    pub fn spool(&self) -> io::Result<tempfile::NamedTempFile> {
-        tempfile::NamedTempFile::new_in(self.spool_dir()?)
+    pub fn spool(&self) -> io::Result<&Spool> {
+        if let Some(spool) = self.0.spool.get() {
+            return Ok(spool);
+        }
+        let claimed = Spool::claim(&self.config.data_dir)?;
+        // Where two came at once, the second folder goes again.
+        Ok(self.0.spool.get_or_init(|| claimed))
     }
 
     /// [`Db::transaction`], and then wakes the worker for the jobs that the transaction may have enqueued.

@@ -25,6 +25,8 @@ pub mod images;
 
 pub mod password;
 
+pub mod spool;
+
 pub mod app;
 
 pub mod graphql;

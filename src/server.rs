@@ -43,7 +43,10 @@ pub async fn serve(app: &App, listeners: Listeners, supervisor: &Supervisor) -> 
         supervisor.serve("edge", listener, edge_router(app, &base_url, cache).await?);
     }
     let metrics = telemetry::metrics().map_err(Fault::internal)?;
-    supervisor.spawn(telemetry::upkeep(metrics.clone()));
+    let (stop, upkeep) = (supervisor.token(), telemetry::upkeep(metrics.clone()));
+    supervisor.spawn(async move {
+        stop.run_until_cancelled(upkeep).await;
+    });
     if let Some(listener) = listeners.metrics {
         supervisor.serve("metrics", listener, http::metrics_router(metrics.clone()));
     }
@@ -52,7 +55,7 @@ pub async fn serve(app: &App, listeners: Listeners, supervisor: &Supervisor) -> 
         executor: compose::schema(app),
         authenticate: Arc::new(Accounts(app.clone())),
         cookie: SessionCookie { secure: config.server.public_url.starts_with("https://") },
-        limits: http::graphql::Limits::new(config, app.spool_dir().map_err(Fault::internal)?),
+        limits: http::graphql::Limits::new(config, app.spool().map_err(Fault::internal)?.path().to_owned()),
     };
     let router = http::app_router(&config.server, endpoint.router(), Arc::new(Ready(app.clone())), metrics);
     supervisor.serve("app", listeners.app, router);

@@ -2,13 +2,16 @@
 
 mod admin;
 pub mod args;
+pub mod client;
 mod config;
 mod events;
 mod failure;
 mod migrate;
 mod password;
 mod s3;
+mod s3_address;
 mod serve;
+mod smoke_test;
 
 use std::io::{self, Write};
 
@@ -39,7 +42,7 @@ pub async fn run(args: Args) -> Result<(), Failure> {
         Command::Schema => print(&crate::compose::sdl()),
         Command::Admin(command) => admin::run(settings.config, command).await,
         Command::Events(args) => events::run(settings.config, args).await,
-        command => Err(Failure::fault(format!("this build cannot run `{}`", command.name()))),
+        Command::SmokeTest(args) => smoke_test::run(&settings, args).await,
     }
 }
 

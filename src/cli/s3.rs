@@ -1,6 +1,6 @@
 //! `s3`: the embedded object store alone, for several server processes to share.
 
-use super::{Failure, print, serve};
+use super::{Failure, print, s3_address::S3Address, serve};
 use crate::{app, config::Config, http, http::Supervisor};
 
 pub async fn run(config: Config) -> Result<(), Failure> {
@@ -16,6 +16,7 @@ pub async fn run(config: Config) -> Result<(), Failure> {
     let listener = http::bind(address).await.map_err(|error| fault(&error))?;
     let address = listener.local_addr().map_err(|error| fault(&error))?;
     let s3 = serve::open_embedded(&config, config.server.listen).await?;
+    let _announced = S3Address::announce(&config.data_dir, address)?;
     supervisor.spawn(s3.serve(listener, supervisor.token()));
     print(&format!(
         "S3 is ready.\n\n  address    http://{address}\n  buckets    {} {}\n  keys       {}\n\nStop with Ctrl-C.\n",

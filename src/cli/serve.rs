@@ -5,7 +5,7 @@ use std::{fmt::Write as _, io, net::SocketAddr, path::PathBuf, sync::Arc};
 use secrecy::ExposeSecret;
 use tokio::net::TcpListener;
 
-use super::{Failure, print};
+use super::{Failure, print, s3_address::S3Address};
 use crate::{
     accounts,
     adapters::objects::s3::S3Store,
@@ -40,6 +40,7 @@ pub async fn serve(mut config: Config) -> Result<(), Failure> {
     let edge_cache = edge_address
         .map(|_| EdgeCache::new(config.embedded.edge_cache.as_u64(), config.embedded.edge_cache_object.as_u64()));
     let (stores, s3_address) = open_stores(&config, &supervisor, address).await?;
+    let _announced = s3_address.map(|address| S3Address::announce(&config.data_dir, address)).transpose()?;
     let edge_url = format!("http://{}", edge_address.unwrap_or(address));
     let around = Surroundings { stores, edge_url, edge_cache: edge_cache.clone() };
     let app = App::start(config, Clock::system(), around).await.map_err(start)?;
@@ -124,14 +125,14 @@ pub(super) fn credentials_file(config: &Config) -> PathBuf {
 }
 
 /// Buckets that another process or AWS serves. Embedded ones are those of the `serve` or `s3` beside this process.
-async fn remote_stores(config: &Config) -> Result<Stores, Failure> {
+pub(super) async fn remote_stores(config: &Config) -> Result<Stores, Failure> {
     let (mut first, mut second) = (config.objects.first.clone(), config.objects.second.clone());
     if config.objects.backend == Backend::Embedded {
         let keys = s3::Credentials::load_or_create(&credentials_file(config)).map_err(fault)?;
         let mut beside = config.server.listen;
         beside.set_port(beside.port().saturating_add(2));
         let address = match config.embedded.s3_listen.as_str() {
-            "" => beside.to_string(),
+            "" => S3Address::read(&config.data_dir).unwrap_or_else(|| beside.to_string()),
             given => given.to_owned(),
         };
         for bucket in [&mut first, &mut second] {
@@ -186,7 +187,7 @@ async fn greeting(
     if let Some(edge) = edge {
         line("downloads", format!("http://{edge}   the local edge for signed URLs"));
     }
-    if config.downloads.base_url != "" {
+    if !config.downloads.base_url.is_empty() {
         line("downloads", config.downloads.base_url.clone());
     }
     if let Some(s3) = s3 {

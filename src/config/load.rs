@@ -34,6 +34,14 @@ pub struct Loaded {
     pub(super) origins: BTreeMap<String, Origin>,
 }
 
+impl Loaded {
+    /// Whether the setting of this name was given, rather than left at its default.
+    #[must_use]
+    pub fn is_given(&self, name: &str) -> bool {
+        self.origins.contains_key(name)
+    }
+}
+
 impl Sources {
     /// Sets one value as `--set name=value` does.
     #[must_use]

@@ -1,8 +1,7 @@
-//! Bytes coming in: spooled, measured, hashed, and told apart.
+//! Bytes coming in: spooled and told apart.
 
-use std::io::{Read, Seek, Write};
+use std::io::{Read as _, Seek as _};
 
-use aws_lc_rs::digest::{Context, SHA256};
 use entity::{file_version, rendition};
 use tempfile::TempPath;
 use uuid::Uuid;
@@ -14,13 +13,17 @@ use crate::{
     error::Fault,
     images,
     ledger::NewObject,
+    spool::Spool,
 };
 
-/// A file as a client sent it. Its name is only shown; its announced type counts for nothing.
+/// A file as a client sent it, measured and hashed on its way in. Its name is only shown; its announced type counts for
+/// nothing.
 #[derive(Debug)]
 pub struct Content {
     pub name: String,
     pub file: std::fs::File,
+    pub bytes: u64,
+    pub sha256: Sha256,
 }
 
 /// A content at rest in a temporary file, with everything that its bytes tell.
@@ -37,21 +40,21 @@ pub(super) struct Received {
 pub(super) const SIZES: [rendition::Size; 3] =
     [rendition::Size::Square150, rendition::Size::Fit320, rendition::Size::Fit1280];
 
-/// As much of a file as its type is told from.
-const HEAD: usize = 8 * 1024;
-
 impl Received {
     /// Takes in the whole content, at most `uploads.max_size` of it.
     pub(super) async fn spool(app: &App, content: Content) -> Result<Self, FilesError> {
         let limit = app.config.uploads.max_size.as_u64();
-        let mut spool = app.spool().map_err(FilesError::Unreadable)?;
-        let name = content.name.clone();
+        let Content { name, file, bytes, sha256 } = content;
+        if bytes > limit {
+            return Err(FilesError::TooLarge { limit });
+        }
+        let mut spool = app.spool().and_then(Spool::file).map_err(FilesError::Unreadable)?;
         let work = move || {
-            let (bytes, sha256, head) = copy_and_hash(content.file, spool.as_file_mut(), limit)?;
-            Ok::<_, FilesError>((spool.into_temp_path(), bytes, sha256, images::sniff(&head, &name)))
+            let head = copy(file, spool.as_file_mut(), bytes)?;
+            Ok::<_, std::io::Error>((spool.into_temp_path(), images::sniff(&head, &name)))
         };
-        let (path, bytes, sha256, content_type) =
-            tokio::task::spawn_blocking(work).await.map_err(Fault::internal)??;
+        let copied = tokio::task::spawn_blocking(work).await.map_err(Fault::internal)?;
+        let (path, content_type) = copied.map_err(FilesError::Unreadable)?;
         let picture = if images::is_raster(content_type) {
             // A picture that cannot be read is still a file; its renditions will say why.
             app.images.probe(path.to_path_buf()).await.ok()
@@ -99,33 +102,14 @@ impl Received {
     }
 }
 
-fn copy_and_hash(
-    mut from: std::fs::File,
-    to: &mut std::fs::File,
-    limit: u64,
-) -> Result<(u64, Sha256, Vec<u8>), FilesError> {
-    let io = FilesError::Unreadable;
-    from.rewind().map_err(io)?;
-    let mut hash = Context::new(&SHA256);
-    let mut head = Vec::new();
-    let mut total = 0u64;
-    let mut buffer = vec![0; 256 * 1024];
-    loop {
-        let read = from.read(&mut buffer).map_err(io)?;
-        if read == 0 {
-            break;
-        }
-        let chunk = &buffer[..read];
-        total += read as u64;
-        if total > limit {
-            return Err(FilesError::TooLarge { limit });
-        }
-        hash.update(chunk);
-        head.extend_from_slice(&chunk[..read.min(HEAD - head.len().min(HEAD))]);
-        to.write_all(chunk).map_err(io)?;
+/// Gives the content a name on disk, which decoders and the object store's retries need, and returns its head.
+fn copy(mut from: std::fs::File, to: &mut std::fs::File, bytes: u64) -> std::io::Result<Vec<u8>> {
+    from.rewind()?;
+    let mut head = Vec::with_capacity(images::SNIFF_LEN);
+    from.by_ref().take(images::SNIFF_LEN as u64).read_to_end(&mut head)?;
+    from.rewind()?;
+    if std::io::copy(&mut from, to)? != bytes {
+        return Err(std::io::Error::other("the spooled upload is not whole"));
     }
-    to.flush().map_err(io)?;
-    let mut sha256 = [0; 32];
-    sha256.copy_from_slice(hash.finish().as_ref());
-    Ok((total, sha256, head))
+    Ok(head)
 }

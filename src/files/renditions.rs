@@ -77,6 +77,15 @@ async fn fail(app: &App, tx: &Tx, pending: &[rendition::Model], error: &str) -> 
     Ok(())
 }
 
+/// What became of a rendition's bytes.
+enum Kept {
+    Ready,
+    /// The file or this version of it is no longer there.
+    Unwanted,
+    /// Swept or failed over meanwhile; the bytes are being erased, and the rendition is still to be made.
+    Lost,
+}
+
 /// Stores one rendition, and makes it live where its version is still the file's current one.
 async fn keep(app: &App, file: &file::Model, row: &rendition::Model, picture: Rendered) -> Result<(), JobError> {
     let body = bytes::Bytes::from(picture.bytes);
@@ -96,10 +105,10 @@ async fn keep(app: &App, file: &file::Model, row: &rendition::Model, picture: Re
             // The lock holds off a purge or a replacement until the rendition is theirs to delete.
             let parent = store::lock(&tx, Scope::Everyone, &[file.id]).await?.pop();
             if parent.is_none_or(|parent| parent.version_id != row.version_id) {
-                return Ok(false);
+                return Ok(Kept::Unwanted);
             }
             if !ledger::make_live(app, &tx, &written).await? {
-                return Ok(false);
+                return Ok(Kept::Lost);
             }
             let ready = rendition::Model {
                 state: State::Ready,
@@ -111,15 +120,16 @@ async fn keep(app: &App, file: &file::Model, row: &rendition::Model, picture: Re
                 ..row.clone()
             };
             if store::settle_rendition(&tx, ready).await? {
-                return Ok(true);
+                return Ok(Kept::Ready);
             }
             // Another run of this job was first; undoes the transaction.
             Err(DbErr::RecordNotUpdated)
         })
         .await;
     match outcome {
-        Ok(true) => Ok(()),
-        Ok(false) | Err(DbErr::RecordNotUpdated) => {
+        Ok(Kept::Ready) => Ok(()),
+        Ok(Kept::Lost) => Err(JobError::Retry("a rendition took longer than its deadline".to_owned())),
+        Ok(Kept::Unwanted) | Err(DbErr::RecordNotUpdated) => {
             ledger::give_up(app, &written).await;
             Ok(())
         }

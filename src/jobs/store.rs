@@ -87,7 +87,16 @@ pub(super) async fn claim(db: &Db, limit: u64, lease: std::time::Duration) -> Re
                     .exec(&tx)
                     .await
             })
-            .await?;
+            .await;
+        let won = match won {
+            Ok(won) => won,
+            Err(error) if claimed.is_empty() => return Err(error),
+            // What is claimed is run; the rest waits for the next claim.
+            Err(error) => {
+                tracing::warn!(%error, "cannot claim all due jobs");
+                break;
+            }
+        };
         if won.rows_affected == 1 {
             job.attempts += 1;
             job.lease_token = Some(token);

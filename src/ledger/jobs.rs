@@ -26,12 +26,20 @@ use crate::{
     config::Replication,
     db::Tx,
     error::Fault,
-    jobs::{Job, JobError, enqueue, enqueue_unique},
+    jobs::{Job, JobError, enqueue, enqueue_at, enqueue_unique},
+    spool::Spool,
 };
 
 /// Starts an erasure again, whatever was proven before.
 pub(super) async fn rearm(app: &App, tx: &Tx, object: Uuid) -> Result<(), DbErr> {
     enqueue(app, tx, &Erase { object }).await
+}
+
+/// Starts an erasure again once a write that outlived its row must have landed: its process was paused past the
+/// deadline, and the store may still take what it was sent.
+pub(super) async fn rearm_late(app: &App, tx: &Tx, object: Uuid) -> Result<(), DbErr> {
+    let landed = app.db.now(tx).await?.plus(app.config.objects.write_timeout).plus(app.config.ledger.erase_margin);
+    enqueue_at(tx, &Erase { object }, landed).await
 }
 
 /// Brings one live object to the site that lacks it.
@@ -101,6 +109,7 @@ async fn copy_to(app: &App, object: &object::Model, from: Site, to: Site) -> Res
             Ok(stored) if live => store::set_verified(&tx, object.id, to, stored, app.db.now(&tx).await?).await,
             // The bytes landed after the object was doomed.
             Ok(_) => rearm(app, &tx, object.id).await,
+            Err(_) if !live && !definite => rearm_late(app, &tx, object.id).await,
             Err(_) => Ok(()),
         }
     })
@@ -141,7 +150,7 @@ async fn fetch(app: &App, object: &object::Model, site: Site) -> Result<(Body, O
 }
 
 pub(super) async fn spool(app: &App, object: &object::Model, site: Site) -> Result<tempfile::TempPath, Fault> {
-    let (file, path) = app.spool().map_err(Fault::internal)?.into_parts();
+    let (file, path) = app.spool().and_then(Spool::file).map_err(Fault::internal)?.into_parts();
     let mut file = tokio::fs::File::from_std(file);
     read(app, object, site, &mut file).await?;
     Ok(path)
@@ -185,8 +194,10 @@ impl Job for Erase {
         }
         // Read before deleting: an intent needs a live or pending row, so none can be added from here on.
         let deadline = store::last_deadline(app.db.read(), object.id).await?;
-        for site in Site::ALL {
-            app.stores.at(site).delete(&object.key).await?;
+        // A site that does not answer must not keep the bytes at the other.
+        let deletions = Site::ALL.map(|site| app.stores.at(site).delete(&object.key));
+        for deletion in futures::future::join_all(deletions).await {
+            deletion?;
         }
         app.purger
             .purge(std::slice::from_ref(&object.key), &object.id.to_string())

@@ -119,9 +119,9 @@ pub async fn write(app: &App, new: NewObject, body: Body) -> Result<Written, Fau
         .db
         .transaction::<_, DbErr, _, _>(async |tx| {
             let roles = store::roles(&tx).await?;
-            let object = store::insert_pending(&tx, key, &new, app.now()).await?;
-            let deadline = app.db.now(&tx).await?.plus(timeout);
-            let intent = store::insert_intent(&tx, object.id, roles.primary, deadline).await?;
+            let now = app.db.now(&tx).await?;
+            let object = store::insert_pending(&tx, key, &new, now).await?;
+            let intent = store::insert_intent(&tx, object.id, roles.primary, now.plus(timeout)).await?;
             Ok((object, roles, intent))
         })
         .await?;
@@ -173,9 +173,14 @@ async fn abandon(app: &App, object: Uuid, definite: Option<Uuid>) {
             if let Some(intent) = definite {
                 store::clear_intent(&tx, intent).await?;
             }
-            // Only where no transaction took it: a lost reply to COMMIT looks like a failure.
-            let pending = store::lock(&tx, object).await?.is_some_and(|object| object.state == State::Pending);
-            if pending { doom(app, &tx, &[object], None, Reason::Abandoned).await.map(drop) } else { Ok(()) }
+            match store::lock(&tx, object).await?.map(|object| object.state) {
+                Some(State::Pending) => doom(app, &tx, &[object], None, Reason::Abandoned).await.map(drop),
+                // Swept or purged meanwhile, and perhaps proven gone before these bytes landed.
+                Some(State::Deleting | State::Erased) if definite.is_some() => jobs::rearm(app, &tx, object).await,
+                Some(State::Deleting | State::Erased) => jobs::rearm_late(app, &tx, object).await,
+                // A transaction took it after all: a lost reply to COMMIT looks like a failure.
+                Some(State::Live) | None => Ok(()),
+            }
         })
         .await;
     if let Err(error) = outcome {

@@ -13,7 +13,7 @@ use snaphaven::{
     config,
 };
 
-use crate::embedded_s3::{FIRST, REGION, TestS3};
+use crate::embedded_s3::{FIRST, REGION, TestS3, noise};
 
 const TIMEOUT: Duration = Duration::from_secs(20);
 
@@ -35,17 +35,6 @@ fn put(key: &str, bytes: impl Into<Bytes>) -> PutObject {
 async fn read(object: Object) -> Vec<u8> {
     let chunks: Vec<Bytes> = object.body.try_collect().await.unwrap();
     chunks.concat()
-}
-
-/// Bytes without a pattern that a block size could hide.
-fn noise(length: usize) -> Vec<u8> {
-    let mut state = 0x9E37_79B9_u32;
-    std::iter::repeat_with(|| {
-        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        (state >> 24) as u8
-    })
-    .take(length)
-    .collect()
 }
 
 async fn suite(store: &dyn ObjectStore) {

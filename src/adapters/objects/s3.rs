@@ -21,6 +21,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use futures::{StreamExt, stream};
 use secrecy::{ExposeSecret, SecretString};
+use tokio::time::Instant;
 
 use self::calls::{classify, sha256_of};
 use super::{Body, Listed, Object, ObjectMeta, ObjectStore, Presence, PutObject, StoreError, StoreErrorKind, Stored};
@@ -32,6 +33,8 @@ const CALL_LIMIT: Duration = Duration::from_secs(30);
 const READ_SILENCE: Duration = Duration::from_secs(30);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 const ATTEMPTS: u32 = 3;
+/// Before a write that the store turned away, untouched, is sent again (429, or 503 SlowDown).
+const WRITE_PAUSES: [Duration; 2] = [Duration::from_millis(200), Duration::from_millis(800)];
 /// A host name that is never looked up.
 const IN_PROCESS_ENDPOINT: &str = "http://s3.in-process";
 
@@ -198,22 +201,40 @@ impl ObjectStore for S3Store {
     async fn put(&self, put: PutObject, timeout: Duration) -> Result<Stored, StoreError> {
         let length = i64::try_from(put.bytes)
             .map_err(|_| self.error(StoreErrorKind::Refused, "PutObject", &put.key, "an impossible length"))?;
-        let body = self.open_body(&put).await?;
-        let sent = self
-            .client
-            .put_object()
-            .bucket(&self.bucket)
-            .key(&put.key)
-            .body(body)
-            .content_length(length)
-            .content_type(&put.content_type)
-            .checksum_sha256(STANDARD.encode(put.sha256))
-            .customize()
-            // The signed checksum header covers the body already; hashing it twice costs as much as the write.
-            .disable_payload_signing()
-            .send();
-        let output = self.call("PutObject", &put.key, timeout, sent).await?;
-        Ok(Stored { etag: output.e_tag.unwrap_or_default(), version_id: output.version_id })
+        let end = Instant::now() + timeout;
+        let mut pauses = WRITE_PAUSES.iter();
+        loop {
+            let body = self.open_body(&put).await?;
+            let sent = self
+                .client
+                .put_object()
+                .bucket(&self.bucket)
+                .key(&put.key)
+                .body(body)
+                .content_length(length)
+                .content_type(&put.content_type)
+                .checksum_sha256(STANDARD.encode(put.sha256))
+                .customize()
+                // The SDK repeats attempts of unknown outcome too; a definite reply to the last would then say nothing
+                // of the first, which may land later.
+                .config_override(Builder::new().retry_config(RetryConfig::disabled()))
+                // The signed checksum header covers the body already; hashing it twice costs as much as the write.
+                .disable_payload_signing()
+                .send();
+            let left = end.saturating_duration_since(Instant::now());
+            match self.call("PutObject", &put.key, left, sent).await {
+                Ok(output) => {
+                    return Ok(Stored { etag: output.e_tag.unwrap_or_default(), version_id: output.version_id });
+                }
+                Err(Failed { status: Some(429 | 503), error }) => match pauses.next() {
+                    Some(pause) if *pause < end.saturating_duration_since(Instant::now()) => {
+                        tokio::time::sleep(*pause).await;
+                    }
+                    _ => return Err(error),
+                },
+                Err(failed) => return Err(failed.error),
+            }
+        }
     }
 
     async fn get(&self, key: &str, range: Option<RangeInclusive<u64>>) -> Result<Option<Object>, StoreError> {

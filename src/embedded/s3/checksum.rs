@@ -107,14 +107,14 @@ impl Algorithm {
 }
 
 enum Hasher {
-    Crc(CrcAlgorithm, crc_fast::Digest),
+    Crc(CrcAlgorithm, Box<crc_fast::Digest>),
     Sha(digest::Context),
 }
 
 impl Hasher {
     fn new(algorithm: Algorithm) -> Self {
         match (algorithm.crc(), algorithm) {
-            (Some(crc), _) => Self::Crc(crc, crc_fast::Digest::new(crc)),
+            (Some(crc), _) => Self::Crc(crc, Box::new(crc_fast::Digest::new(crc))),
             (None, Algorithm::Sha1) => Self::Sha(digest::Context::new(&digest::SHA1_FOR_LEGACY_USE_ONLY)),
             (None, _) => Self::Sha(digest::Context::new(&digest::SHA256)),
         }
@@ -178,6 +178,13 @@ impl Hashers {
 }
 
 impl Digests {
+    /// The checksum of this algorithm over the whole.
+    pub fn checksum(&self, algorithm: Algorithm) -> S3Result<Checksum> {
+        let value =
+            self.get(algorithm).ok_or_else(|| s3_error!(InternalError, "{} was not computed", algorithm.as_str()))?;
+        Ok(Checksum { algorithm, value, coverage: Coverage::FullObject })
+    }
+
     /// Base64; `None` where this algorithm was not computed.
     pub fn get(&self, algorithm: Algorithm) -> Option<String> {
         self.checksums.iter().find(|(known, _)| *known == algorithm).map(|(_, bytes)| STANDARD.encode(bytes))

@@ -75,6 +75,9 @@ impl Credentials {
 
     /// Whole or not at all, and never readable by others, not even for a moment.
     fn write(&self, path: &Path) -> io::Result<()> {
+        if let Some(folder) = path.parent() {
+            fs::create_dir_all(folder)?;
+        }
         let fresh = path.with_extension("new");
         match fs::remove_file(&fresh) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),

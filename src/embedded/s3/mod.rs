@@ -7,47 +7,33 @@ mod cors;
 mod credentials;
 mod disk;
 mod guard;
+mod serve;
 
 use std::{
     collections::BTreeMap,
     fmt,
     fs::{self, File, TryLockError},
-    future::Future,
     io,
     path::{Path, PathBuf},
-    pin::Pin,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    task::{Context, Poll},
-    time::Duration,
 };
 
-use bytes::Bytes;
-use http::{Request, Response, StatusCode};
-use hyper_util::{
-    rt::{TokioExecutor, TokioIo, TokioTimer},
-    server::{conn::auto, graceful::GracefulShutdown},
-};
-use s3s::{Body, S3Error, S3ErrorCode, service::S3ServiceBuilder};
-use tokio::net::TcpListener;
-use tokio_util::sync::CancellationToken;
+use http::StatusCode;
+use s3s::{S3Error, S3ErrorCode, service::S3ServiceBuilder};
 
-pub use self::credentials::{Credentials, CredentialsError};
 use self::{
     api::{Api, Bucket},
     disk::Disk,
     guard::{Access, Auth, Guard},
 };
+pub use self::{
+    credentials::{Credentials, CredentialsError},
+    serve::S3HttpService,
+};
 use crate::clock::Clock;
-
-/// A client that has not sent its headers by then is cut off.
-const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
-/// How long running requests may take after the signal to stop.
-const SHUTDOWN_GRACE: Duration = Duration::from_secs(10);
-/// Pause after a failed accept, as when no file descriptor is left.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// How the store is set up.
 #[derive(Clone, Debug)]
@@ -162,45 +148,17 @@ impl EmbeddedS3 {
         true
     }
 
+    /// Writes an object past HTTP and signatures, for tests and benchmarks that need many. Says whether it worked.
+    /// Blocking.
+    #[must_use]
+    pub fn put_directly(&self, bucket: &str, key: &str, bytes: &[u8]) -> bool {
+        self.guard.buckets.get(bucket).is_some_and(|bucket| bucket.disk.put(key, bytes).is_ok())
+    }
+
     /// How many objects a bucket holds; `None` where there is no such bucket or its index fails. Blocking.
     #[must_use]
     pub fn count(&self, bucket: &str) -> Option<u64> {
         self.guard.buckets.get(bucket)?.disk.len().ok()
-    }
-
-    /// Serves HTTP/1.1 and HTTP/2 until `shutdown`, then lets running requests finish within ten seconds.
-    pub async fn serve(self, listener: TcpListener, shutdown: CancellationToken) {
-        let mut builder = auto::Builder::new(TokioExecutor::new());
-        builder.http1().timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT);
-        builder.http2().timer(TokioTimer::new());
-        let graceful = GracefulShutdown::new();
-        loop {
-            let stream = tokio::select! {
-                accepted = listener.accept() => match accepted {
-                    Ok((stream, _)) => stream,
-                    Err(error) => {
-                        tracing::warn!(%error, "the embedded S3 server could not accept a connection");
-                        tokio::time::sleep(ACCEPT_PAUSE).await;
-                        continue;
-                    }
-                },
-                () = shutdown.cancelled() => break,
-            };
-            if let Err(error) = stream.set_nodelay(true) {
-                tracing::debug!(%error, "TCP_NODELAY was refused");
-            }
-            let connection = builder.serve_connection(TokioIo::new(stream), self.service()).into_owned();
-            let connection = graceful.watch(connection);
-            tokio::spawn(async move {
-                if let Err(error) = connection.await {
-                    tracing::debug!(error, "a connection to the embedded S3 server ended early");
-                }
-            });
-        }
-        drop(listener);
-        if tokio::time::timeout(SHUTDOWN_GRACE, graceful.shutdown()).await.is_err() {
-            tracing::warn!("the embedded S3 server stops with requests under way");
-        }
     }
 }
 
@@ -228,48 +186,4 @@ fn bad_request(code: &'static str, message: impl Into<std::borrow::Cow<'static, 
     let mut error = S3Error::with_message(S3ErrorCode::Custom(code.into()), message);
     error.set_status_code(StatusCode::BAD_REQUEST);
     error
-}
-
-/// The store as a hyper and tower service. It never fails: what goes wrong is an S3 error document.
-#[derive(Clone, Debug)]
-pub struct S3HttpService(EmbeddedS3);
-
-impl S3HttpService {
-    /// Answers one request.
-    pub async fn respond(&self, request: Request<Body>) -> Response<Body> {
-        self.0.guard.call(request).await
-    }
-}
-
-type Answer = Pin<Box<dyn Future<Output = Result<Response<Body>, std::convert::Infallible>> + Send>>;
-
-impl hyper::service::Service<Request<hyper::body::Incoming>> for S3HttpService {
-    type Response = Response<Body>;
-    type Error = std::convert::Infallible;
-    type Future = Answer;
-
-    fn call(&self, request: Request<hyper::body::Incoming>) -> Self::Future {
-        let service = self.clone();
-        Box::pin(async move { Ok(service.respond(request.map(Body::from)).await) })
-    }
-}
-
-impl<B> tower::Service<Request<B>> for S3HttpService
-where
-    B: http_body::Body<Data = Bytes> + Send + 'static,
-    Box<dyn std::error::Error + Send + Sync>: From<B::Error>,
-{
-    type Response = Response<Body>;
-    type Error = std::convert::Infallible;
-    type Future = Answer;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, request: Request<B>) -> Self::Future {
-        let service = self.clone();
-        let request = request.map(Body::http_body_unsync);
-        Box::pin(async move { Ok(service.respond(request).await) })
-    }
 }

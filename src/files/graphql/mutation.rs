@@ -11,8 +11,13 @@ use super::{
 };
 use crate::{
     alerts::graphql::Alert,
+    error::Fault,
     files::{self, Content, FilesError},
-    graphql::{self, FaultExt, NodeKind, error::fault},
+    graphql::{
+        self, FaultExt, NodeKind,
+        error::fault,
+        request::{Spooled, Spools},
+    },
     ledger::{self, graphql::Erasure},
 };
 
@@ -215,8 +220,10 @@ fn file_keys(ids: &[ID]) -> Vec<Uuid> {
 }
 
 fn content(ctx: &Context<'_>, upload: &Upload) -> async_graphql::Result<Content> {
-    let value = upload.value(ctx).map_err(|error| fault(&crate::error::Fault::internal(error)))?;
-    Ok(Content { name: value.filename, file: value.content })
+    let value = upload.value(ctx).map_err(|error| fault(&Fault::internal(error)))?;
+    let spooled = ctx.data_opt::<Spools>().and_then(|spools| spools.get(*upload));
+    let Spooled { size, sha256 } = spooled.ok_or_else(|| fault(&Fault::Internal("an unspooled upload".to_owned())))?;
+    Ok(Content { name: value.filename, file: value.content, bytes: size, sha256 })
 }
 
 /// With a stale revision: the current record.

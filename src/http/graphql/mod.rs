@@ -19,7 +19,7 @@ use axum::{
 };
 use http::{HeaderMap, Method, StatusCode, header, request::Parts};
 
-pub use multipart::{Spooled, Spools};
+pub use crate::graphql::request::{Spooled, Spools};
 
 use self::{answer::MediaType, operation::Operation};
 use super::{

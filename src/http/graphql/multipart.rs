@@ -15,27 +15,10 @@ use super::{
     body::{Limited, ReadError},
     operation::Operation,
 };
+use crate::graphql::request::Spooled;
 
 /// Boundaries and headers of the parts.
 const OVERHEAD: u64 = 64 * 1024;
-
-/// What is known of an uploaded file before any resolver runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Spooled {
-    pub size: u64,
-    pub sha256: [u8; 32],
-}
-
-/// In the request's data: sizes and hashes of its uploads.
-#[derive(Clone, Debug, Default)]
-pub struct Spools(pub(super) Vec<Spooled>);
-
-impl Spools {
-    #[must_use]
-    pub fn get(&self, upload: async_graphql::Upload) -> Option<Spooled> {
-        self.0.get(upload.0).copied()
-    }
-}
 
 /// A spooled file and the variable it belongs to.
 pub struct Upload {
@@ -168,12 +151,11 @@ async fn spool(mut field: Field<'_>, path: String, limits: &Limits) -> Result<Up
     let (mut size, mut hash) = (0, Context::new(&SHA256));
     while let Some(chunk) = field.chunk().await? {
         size += chunk.len() as u64;
-        if size > limits.max_file {
-            let most = bytesize::ByteSize(limits.max_file);
-            return Err(HttpError::too_large(format!("A file may have {most} at most; this one is larger.")).into());
+        // A larger file is read to its end but not kept: by its size the service refuses it, in its own words.
+        if size <= limits.max_file {
+            hash.update(&chunk);
+            file.write_all(&chunk).await?;
         }
-        hash.update(&chunk);
-        file.write_all(&chunk).await?;
     }
     file.flush().await?;
     file.rewind().await?;

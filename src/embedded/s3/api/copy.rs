@@ -3,8 +3,8 @@
 use s3s::{
     S3Request, S3Response, S3Result,
     dto::{
-        CopyObjectInput, CopyObjectOutput, CopyObjectResult, CopyPartResult, CopySource, ETagCondition, Range,
-        Timestamp, UploadPartCopyInput, UploadPartCopyOutput,
+        CopyObjectInput, CopyObjectOutput, CopyObjectResult, CopyPartResult, CopySource, ETagCondition,
+        MetadataDirective, Range, Timestamp, UploadPartCopyInput, UploadPartCopyOutput,
     },
     s3_error,
 };
@@ -12,12 +12,13 @@ use uuid::Uuid;
 
 use super::{
     super::{
-        checksum::{Algorithm, Checksum, Coverage, Digests, Fields},
+        checksum::{Algorithm, Checksum, Coverage, Fields},
         disk::{Condition, Content, Description, Disk, PartRecord, Record},
     },
-    Api, blocking, check_key, check_version, etag, micros,
+    Api,
+    announced::stored_encoding,
+    blocking, check_key, check_version, etag, micros,
     multipart::part_number,
-    objects::stored_encoding,
     refuse_unsupported, timestamp,
 };
 
@@ -66,13 +67,6 @@ fn no_source() -> s3s::S3Error {
     s3_error!(NoSuchKey, "the copy source does not exist")
 }
 
-/// The checksum of the whole that was just computed.
-fn computed(digests: &Digests, algorithm: Algorithm) -> S3Result<Checksum> {
-    let value =
-        digests.get(algorithm).ok_or_else(|| s3_error!(InternalError, "{} was not computed", algorithm.as_str()))?;
-    Ok(Checksum { algorithm, value, coverage: Coverage::FullObject })
-}
-
 /// The bytes of a copy with what is now known of them.
 struct Copied {
     source: Record,
@@ -98,7 +92,7 @@ fn copy(
                 (source.etag.clone(), source.checksum.clone())
             } else {
                 let digests = linked.digest(&[algorithm])?;
-                (hex::encode(digests.md5), computed(&digests, algorithm)?)
+                (hex::encode(digests.md5), digests.checksum(algorithm)?)
             };
         let (content, segments) = linked.into_content();
         return Ok(Some(Copied { source, content, segments, etag, checksum }));
@@ -110,7 +104,7 @@ fn copy(
     let Some((source, outgoing)) = read else { return Ok(None) };
     let received = to.absorb(outgoing, &[algorithm])?;
     let etag = hex::encode(received.digests.md5);
-    let checksum = computed(&received.digests, algorithm)?;
+    let checksum = received.digests.checksum(algorithm)?;
     Ok(Some(Copied { source, content: Content::Received(received), segments: Vec::new(), etag, checksum }))
 }
 
@@ -120,7 +114,7 @@ pub(super) async fn object(api: &Api, req: S3Request<CopyObjectInput>) -> S3Resu
     let (from, to) = (api.disk(source_bucket)?, api.disk(&input.bucket)?);
     check_key(&input.key)?;
     refuse_unsupported!(input);
-    let replace = match input.metadata_directive.as_ref().map(|directive| directive.as_str()) {
+    let replace = match input.metadata_directive.as_ref().map(MetadataDirective::as_str) {
         None | Some("COPY") => false,
         Some("REPLACE") => true,
         Some(other) => return Err(s3_error!(InvalidArgument, "unknown metadata directive {other:?}")),
@@ -137,7 +131,7 @@ pub(super) async fn object(api: &Api, req: S3Request<CopyObjectInput>) -> S3Resu
     };
     let replacement = replace.then(|| Description {
         content_type: input.content_type,
-        content_encoding: stored_encoding(input.content_encoding),
+        content_encoding: stored_encoding(input.content_encoding.as_deref()),
         content_disposition: input.content_disposition,
         content_language: input.content_language,
         cache_control: input.cache_control,
@@ -215,7 +209,7 @@ pub(super) async fn part(api: &Api, req: S3Request<UploadPartCopyInput>) -> S3Re
             bytes: received.bytes,
             etag: hex::encode(received.digests.md5),
             modified: to.now(),
-            checksum: computed(&received.digests, upload.algorithm)?,
+            checksum: received.digests.checksum(upload.algorithm)?,
         };
         to.put_part(&upload, &part, received)?;
         Ok(part)

@@ -1,5 +1,6 @@
 //! The S3 operations over the disks of the two buckets, as `s3s` calls them after authentication.
 
+mod announced;
 mod copy;
 mod lists;
 mod multipart;

@@ -12,12 +12,12 @@ use s3s::{
 
 use super::{
     super::{
-        checksum::{Algorithm, Checksum, Coverage, Fields},
+        checksum::{Algorithm, Coverage, Fields},
         disk::{Description, PartChoice, PartRecord, Upload},
     },
-    Api, blocking, check_key, condition, etag, micros,
-    objects::{ChecksumPlan, announced_length, stored_encoding},
-    refuse_unsupported,
+    Api,
+    announced::{ChecksumPlan, announced_length, stored_encoding},
+    blocking, check_key, condition, etag, micros, refuse_unsupported,
 };
 
 /// S3 user guide, "Multipart upload limits".
@@ -61,7 +61,7 @@ pub(super) async fn create(
     };
     let description = Description {
         content_type: input.content_type,
-        content_encoding: stored_encoding(input.content_encoding),
+        content_encoding: stored_encoding(input.content_encoding.as_deref()),
         content_disposition: input.content_disposition,
         content_language: input.content_language,
         cache_control: input.cache_control,
@@ -101,16 +101,12 @@ pub(super) async fn upload_part(api: &Api, req: S3Request<UploadPartInput>) -> S
     }
     let received = disk.receive(input.body, &[plan.keep, upload.algorithm], Some(length)).await?;
     let announced = plan.verify(&received.digests, req.trailing_headers.as_ref())?;
-    let value = received
-        .digests
-        .get(upload.algorithm)
-        .ok_or_else(|| s3_error!(InternalError, "{} was not computed", upload.algorithm.as_str()))?;
     let part = PartRecord {
         number,
         bytes: received.bytes,
         etag: hex::encode(received.digests.md5),
         modified: disk.now(),
-        checksum: Checksum { algorithm: upload.algorithm, value, coverage: Coverage::FullObject },
+        checksum: received.digests.checksum(upload.algorithm)?,
     };
     let part = blocking(move || disk.put_part(&upload, &part, received).map(|()| part)).await?;
     let sums = Fields::from(&announced);

@@ -2,11 +2,10 @@
 
 use std::ops::Range;
 
-use base64::{Engine, engine::general_purpose::STANDARD};
 use futures::{StreamExt, stream};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use s3s::{
-    Body, S3Error, S3ErrorCode, S3Request, S3Response, S3Result, TrailingHeaders,
+    Body, S3Error, S3ErrorCode, S3Request, S3Response, S3Result,
     dto::{
         self, DeleteObjectInput, DeleteObjectOutput, DeleteObjectsInput, DeleteObjectsOutput, DeletedObject,
         ETagCondition, GetObjectInput, GetObjectOutput, GetObjectTaggingInput, GetObjectTaggingOutput, HeadObjectInput,
@@ -19,81 +18,16 @@ use uuid::Uuid;
 use super::{
     super::{
         bad_request,
-        checksum::{Algorithm, Checksum, Coverage, Digests, Fields},
+        checksum::{Algorithm, Fields},
         disk::{Condition, Content, Description, Disk, Record},
     },
-    Api, NULL_VERSION, blocking, check_key, check_version, condition, etag, micros, refuse_unsupported, timestamp,
+    Api, NULL_VERSION,
+    announced::{ChecksumPlan, announced_length, stored_encoding},
+    blocking, check_key, check_version, condition, etag, micros, refuse_unsupported, timestamp,
 };
 
 /// Deletions of one DeleteObjects request that run at once.
 const DELETIONS: usize = 16;
-
-/// Which checksum of a body the client announced, and which one is kept.
-pub(super) struct ChecksumPlan {
-    given: Option<(Algorithm, String)>,
-    trailer: bool,
-    pub keep: Algorithm,
-    md5: Option<[u8; 16]>,
-}
-
-impl ChecksumPlan {
-    /// `default`: what is kept where the client names no algorithm.
-    pub fn new(
-        fields: Fields,
-        named: Option<&dto::ChecksumAlgorithm>,
-        content_md5: Option<&str>,
-        headers: &HeaderMap,
-        default: Algorithm,
-    ) -> S3Result<Self> {
-        let given = fields.single()?;
-        let trailer = headers
-            .get_all("x-amz-trailer")
-            .iter()
-            .filter_map(|names| names.to_str().ok())
-            .flat_map(|names| names.split(','))
-            .find_map(|name| Algorithm::ALL.into_iter().find(|a| name.trim().eq_ignore_ascii_case(a.header())));
-        let named = named.map(|name| Algorithm::parse(name.as_str())).transpose()?;
-        if given.is_some() && trailer.is_some() {
-            return Err(s3_error!(InvalidRequest, "expected a checksum either as header or as trailer"));
-        }
-        let announced = given.as_ref().map(|(algorithm, _)| *algorithm).or(trailer);
-        if let (Some(announced), Some(named)) = (announced, named)
-            && announced != named
-        {
-            return Err(s3_error!(InvalidRequest, "x-amz-sdk-checksum-algorithm names another algorithm"));
-        }
-        let md5 = content_md5
-            .map(|md5| {
-                let bytes = STANDARD.decode(md5).ok().and_then(|bytes| <[u8; 16]>::try_from(bytes).ok());
-                bytes.ok_or_else(|| s3_error!(InvalidDigest, "Content-MD5 is not 16 bytes in base64"))
-            })
-            .transpose()?;
-        Ok(Self { given, trailer: trailer.is_some(), keep: announced.or(named).unwrap_or(default), md5 })
-    }
-
-    /// Compares what was announced, and gives back the checksum to keep.
-    pub fn verify(self, digests: &Digests, trailers: Option<&TrailingHeaders>) -> S3Result<Checksum> {
-        if self.md5.is_some_and(|md5| md5 != digests.md5) {
-            return Err(s3_error!(BadDigest, "the body does not match Content-MD5"));
-        }
-        let value = digests
-            .get(self.keep)
-            .ok_or_else(|| s3_error!(InternalError, "{} was not computed", self.keep.as_str()))?;
-        let announced = if self.trailer {
-            let trailer = trailers
-                .and_then(|trailers| trailers.read(|headers| headers.get(self.keep.header()).cloned()))
-                .flatten()
-                .and_then(|value| value.to_str().map(str::to_owned).ok());
-            Some(trailer.ok_or_else(|| bad_request("MalformedTrailerError", "the announced trailer is missing"))?)
-        } else {
-            self.given.map(|(_, value)| value)
-        };
-        if announced.is_some_and(|announced| announced != value) {
-            return Err(s3_error!(BadDigest, "the body does not match its {} checksum", self.keep.as_str()));
-        }
-        Ok(Checksum { algorithm: self.keep, value, coverage: Coverage::FullObject })
-    }
-}
 
 pub(super) async fn put(api: &Api, req: S3Request<PutObjectInput>) -> S3Result<S3Response<PutObjectOutput>> {
     let input = req.input;
@@ -117,7 +51,7 @@ pub(super) async fn put(api: &Api, req: S3Request<PutObjectInput>) -> S3Result<S
     let plan = ChecksumPlan::new(fields, named, input.content_md5.as_deref(), &req.headers, Algorithm::Crc64Nvme)?;
     let description = Description {
         content_type: input.content_type,
-        content_encoding: stored_encoding(input.content_encoding),
+        content_encoding: stored_encoding(input.content_encoding.as_deref()),
         content_disposition: input.content_disposition,
         content_language: input.content_language,
         cache_control: input.cache_control,
@@ -150,20 +84,6 @@ pub(super) async fn put(api: &Api, req: S3Request<PutObjectInput>) -> S3Result<S
         e_tag: Some(etag(&record.etag)),
         ..PutObjectOutput::default()
     }))
-}
-
-/// S3 wants the length before the body.
-pub(super) fn announced_length(length: Option<i64>) -> S3Result<u64> {
-    length
-        .and_then(|length| u64::try_from(length).ok())
-        .ok_or_else(|| s3_error!(MissingContentLength, "a body must announce its length"))
-}
-
-/// `aws-chunked` frames the request and is no encoding of the object (S3 API reference, "Signature calculations").
-pub(super) fn stored_encoding(encoding: Option<String>) -> Option<String> {
-    let kept: Vec<&str> =
-        encoding.as_deref()?.split(',').map(str::trim).filter(|name| !matches!(*name, "" | "aws-chunked")).collect();
-    (!kept.is_empty()).then(|| kept.join(", "))
 }
 
 /// The conditions and the window of a read.

@@ -68,8 +68,8 @@ struct Sink {
 }
 
 impl Sink {
-    fn take(mut self, blocks: Vec<Bytes>) -> io::Result<Self> {
-        for block in &blocks {
+    fn take(mut self, blocks: &[Bytes]) -> io::Result<Self> {
+        for block in blocks {
             self.hashers.update(block);
             self.temp.file.write_all(block)?;
         }
@@ -117,7 +117,7 @@ impl Disk {
             if waiting >= BLOCK {
                 let ready: Sink = finished(sink).await?;
                 let full = std::mem::take(&mut blocks);
-                sink = spawn_blocking(move || ready.take(full));
+                sink = spawn_blocking(move || ready.take(&full));
                 waiting = 0;
             }
         }
@@ -129,12 +129,18 @@ impl Disk {
             ));
         }
         let ready = finished(sink).await?;
-        let ready = finished(spawn_blocking(move || ready.take(blocks))).await?;
+        let ready = finished(spawn_blocking(move || ready.take(&blocks))).await?;
         Ok(Received { temp: ready.temp, bytes, digests: ready.hashers.finish() })
     }
 }
 
 impl Disk {
+    pub(super) fn take_in(&self, bytes: &[u8], algorithms: &[Algorithm]) -> io::Result<Received> {
+        let sink = Sink { temp: TempFile::create(&self.temporary())?, hashers: Hashers::new(algorithms) };
+        let sink = sink.take(&[Bytes::copy_from_slice(bytes)])?;
+        Ok(Received { temp: sink.temp, bytes: bytes.len() as u64, digests: sink.hashers.finish() })
+    }
+
     /// Takes in bytes of another object. Blocking.
     pub fn absorb(&self, mut outgoing: Outgoing, algorithms: &[Algorithm]) -> S3Result<Received> {
         let temp = TempFile::create(&self.temporary()).map_err(io_error)?;
@@ -143,7 +149,7 @@ impl Disk {
         while !outgoing.is_done() {
             let block = outgoing.next_block().map_err(io_error)?;
             bytes += block.len() as u64;
-            sink = sink.take(vec![block]).map_err(io_error)?;
+            sink = sink.take(&[block]).map_err(io_error)?;
         }
         Ok(Received { temp: sink.temp, bytes, digests: sink.hashers.finish() })
     }

@@ -7,7 +7,7 @@ use std::{
     ops::Bound,
     path::{Path, PathBuf},
     sync::{
-        Arc,
+        Arc, PoisonError, RwLock,
         atomic::{AtomicU64, Ordering},
         mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel},
     },
@@ -96,20 +96,59 @@ impl Mark {
     }
 }
 
+/// What the object files say of a key.
+type Inspect = Box<dyn Fn(&str) -> io::Result<Option<Entry>> + Send>;
+
+/// The open database. After a failure of the disk it refuses everything, and is opened anew.
+struct Slot {
+    path: PathBuf,
+    db: RwLock<Option<Database>>,
+}
+
+impl Slot {
+    fn with<T>(&self, use_db: impl FnOnce(&Database) -> Result<T, IndexError>) -> Result<T, IndexError> {
+        let db = self.db.read().unwrap_or_else(PoisonError::into_inner);
+        use_db(db.as_ref().ok_or_else(|| IndexError("it is closed after a failure of the disk".to_owned()))?)
+    }
+
+    /// Opens the database anew, and looks at the files of every marked key: what was not synced is forgotten.
+    fn reopen(&self, inspect: &Inspect) -> Result<(), IndexError> {
+        let mut slot = self.db.write().unwrap_or_else(PoisonError::into_inner);
+        *slot = None;
+        let Some(db) = open_existing(&self.path)? else {
+            fs::write(damage_note(&self.path), b"").map_err(|error| IndexError(error.to_string()))?;
+            return Err(IndexError("it is damaged; the next start builds it anew".to_owned()));
+        };
+        let (marked, _) = read_marks(&db)?;
+        let txn = db.begin_write().map_err(IndexError::of)?;
+        {
+            let mut objects = txn.open_table(OBJECTS).map_err(IndexError::of)?;
+            for key in &marked {
+                let entry = inspect(key).map_err(|error| IndexError(error.to_string()))?;
+                apply(&mut objects, key, &entry.map_or(Outcome::Removed, Outcome::Put))?;
+            }
+        }
+        txn.commit().map_err(IndexError::of)?;
+        *slot = Some(db);
+        Ok(())
+    }
+}
+
 pub(super) struct Index {
-    db: Arc<Database>,
+    db: Arc<Slot>,
     commands: Option<Sender<Command>>,
     tickets: AtomicU64,
     writer: Option<JoinHandle<()>>,
 }
 
 impl Index {
-    /// Opens the index, or builds it from `scan` where it is missing, damaged or of another format. Returns the keys
-    /// that were marked when the last process ended. `durable`: marks are synced to disk before [`Mark::wait`] returns.
+    /// Opens the index, or builds it from `scan` where it is missing, damaged or of another format; `inspect` says what
+    /// the files say of one key. Returns the keys that were marked when the last process ended. `durable`: marks are synced to disk before [`Mark::wait`] returns.
     pub fn open(
         path: &Path,
         durable: bool,
         scan: impl FnOnce(&mut dyn FnMut(&Record) -> io::Result<()>) -> io::Result<()>,
+        inspect: impl Fn(&str) -> io::Result<Option<Entry>> + Send + 'static,
     ) -> Result<(Self, Vec<String>), IndexError> {
         let db = match open_existing(path) {
             Ok(Some(db)) => db,
@@ -120,15 +159,15 @@ impl Index {
             Err(error) => return Err(error),
         };
         let (marked, next) = read_marks(&db)?;
-        let db = Arc::new(db);
+        let db = Arc::new(Slot { path: path.to_owned(), db: RwLock::new(Some(db)) });
         let (sender, receiver) = channel();
         let writer = std::thread::Builder::new()
             .name("s3-index".to_owned())
             .stack_size(512 << 10)
             .spawn({
                 let db = Arc::clone(&db);
-                let path = path.to_owned();
-                move || write_loop(&db, &path, &receiver, durable)
+                let inspect: Inspect = Box::new(inspect);
+                move || write_loop(&db, &inspect, &receiver, durable)
             })
             .map_err(|error| IndexError(error.to_string()))?;
         let index = Self { db, commands: Some(sender), tickets: AtomicU64::new(next), writer: Some(writer) };
@@ -157,43 +196,49 @@ impl Index {
 
     /// Sets what listings say of a key, and drops all of its marks left by an earlier process.
     pub fn reconcile(&self, key: &str, entry: Option<Entry>) -> Result<(), IndexError> {
-        let txn = self.db.begin_write().map_err(IndexError::of)?;
-        {
-            let mut marks = txn.open_table(MARKS).map_err(IndexError::of)?;
-            marks.retain(|_, marked| marked != key.as_bytes()).map_err(IndexError::of)?;
-            let mut objects = txn.open_table(OBJECTS).map_err(IndexError::of)?;
-            apply(&mut objects, key, &entry.map_or(Outcome::Removed, Outcome::Put))?;
-        }
-        txn.commit().map_err(IndexError::of)
+        self.db.with(|db| {
+            let txn = db.begin_write().map_err(IndexError::of)?;
+            {
+                let mut marks = txn.open_table(MARKS).map_err(IndexError::of)?;
+                marks.retain(|_, marked| marked != key.as_bytes()).map_err(IndexError::of)?;
+                let mut objects = txn.open_table(OBJECTS).map_err(IndexError::of)?;
+                apply(&mut objects, key, &entry.map_or(Outcome::Removed, Outcome::Put))?;
+            }
+            txn.commit().map_err(IndexError::of)
+        })
     }
 
     /// Calls `visit` with keys in byte order from `from` on, until it returns where to go on from, or `None` to stop.
     pub fn walk(&self, from: Bound<Vec<u8>>, mut visit: impl FnMut(&[u8], Entry) -> Step) -> Result<(), IndexError> {
-        let txn = self.db.begin_read().map_err(IndexError::of)?;
-        let table = txn.open_table(OBJECTS).map_err(IndexError::of)?;
-        let mut from = from;
-        'seek: loop {
-            let bounds = (from.as_ref().map(Vec::as_slice), Bound::Unbounded);
-            for line in table.range::<&[u8]>(bounds).map_err(IndexError::of)? {
-                let (key, value) = line.map_err(IndexError::of)?;
-                match visit(key.value(), entry(value.value())) {
-                    Step::Next => {}
-                    Step::Seek(to) => {
-                        from = Bound::Included(to);
-                        continue 'seek;
+        self.db.with(|db| {
+            let txn = db.begin_read().map_err(IndexError::of)?;
+            let table = txn.open_table(OBJECTS).map_err(IndexError::of)?;
+            let mut from = from;
+            'seek: loop {
+                let bounds = (from.as_ref().map(Vec::as_slice), Bound::Unbounded);
+                for line in table.range::<&[u8]>(bounds).map_err(IndexError::of)? {
+                    let (key, value) = line.map_err(IndexError::of)?;
+                    match visit(key.value(), entry(value.value())) {
+                        Step::Next => {}
+                        Step::Seek(to) => {
+                            from = Bound::Included(to);
+                            continue 'seek;
+                        }
+                        Step::Stop => return Ok(()),
                     }
-                    Step::Stop => return Ok(()),
                 }
+                return Ok(());
             }
-            return Ok(());
-        }
+        })
     }
 
     /// How many objects the bucket holds.
     pub fn len(&self) -> Result<u64, IndexError> {
-        let txn = self.db.begin_read().map_err(IndexError::of)?;
-        let table = txn.open_table(OBJECTS).map_err(IndexError::of)?;
-        table.len().map_err(IndexError::of)
+        self.db.with(|db| {
+            let txn = db.begin_read().map_err(IndexError::of)?;
+            let table = txn.open_table(OBJECTS).map_err(IndexError::of)?;
+            table.len().map_err(IndexError::of)
+        })
     }
 }
 
@@ -315,7 +360,7 @@ fn read_marks(db: &Database) -> Result<(Vec<String>, u64), IndexError> {
 }
 
 /// Takes whatever changes wait, commits them together, and answers all of them: concurrent writes share one sync.
-fn write_loop(db: &Database, path: &Path, commands: &Receiver<Command>, durable: bool) {
+fn write_loop(slot: &Slot, inspect: &Inspect, commands: &Receiver<Command>, durable: bool) {
     let mut unflushed = false;
     loop {
         let first = if unflushed {
@@ -331,26 +376,33 @@ fn write_loop(db: &Database, path: &Path, commands: &Receiver<Command>, durable:
             }
         };
         let Some(first) = first else {
-            unflushed = flush(db).is_err();
+            unflushed = false;
+            if let Err(error) = slot.with(flush) {
+                recover(slot, inspect, &error);
+            }
             continue;
         };
         let batch: Vec<Command> = std::iter::once(first).chain(commands.try_iter()).take(BATCH).collect();
         let sync = durable && batch.iter().any(|command| matches!(command.change, Change::Mark { .. }));
-        let result = commit(db, &batch, sync);
+        let result = slot.with(|db| commit(db, &batch, sync));
         if let Err(error) = &result {
-            tracing::error!(%error, "writing the bucket's index failed; the next start rebuilds it");
-            if let Err(error) = fs::write(damage_note(path), b"") {
-                tracing::error!(%error, "noting the damage failed");
-            }
+            recover(slot, inspect, error);
         }
-        unflushed = !sync || result.is_err();
+        unflushed = !sync && result.is_ok();
         for command in batch {
             // Whoever gave up waiting needs no answer.
             let _ = command.done.send(result.clone());
         }
     }
-    if let Err(error) = flush(db) {
+    if let Err(error) = slot.with(flush) {
         tracing::warn!(%error, "the last commit of the bucket's index failed; the next start looks at the marked keys");
+    }
+}
+
+fn recover(slot: &Slot, inspect: &Inspect, error: &IndexError) {
+    tracing::error!(%error, "writing the bucket's index failed; opening it anew");
+    if let Err(error) = slot.reopen(inspect) {
+        tracing::error!(%error, "opening the bucket's index failed; the next write tries again");
     }
 }
 

@@ -42,7 +42,7 @@ use self::{
     multipart::Uploads,
     segments::{Folders, TempFolder},
 };
-use super::Durability;
+use super::{Durability, checksum::Algorithm};
 use crate::clock::Clock;
 
 /// Writers of different keys rarely meet.
@@ -127,8 +127,10 @@ impl Disk {
         if durable {
             sync_folder(&root)?;
         }
-        let (index, marked) =
-            Index::open(&root.join("index.redb"), durable, |add| scan(&root, add)).map_err(io::Error::other)?;
+        let files = root.clone();
+        let inspect = move |key: &str| Ok(read_record(&place(&files, key).object())?.as_ref().map(Entry::from));
+        let (index, marked) = Index::open(&root.join("index.redb"), durable, |add| scan(&root, add), inspect)
+            .map_err(io::Error::other)?;
         let disk = Self {
             uploads: Uploads::load(&root.join("uploads"))?,
             root,
@@ -269,6 +271,24 @@ impl Disk {
         };
         self.index.settle(mark, outcome).map_err(index_error)?;
         result
+    }
+
+    /// Writes an object that is in memory. Blocking.
+    pub fn put(&self, key: &str, bytes: &[u8]) -> S3Result<()> {
+        let algorithm = Algorithm::Crc64Nvme;
+        let received = self.take_in(bytes, &[algorithm]).map_err(io_error)?;
+        let record = Record {
+            key: key.to_owned(),
+            generation: Uuid::now_v7(),
+            bytes: received.bytes,
+            etag: hex::encode(received.digests.md5),
+            modified: self.now(),
+            description: Description::default(),
+            checksum: received.digests.checksum(algorithm)?,
+            segments: Vec::new(),
+            parts: Vec::new(),
+        };
+        self.commit(&record, Content::Received(received), &Condition::default())
     }
 
     /// The record of the object that is there.

@@ -1,0 +1,344 @@
+//! The judge of the stores: the ledger and both buckets, compared line by line.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    fmt,
+    path::Path,
+    time::{Duration, Instant},
+};
+
+use aws_lc_rs::digest::{Context, SHA256};
+use entity::{file, file_version, job, object, object_copy, object_copy::Site, rendition, write_intent};
+use futures::TryStreamExt;
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, Database, DatabaseConnection, DbErr, EntityTrait, ExprTrait, PaginatorTrait,
+    QueryFilter, QueryOrder, QuerySelect, QueryTrait, Statement,
+};
+use snaphaven::adapters::objects::{ObjectStore, StoreError, s3::S3Store};
+use uuid::Uuid;
+
+/// How the ledger and the buckets disagree.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// In a bucket, and the ledger knows nothing of it.
+    Orphan,
+    /// In a bucket, and the ledger says that it is not.
+    NotGone,
+    /// Live, and not in a bucket.
+    Missing,
+    /// In a bucket with other bytes.
+    Differs,
+    /// The ledger's rows do not fit each other.
+    Rows,
+    /// Work that is stuck.
+    Stuck,
+}
+
+#[derive(Clone, Debug)]
+pub struct Finding {
+    pub kind: Kind,
+    pub what: String,
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}: {}", self.kind, self.what)
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum AuditError {
+    #[error("the database: {0}")]
+    Database(#[from] DbErr),
+    #[error("a bucket: {0}")]
+    Store(#[from] StoreError),
+    #[error("the data folder: {0}")]
+    Folder(#[from] std::io::Error),
+}
+
+/// What an audit saw.
+pub struct Report {
+    pub findings: Vec<Finding>,
+    pub live: usize,
+    pub erased: usize,
+    /// Copies whose bytes were read.
+    pub read: usize,
+}
+
+pub struct Auditor {
+    database: DatabaseConnection,
+    stores: [S3Store; 2],
+    spool: std::path::PathBuf,
+}
+
+const POLL: Duration = Duration::from_millis(100);
+
+impl Auditor {
+    pub async fn open(data_dir: &Path, stores: [S3Store; 2]) -> Result<Self, AuditError> {
+        let url = format!("sqlite://{}?mode=rw", data_dir.join("snaphaven.sqlite").display());
+        let mut options = sea_orm::ConnectOptions::new(url);
+        options.max_connections(1).sqlx_logging(false);
+        Ok(Self { database: Database::connect(options).await?, stores, spool: data_dir.join("tmp") })
+    }
+
+    pub fn store(&self, site: Site) -> &S3Store {
+        match site {
+            Site::First => &self.stores[0],
+            Site::Second => &self.stores[1],
+        }
+    }
+
+    /// Waits until nothing is under way any more, and says how long and for what; what still is after `limit` is stuck.
+    pub async fn quiet(&self, limit: Duration) -> Result<(String, Vec<Finding>), AuditError> {
+        let began = Instant::now();
+        let mut last = Vec::new();
+        loop {
+            let busy = self.under_way().await?;
+            let time = began.elapsed();
+            if busy.is_empty() || time > limit {
+                let stuck = |what| Finding { kind: Kind::Stuck, what: format!("{what}, {limit:?} after the restart") };
+                let seconds = time.as_secs_f64();
+                let story = format!("quiet {seconds:.1} s after the restart, last waited for {}", last.join(", "));
+                return Ok((story, busy.into_iter().map(stuck).collect()));
+            }
+            last = busy;
+            tokio::time::sleep(POLL).await;
+        }
+    }
+
+    async fn under_way(&self) -> Result<Vec<String>, DbErr> {
+        let connection = &self.database;
+        let unsettled = [object::State::Pending, object::State::Deleting];
+        let objects = object::Entity::find().filter(object::Column::State.is_in(unsettled)).count(connection).await?;
+        let live = object::Entity::find().select_only().column(object::Column::Id);
+        let live = live.filter(object::Column::State.eq(object::State::Live)).into_query();
+        let awaiting = object_copy::Entity::find()
+            .filter(object_copy::Column::State.eq(object_copy::State::Awaiting))
+            .filter(object_copy::Column::ObjectId.in_subquery(live))
+            .count(connection)
+            .await?;
+        let pending = rendition::Column::State.eq(rendition::State::Pending);
+        let renditions = rendition::Entity::find().filter(pending).count(connection).await?;
+        let intents = write_intent::Entity::find().count(connection).await?;
+        let scheduled = job::Column::UniqueKey.is_null().or(job::Column::UniqueKey.not_like("schedule:%"));
+        let jobs = job::Entity::find().filter(job::Column::State.eq(job::State::Waiting)).filter(scheduled);
+        let jobs = jobs.count(connection).await?;
+        let counts = [
+            (objects, "pending or deleting objects"),
+            (awaiting, "live objects without a replica copy"),
+            (renditions, "pending renditions"),
+            (intents, "write intents"),
+            (jobs, "waiting jobs"),
+        ];
+        Ok(counts.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")).collect())
+    }
+
+    /// Compares everything. `read`: how many copies' bytes are read back and hashed, newest first.
+    pub async fn audit(&self, read: usize) -> Result<Report, AuditError> {
+        let mut findings = Findings::default();
+        let objects = object::Entity::find().all(&self.database).await?;
+        let copies = object_copy::Entity::find().all(&self.database).await?;
+        self.rows(&objects, &copies, &mut findings).await?;
+        let mut hashed = 0;
+        for site in Site::ALL {
+            hashed += self.bucket(site, &objects, read / 2, &mut findings).await?;
+        }
+        self.spool(&mut findings)?;
+        let count = |state| objects.iter().filter(|object| object.state == state).count();
+        Ok(Report {
+            findings: findings.0,
+            live: count(object::State::Live),
+            erased: count(object::State::Erased),
+            read: hashed,
+        })
+    }
+
+    /// One bucket's listing against the ledger.
+    async fn bucket(
+        &self,
+        site: Site,
+        objects: &[object::Model],
+        read: usize,
+        findings: &mut Findings,
+    ) -> Result<usize, AuditError> {
+        let store = self.store(site);
+        let mut listed = BTreeMap::new();
+        loop {
+            let after = listed.last_key_value().map(|(key, _): (&String, &u64)| key.clone());
+            let page = store.list("", after.as_deref(), 1000).await?;
+            if page.is_empty() {
+                break;
+            }
+            listed.extend(page.into_iter().map(|object| (object.key, object.bytes)));
+        }
+        let by_key: HashMap<&str, &object::Model> =
+            objects.iter().map(|object| (object.key.as_str(), object)).collect();
+        let bucket = store.bucket();
+        for (key, bytes) in &listed {
+            match by_key.get(key.as_str()) {
+                None => findings.add(Kind::Orphan, format!("{key} in {bucket} has no ledger row")),
+                Some(object) if object.state != object::State::Live => {
+                    findings.add(Kind::NotGone, format!("{key} in {bucket} is {:?}", object.state));
+                }
+                Some(object) if u64::try_from(object.bytes) != Ok(*bytes) => {
+                    findings.add(Kind::Differs, format!("{key} in {bucket} has {bytes} bytes, not {}", object.bytes));
+                }
+                Some(_) => {}
+            }
+        }
+        let mut live: Vec<_> = objects.iter().filter(|object| object.state == object::State::Live).collect();
+        for object in &live {
+            if !listed.contains_key(&object.key) {
+                findings.add(Kind::Missing, format!("{} is not in {bucket}", object.key));
+            }
+        }
+        live.retain(|object| listed.contains_key(&object.key));
+        live.sort_by_key(|object| std::cmp::Reverse(object.id));
+        live.truncate(read);
+        for object in &live {
+            let Some(found) = store.get(&object.key, None).await? else {
+                findings.add(Kind::Missing, format!("{} is listed in {bucket} and cannot be read", object.key));
+                continue;
+            };
+            let mut hash = Context::new(&SHA256);
+            let mut body = found.body;
+            while let Some(chunk) = body.try_next().await? {
+                hash.update(&chunk);
+            }
+            if hash.finish().as_ref() != object.sha256 {
+                findings.add(Kind::Differs, format!("{} in {bucket} has another SHA-256", object.key));
+            }
+        }
+        Ok(live.len())
+    }
+
+    /// The ledger's rows against each other.
+    async fn rows(
+        &self,
+        objects: &[object::Model],
+        copies: &[object_copy::Model],
+        findings: &mut Findings,
+    ) -> Result<(), AuditError> {
+        let connection = &self.database;
+        let files = file::Entity::find().all(connection).await?;
+        let versions = file_version::Entity::find().all(connection).await?;
+        let renditions = rendition::Entity::find().all(connection).await?;
+        let live: HashMap<Uuid, &object::Model> =
+            objects.iter().filter(|object| object.state == object::State::Live).map(|row| (row.id, row)).collect();
+
+        let mut owned = BTreeSet::new();
+        let originals =
+            versions.iter().map(|row| (row.object_id, object::Kind::Original, format!("version {}", row.id)));
+        let pictures = renditions
+            .iter()
+            .filter_map(|row| Some((row.object_id?, object::Kind::Rendition, format!("rendition {}", row.id))));
+        for (id, kind, row) in originals.chain(pictures) {
+            match live.get(&id) {
+                None => findings.rows(format!("{row} points to {id}, which is not live")),
+                Some(object) if object.kind != kind => findings.rows(format!("{row} points to {}", object.key)),
+                Some(_) => {}
+            }
+            if !owned.insert(id) {
+                findings.rows(format!("{row} points to {id} as another row does"));
+            }
+        }
+        for object in live.values().filter(|object| !owned.contains(&object.id)) {
+            findings.rows(format!("{} is live and no row points to it", object.key));
+        }
+        let version: HashMap<Uuid, &file_version::Model> = versions.iter().map(|row| (row.id, row)).collect();
+        for file in &files {
+            let current = version.get(&file.version_id);
+            let fits = current.is_some_and(|version| {
+                version.file_id == file.id && version.object_id == file.object_id && version.sha256 == file.sha256
+            });
+            if !fits {
+                findings.rows(format!("file {} does not fit its current version", file.name));
+            }
+            if live.get(&file.object_id).is_none_or(|object| object.sha256 != file.sha256) {
+                findings.rows(format!("file {} does not fit its object", file.name));
+            }
+        }
+        let current: BTreeSet<Uuid> = files.iter().map(|file| file.version_id).collect();
+        for row in renditions.iter().filter(|row| !current.contains(&row.version_id)) {
+            findings.rows(format!("rendition {} is of no file's current version", row.id));
+        }
+        for row in renditions.iter().filter(|row| row.state == rendition::State::Failed) {
+            findings.rows(format!("rendition {} failed: {:?}", row.id, row.error));
+        }
+        self.copies(objects, copies, findings);
+        let dead = job::Entity::find().filter(job::Column::State.eq(job::State::Dead)).all(connection).await?;
+        for job in dead {
+            findings.add(Kind::Stuck, format!("dead job {} {}: {:?}", job.kind, job.payload, job.last_error));
+        }
+        for pragma in ["integrity_check", "foreign_key_check"] {
+            let rows = connection
+                .query_all_raw(Statement::from_string(connection.get_database_backend(), format!("PRAGMA {pragma}")))
+                .await?;
+            let said: Vec<String> = rows.iter().filter_map(|row| row.try_get_by_index(0).ok()).collect();
+            if said.iter().any(|line| line != "ok") {
+                findings.rows(format!("PRAGMA {pragma}: {said:?}"));
+            }
+        }
+        Ok(())
+    }
+
+    fn copies(&self, objects: &[object::Model], copies: &[object_copy::Model], findings: &mut Findings) {
+        let copy: HashMap<(Uuid, Site), &object_copy::Model> =
+            copies.iter().map(|row| ((row.object_id, row.site), row)).collect();
+        for object in objects {
+            let expected = match object.state {
+                object::State::Live => object_copy::State::Verified,
+                object::State::Erased => object_copy::State::Gone,
+                object::State::Pending | object::State::Deleting => {
+                    findings.add(Kind::Stuck, format!("{} is {:?}", object.key, object.state));
+                    continue;
+                }
+            };
+            for site in Site::ALL {
+                let state = copy.get(&(object.id, site)).map(|row| row.state);
+                if state != Some(expected) {
+                    let (key, site) = (&object.key, site.as_str());
+                    findings.rows(format!("the copy of {key} at {site} is {state:?}, the object {:?}", object.state));
+                }
+            }
+        }
+    }
+
+    /// Bytes on their way through must not outlive the process that took them in.
+    fn spool(&self, findings: &mut Findings) -> Result<(), AuditError> {
+        let mut folders = vec![self.spool.clone()];
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder)? {
+                let entry = entry?;
+                let meta = entry.metadata()?;
+                if meta.is_dir() {
+                    folders.push(entry.path());
+                } else if meta.len() > 0 {
+                    let path = entry.path().display().to_string();
+                    findings.add(Kind::NotGone, format!("{} bytes were left in {path}", meta.len()));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Any live object that is in both buckets, for planting faults.
+    pub async fn any_live(&self) -> Result<Option<object::Model>, AuditError> {
+        let live = object::Entity::find().filter(object::Column::State.eq(object::State::Live));
+        let live = live.filter(object::Column::Bytes.gt(0)).order_by_desc(object::Column::Id);
+        Ok(live.one(&self.database).await?)
+    }
+}
+
+#[derive(Default)]
+struct Findings(Vec<Finding>);
+
+impl Findings {
+    fn add(&mut self, kind: Kind, what: String) {
+        self.0.push(Finding { kind, what });
+    }
+
+    fn rows(&mut self, what: String) {
+        self.add(Kind::Rows, what);
+    }
+}

@@ -1,0 +1,206 @@
+//! A client that keeps apart what the server said and what nobody knows.
+
+use std::time::Duration;
+
+use aws_lc_rs::digest::{SHA256, digest};
+use bytes::Bytes;
+use reqwest::{
+    StatusCode,
+    multipart::{Form, Part},
+};
+use serde_json::{Value, json};
+
+const REQUEST: Duration = Duration::from_secs(20);
+
+/// Why there is no acknowledgement.
+#[derive(Debug, thiserror::Error)]
+pub enum NoAnswer {
+    /// The connection broke: it may have taken place or not.
+    #[error("{0}")]
+    Unknown(String),
+    /// The server says that it failed, which tells as little.
+    #[error("a fault: {0}")]
+    Fault(String),
+    /// A definite refusal.
+    #[error("refused: {0}")]
+    Refused(String),
+}
+
+/// A file as the server shows it.
+#[derive(Clone, Debug)]
+pub struct Shown {
+    pub id: String,
+    pub name: String,
+    pub state: String,
+    pub sha256: String,
+    pub revision: i64,
+    pub url: Option<String>,
+}
+
+impl Shown {
+    fn of(file: &Value) -> Option<Self> {
+        let text = |name: &str| file[name].as_str().map(str::to_owned);
+        Some(Self {
+            id: text("id")?,
+            name: text("name")?,
+            state: text("state")?,
+            sha256: text("sha256")?,
+            revision: file["revision"].as_i64()?,
+            url: file["downloadUrl"]["url"].as_str().map(str::to_owned),
+        })
+    }
+}
+
+pub fn sha256(bytes: &[u8]) -> String {
+    hex::encode(digest(&SHA256, bytes))
+}
+
+/// One person at one server.
+#[derive(Clone)]
+pub struct Client {
+    http: reqwest::Client,
+    url: String,
+    token: String,
+}
+
+type Answer<T> = Result<T, NoAnswer>;
+
+fn unknown(error: impl std::fmt::Display) -> NoAnswer {
+    NoAnswer::Unknown(error.to_string())
+}
+
+const FILE: &str = "id name state sha256 revision downloadUrl { url }";
+
+impl Client {
+    pub async fn sign_up(url: &str, username: &str) -> Answer<Self> {
+        let http = reqwest::Client::builder().timeout(REQUEST).build().map_err(unknown)?;
+        let mut client = Self { http, url: url.to_owned(), token: String::new() };
+        let input = json!({
+            "username": username, "email": format!("{username}@example.org"), "firstName": "Trial", "lastName": "",
+            "password": "a fox jumps 7 times",
+        });
+        let query =
+            "mutation($input: SignUpInput!) { answer: signUp(input: $input) { token userErrors { code message } } }";
+        let answer = client.mutate(query, input).await?;
+        client.token = answer["token"].as_str().ok_or_else(|| unknown("sign-up gave no token"))?.to_owned();
+        Ok(client)
+    }
+
+    /// The same person after a restart: new addresses, and no connection to the dead process.
+    pub fn at(&self, url: &str) -> Answer<Self> {
+        let http = reqwest::Client::builder().timeout(REQUEST).build().map_err(unknown)?;
+        Ok(Self { http, url: url.to_owned(), token: self.token.clone() })
+    }
+
+    pub async fn upload(&self, name: &str, bytes: &Bytes, key: &str) -> Answer<Shown> {
+        let query = format!(
+            "mutation($input: UploadFileInput!) {{ answer: uploadFile(input: $input) {{ file {{ {FILE} }} userErrors {{ code message }} }} }}"
+        );
+        self.send_file(&query, json!({ "file": null, "name": name, "idempotencyKey": key }), bytes).await
+    }
+
+    pub async fn replace(&self, id: &str, revision: i64, bytes: &Bytes, key: &str) -> Answer<Shown> {
+        let query = format!(
+            "mutation($input: ReplaceFileContentInput!) {{ answer: replaceFileContent(input: $input) {{ file {{ {FILE} }} userErrors {{ code message }} }} }}"
+        );
+        let input = json!({ "id": id, "revision": revision, "file": null, "idempotencyKey": key });
+        self.send_file(&query, input, bytes).await
+    }
+
+    pub async fn trash(&self, id: &str) -> Answer<Shown> {
+        self.move_file("mutation($input: TrashFilesInput!) { answer: trashFiles(input: $input)", id).await
+    }
+
+    pub async fn restore(&self, id: &str) -> Answer<Shown> {
+        self.move_file("mutation($input: RestoreFilesInput!) { answer: restoreFiles(input: $input)", id).await
+    }
+
+    async fn move_file(&self, mutation: &str, id: &str) -> Answer<Shown> {
+        let query = format!("{mutation} {{ files {{ {FILE} }} userErrors {{ code message }} }} }}");
+        let answer = self.mutate(&query, json!({ "ids": [id] })).await?;
+        Shown::of(&answer["files"][0]).ok_or_else(|| unknown(format!("no file in {answer}")))
+    }
+
+    pub async fn purge(&self, id: &str) -> Answer<()> {
+        let query = "mutation($input: PurgeFilesInput!) { answer: purgeFiles(input: $input) { purgedIds userErrors { code message } } }";
+        let answer = self.mutate(query, json!({ "ids": [id] })).await?;
+        if answer["purgedIds"] == json!([id]) { Ok(()) } else { Err(unknown(format!("not purged: {answer}"))) }
+    }
+
+    /// `None`: there is no such file.
+    pub async fn file(&self, id: &str) -> Answer<Option<Shown>> {
+        let query = format!("query($id: ID!) {{ node(id: $id) {{ ... on File {{ {FILE} }} }} }}");
+        let data = self.graphql(&query, json!({ "id": id })).await?;
+        match &data["node"] {
+            Value::Null => Ok(None),
+            file => Shown::of(file).map(Some).ok_or_else(|| unknown(format!("not a file: {file}"))),
+        }
+    }
+
+    /// Every file of this person, in the trash or not.
+    pub async fn files(&self) -> Answer<Vec<Shown>> {
+        let query = format!(
+            "query($state: FileState!, $after: String) {{ files(filter: {{ state: $state }}, first: 100, after: $after) {{ nodes {{ {FILE} }} pageInfo {{ hasNextPage endCursor }} }} }}"
+        );
+        let mut files = Vec::new();
+        for state in ["ACTIVE", "TRASHED"] {
+            let mut after = Value::Null;
+            loop {
+                let data = self.graphql(&query, json!({ "state": state, "after": after })).await?;
+                let page = &data["files"];
+                files.extend(page["nodes"].as_array().into_iter().flatten().filter_map(Shown::of));
+                if page["pageInfo"]["hasNextPage"] != json!(true) {
+                    break;
+                }
+                after = page["pageInfo"]["endCursor"].clone();
+            }
+        }
+        Ok(files)
+    }
+
+    /// SHA-256 of what a signed URL gives. An answer other than 200 is a refusal, unless the server says "later".
+    pub async fn download(&self, url: &str) -> Answer<String> {
+        let answer = self.http.get(url).send().await.map_err(unknown)?;
+        match answer.status() {
+            StatusCode::OK => Ok(sha256(&answer.bytes().await.map_err(unknown)?)),
+            status if status.is_server_error() => Err(NoAnswer::Fault(status.to_string())),
+            status => Err(NoAnswer::Refused(status.to_string())),
+        }
+    }
+
+    async fn send_file(&self, query: &str, input: Value, bytes: &Bytes) -> Answer<Shown> {
+        let operations = json!({ "query": query, "variables": { "input": input } }).to_string();
+        let form = Form::new()
+            .text("operations", operations)
+            .text("map", r#"{"0":["variables.input.file"]}"#)
+            .part("0", Part::stream(bytes.clone()).file_name("trial.bin"));
+        let data = self.answer(self.http.post(&self.url).bearer_auth(&self.token).multipart(form)).await?;
+        let answer = acknowledged(data)?;
+        Shown::of(&answer["file"]).ok_or_else(|| unknown(format!("no file in {answer}")))
+    }
+
+    async fn mutate(&self, query: &str, input: Value) -> Answer<Value> {
+        acknowledged(self.graphql(query, json!({ "input": input })).await?)
+    }
+
+    async fn graphql(&self, query: &str, variables: Value) -> Answer<Value> {
+        let request = self.http.post(&self.url).json(&json!({ "query": query, "variables": variables }));
+        self.answer(if self.token.is_empty() { request } else { request.bearer_auth(&self.token) }).await
+    }
+
+    async fn answer(&self, request: reqwest::RequestBuilder) -> Answer<Value> {
+        let mut body: Value = request.send().await.map_err(unknown)?.json().await.map_err(unknown)?;
+        match body.get("errors") {
+            None => Ok(body["data"].take()),
+            Some(errors) => Err(NoAnswer::Fault(errors.to_string())),
+        }
+    }
+}
+
+fn acknowledged(mut data: Value) -> Answer<Value> {
+    let answer = data["answer"].take();
+    match answer["userErrors"].as_array() {
+        Some(errors) if errors.is_empty() => Ok(answer),
+        _ => Err(NoAnswer::Refused(answer["userErrors"].to_string())),
+    }
+}

@@ -1,0 +1,117 @@
+//! The judge judged: faults planted into a clean store, each of which has to be found, and taken out again.
+
+use std::time::Duration;
+
+use entity::{object, object_copy::Site};
+use futures::TryStreamExt;
+use snaphaven::adapters::objects::{Body, ObjectStore, PutObject, keys::ObjectKey, s3::S3Store};
+
+use super::{
+    Failure,
+    audit::{Auditor, Kind},
+    client::{Client, Shown},
+    verdict,
+    work::{Record, State},
+};
+
+/// Longer than the grace period: the fault is not one that the server's sweeper takes away.
+const PAST_GRACE: Duration = Duration::from_secs(3);
+const PUT: Duration = Duration::from_secs(10);
+
+/// Plants one fault after the other.
+///
+/// # Errors
+/// The first fault that was not found.
+pub async fn check(
+    auditor: &Auditor,
+    client: &Client,
+    records: &[Record],
+    files: &[Shown],
+) -> Result<Vec<&'static str>, Failure> {
+    let mut caught = Vec::new();
+    let [first, second] = [auditor.store(Site::First), auditor.store(Site::Second)];
+
+    // What a server killed between the two leaves behind where it writes the bytes before the ledger row.
+    let key = ObjectKey::new(object::Kind::Original).to_string();
+    put(first, &key, b"bytes before the ledger row".to_vec()).await?;
+    tokio::time::sleep(PAST_GRACE).await;
+    found(auditor, Kind::Orphan, &key).await?;
+    first.delete(&key).await?;
+    caught.push("bytes before the ledger row");
+
+    let live = auditor.any_live().await?.ok_or("no live object to plant a fault in")?;
+    let whole = get(second, &live.key).await?;
+    let mut flipped = whole.clone();
+    flipped[whole.len() / 2] ^= 1;
+    put(second, &live.key, flipped).await?;
+    found(auditor, Kind::Differs, &live.key).await?;
+    caught.push("a flipped bit");
+
+    second.delete(&live.key).await?;
+    found(auditor, Kind::Missing, &live.key).await?;
+    caught.push("a missing replica copy");
+    put(second, &live.key, whole).await?;
+
+    let report = auditor.audit(usize::MAX).await?;
+    if !report.findings.is_empty() {
+        return Err(format!("the store is not clean after the planted faults: {:?}", report.findings).into());
+    }
+
+    let missing = |name: &str| files.iter().filter(|file| file.name != name).cloned().collect::<Vec<_>>();
+    let kept = files.iter().find(|file| settled(records, file)).ok_or("no acknowledged file to plant a fault in")?;
+    if verdict::compare(records, &missing(&kept.name)).is_empty() {
+        return Err("a lost acknowledged file was not found".into());
+    }
+    caught.push("a lost acknowledged file");
+
+    if let Some(purged) = records.iter().find(|record| record.allowed == [State::Gone]) {
+        let back = Shown { name: purged.name.clone(), ..kept.clone() };
+        if verdict::compare(records, &[files, &[back]].concat()).is_empty() {
+            return Err("a purged file that is back was not found".into());
+        }
+        caught.push("a purged file that is back");
+    }
+
+    let active = files.iter().find(|file| file.state == "ACTIVE");
+    if let Some(file) = active {
+        let altered = Shown { sha256: "0".repeat(64), ..file.clone() };
+        if verdict::judge(client, &[], &[altered]).await.violations.len() < 2 {
+            return Err("an altered download was not found".into());
+        }
+        caught.push("an altered download");
+    }
+    Ok(caught)
+}
+
+fn settled(records: &[Record], file: &Shown) -> bool {
+    records.iter().any(|record| record.name == file.name && !record.allowed.contains(&State::Gone))
+}
+
+async fn found(auditor: &Auditor, kind: Kind, key: &str) -> Result<(), Failure> {
+    let findings = auditor.audit(usize::MAX).await?.findings;
+    if findings.iter().any(|finding| finding.kind == kind && finding.what.contains(key)) {
+        Ok(())
+    } else {
+        Err(format!("the planted fault {kind:?} of {key} was not found, only {findings:?}").into())
+    }
+}
+
+async fn put(store: &S3Store, key: &str, bytes: Vec<u8>) -> Result<(), Failure> {
+    let mut sha256 = [0; 32];
+    sha256.copy_from_slice(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &bytes).as_ref());
+    let put = PutObject {
+        key: key.to_owned(),
+        bytes: bytes.len() as u64,
+        body: Body::Memory(bytes.into()),
+        sha256,
+        content_type: "application/octet-stream".to_owned(),
+    };
+    store.put(put, PUT).await?;
+    Ok(())
+}
+
+async fn get(store: &S3Store, key: &str) -> Result<Vec<u8>, Failure> {
+    let object = store.get(key, None).await?.ok_or("a live object is not there")?;
+    let chunks: Vec<_> = object.body.try_collect().await?;
+    Ok(chunks.concat())
+}

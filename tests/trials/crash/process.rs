@@ -1,0 +1,162 @@
+//! Server processes: started on free ports, killed without warning, never left behind.
+
+use std::{
+    fs::OpenOptions,
+    io,
+    path::{Path, PathBuf},
+    process::Stdio,
+    time::Duration,
+};
+
+use snaphaven::{adapters::objects::s3::S3Store, config::Bucket};
+use tokio::{
+    io::{AsyncBufReadExt, BufReader},
+    process::{Child, Command},
+    time::timeout,
+};
+
+const START: Duration = Duration::from_secs(60);
+const END: Duration = Duration::from_secs(20);
+
+/// A running `snaphaven`, killed when dropped.
+pub struct Process {
+    child: Child,
+    /// What it said when it was ready.
+    greeting: Vec<String>,
+}
+
+impl Process {
+    /// Runs a command with these settings and waits until it says that it is ready. Its log goes to `log`.
+    pub async fn start(command: &str, data_dir: &Path, settings: &[(&str, String)], log: &Path) -> io::Result<Self> {
+        let mut process = Command::new(env!("CARGO_BIN_EXE_snaphaven"));
+        process.arg(command).arg("--data-dir").arg(data_dir).env_clear();
+        for (name, value) in settings {
+            process.env(format!("SNAPHAVEN_{}", name.replace('.', "__").to_uppercase()), value);
+        }
+        let log = OpenOptions::new().create(true).append(true).open(log)?;
+        let mut child = process.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log).kill_on_drop(true).spawn()?;
+        let mut lines = BufReader::new(child.stdout.take().expect("its output is piped")).lines();
+        let greeting = async {
+            let mut greeting = Vec::new();
+            while let Some(line) = lines.next_line().await? {
+                if line.starts_with("Stop with") {
+                    return Ok(greeting);
+                }
+                greeting.push(line);
+            }
+            Err(io::Error::other(format!("{command} ended before it was ready: {}", greeting.join("\n"))))
+        };
+        let late = || io::Error::other(format!("{command} was not ready within {START:?}"));
+        let greeting = timeout(START, greeting).await.map_err(|_| late())??;
+        // A closed pipe would be a fault of its own.
+        tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
+        Ok(Self { child, greeting })
+    }
+
+    /// The address under this name in the greeting.
+    pub fn address(&self, name: &str) -> io::Result<String> {
+        let mut lines = self.greeting.iter().map(|line| line.split_whitespace());
+        let found = lines.find_map(|mut words| (words.next() == Some(name)).then(|| words.next()).flatten());
+        found.map(str::to_owned).ok_or_else(|| io::Error::other(format!("no {name:?} in {:?}", self.greeting)))
+    }
+
+    /// SIGKILL, and waits for the end.
+    pub async fn kill(mut self) -> io::Result<()> {
+        timeout(END, self.child.kill()).await.map_err(|_| io::Error::other("a killed process did not end"))?
+    }
+}
+
+/// The store that outlives every crash of the server.
+pub struct ObjectServer {
+    _process: Process,
+    endpoint: String,
+    key: (String, String),
+}
+
+pub const BUCKETS: [(&str, &str); 2] = [("snaphaven-first", "eu-central-1"), ("snaphaven-second", "eu-west-1")];
+
+impl ObjectServer {
+    pub async fn start(folder: &Path) -> io::Result<Self> {
+        let data_dir = folder.join("s3");
+        let settings = [("embedded.s3_listen", "127.0.0.1:0".to_owned())];
+        let process = Process::start("s3", &data_dir, &settings, &folder.join("s3.log")).await?;
+        let endpoint = process.address("address")?;
+        let text = std::fs::read_to_string(data_dir.join("keys").join("s3-credentials.env"))?;
+        let value = |name: &str| {
+            let found =
+                text.lines().find_map(|line| line.trim_start_matches("export ").strip_prefix(name)?.strip_prefix('='));
+            found.map(|value| value.trim_matches('"').to_owned()).ok_or_else(|| io::Error::other(format!("no {name}")))
+        };
+        let key = (value("AWS_ACCESS_KEY_ID")?, value("AWS_SECRET_ACCESS_KEY")?);
+        Ok(Self { _process: process, endpoint, key })
+    }
+
+    /// The two buckets, `first` and `second`.
+    pub async fn stores(&self) -> [S3Store; 2] {
+        let [first, second] = BUCKETS.map(|(bucket, region)| Bucket {
+            bucket: bucket.to_owned(),
+            region: region.to_owned(),
+            endpoint: self.endpoint.clone(),
+            access_key_id: self.key.0.clone(),
+            secret_access_key: self.key.1.clone().into(),
+            path_style: true,
+        });
+        [S3Store::connect(&first).await, S3Store::connect(&second).await]
+    }
+
+    fn settings(&self) -> Vec<(&'static str, String)> {
+        vec![
+            ("objects.backend", "s3".to_owned()),
+            ("objects.first.endpoint", self.endpoint.clone()),
+            ("objects.first.access_key_id", self.key.0.clone()),
+            ("objects.first.secret_access_key", self.key.1.clone()),
+            ("objects.first.path_style", "true".to_owned()),
+            ("objects.second.endpoint", self.endpoint.clone()),
+            ("objects.second.access_key_id", self.key.0.clone()),
+            ("objects.second.secret_access_key", self.key.1.clone()),
+            ("objects.second.path_style", "true".to_owned()),
+        ]
+    }
+}
+
+/// Short times, so that the grace period is 2 s: a write of 1.5 s and half a second more before it is swept.
+const TIMES: [(&str, &str); 13] = [
+    ("server.listen", "127.0.0.1:0"),
+    ("objects.write_timeout", "1500ms"),
+    ("ledger.abandoned_after", "500ms"),
+    ("ledger.erase_margin", "200ms"),
+    ("ledger.sweep_interval", "200ms"),
+    ("jobs.poll_interval", "100ms"),
+    ("jobs.backoff_min", "50ms"),
+    ("jobs.backoff_max", "500ms"),
+    ("jobs.lease", "2s"),
+    ("accounts.hash_memory", "7 MiB"),
+    ("accounts.hash_passes", "1"),
+    ("log.filter", "info"),
+    ("server.graphiql", "false"),
+];
+
+/// Starts the server, always on the same data.
+pub struct Launcher {
+    folder: PathBuf,
+    settings: Vec<(&'static str, String)>,
+}
+
+impl Launcher {
+    pub fn new(folder: &Path, objects: &ObjectServer) -> Self {
+        let times = TIMES.iter().map(|(name, value)| (*name, (*value).to_owned()));
+        Self { folder: folder.to_owned(), settings: times.chain(objects.settings()).collect() }
+    }
+
+    /// The process and the address of its GraphQL endpoint.
+    pub async fn start(&self) -> io::Result<(Process, String)> {
+        let log = self.folder.join("server.log");
+        let process = Process::start("serve", &self.data_dir(), &self.settings, &log).await?;
+        let url = format!("{}/graphql", process.address("app")?);
+        Ok((process, url))
+    }
+
+    pub fn data_dir(&self) -> PathBuf {
+        self.folder.join("data")
+    }
+}

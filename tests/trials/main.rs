@@ -1,0 +1,63 @@
+//! Long fault and race trials over real processes: `make trials SUITE=crash SEED=1 ROUNDS=50`.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a trial that cannot go on has failed")]
+
+mod crash;
+
+use std::{process::ExitCode, time::Instant};
+
+use clap::{Parser, ValueEnum};
+use tokio::signal::unix::{SignalKind, signal};
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Suite {
+    /// SIGKILL of the server at seeded random moments.
+    Crash,
+}
+
+/// Long fault and race trials, seeded: the same seed gives the same work and the same moments, as far as the machine's
+/// own timing allows.
+#[derive(Parser)]
+struct Args {
+    #[arg(value_enum)]
+    suite: Suite,
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    #[arg(long, default_value_t = 50)]
+    rounds: u32,
+    /// Keep data and logs, also of a trial without violations
+    #[arg(long)]
+    keep: bool,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let args = Args::parse();
+    let folder = tempfile::Builder::new().prefix("snaphaven-trial-").tempdir().unwrap().keep();
+    println!("crash trial, seed {}, {} rounds, in {}", args.seed, args.rounds, folder.display());
+    let began = Instant::now();
+    let mut terminated = signal(SignalKind::terminate()).unwrap();
+    let say = |line: &str| println!("{:>6.1} s  {line}", began.elapsed().as_secs_f64());
+    let trial = match args.suite {
+        Suite::Crash => crash::run(crash::Options { seed: args.seed, rounds: args.rounds, folder: &folder, say: &say }),
+    };
+    // Dropping the trial kills its processes.
+    let outcome = tokio::select! {
+        outcome = trial => outcome,
+        _ = terminated.recv() => Err("ended by SIGTERM".into()),
+        _ = tokio::signal::ctrl_c() => Err("ended by Ctrl-C".into()),
+    };
+    match outcome {
+        Ok(()) => {
+            if !args.keep {
+                std::fs::remove_dir_all(&folder).unwrap();
+            }
+            println!("no violation in {:.0} s", began.elapsed().as_secs_f64());
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("violations:\n{error}\n\ndata and logs: {}", folder.display());
+            eprintln!("repeat with: make trials SUITE=crash SEED={} ROUNDS={}", args.seed, args.rounds);
+            ExitCode::FAILURE
+        }
+    }
+}
