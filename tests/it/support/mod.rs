@@ -1,12 +1,9 @@
 //! What tests stand on: an app over a database of its own, a clock to set, and clients that speak GraphQL to it.
 
 mod accounts;
-<<<<<<< HEAD
-pub mod process;
-=======
 mod person;
+pub mod process;
 mod server;
->>>>>>> suite
 mod stores;
 
 pub use accounts::{Client, Cookie, PASSWORD, TestApp, problems};
