@@ -29,7 +29,7 @@ pub struct GlobalId {
 pub struct NotAnId;
 
 impl NodeKind {
-    const ALL: [Self; 7] =
+    pub const ALL: [Self; 7] =
         [Self::User, Self::Session, Self::ApiToken, Self::File, Self::FileVersion, Self::Erasure, Self::Alert];
 
     const fn prefix(self) -> &'static str {

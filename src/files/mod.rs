@@ -12,7 +12,6 @@ mod trash;
 mod upload;
 
 use entity::{Timestamp, file, file::State, file_version, object::Kind, object_copy, rendition};
-use sea_orm::DbErr;
 use uuid::Uuid;
 
 pub use content::Content;
@@ -133,8 +132,8 @@ pub async fn copies(app: &App, file: &file::Model) -> Result<(Vec<object_copy::M
 }
 
 /// The renditions of these versions. The caller found their files.
-pub async fn renditions_of(app: &App, versions: &[Uuid]) -> Result<Vec<rendition::Model>, DbErr> {
-    store::renditions(app.db.read(), versions).await
+pub async fn renditions_of(app: &App, versions: &[Uuid]) -> Result<Vec<rendition::Model>, Fault> {
+    Ok(store::renditions(app.db.read(), versions).await?)
 }
 
 /// A URL for a content of the file; `None` while the file is not active. Shown inline only where it is a picture.

@@ -80,6 +80,11 @@ async fn attempt(app: App, registry: Arc<Registry>, job: Model) {
         );
         return;
     };
+    if job.attempts > job.max_attempts {
+        // Its last attempts ended with their process or their lease, so none could say that it was the last.
+        let error = job.last_error.clone().unwrap_or_else(|| "every attempt ended without an outcome".to_owned());
+        return finish(&app, &handler, &job, Err(JobError::Fail(error))).await;
+    }
     let started = Instant::now();
     let work = AssertUnwindSafe((handler.run)(app.clone(), job.payload.clone())).catch_unwind();
     let outcome = tokio::select! {
@@ -164,6 +169,8 @@ async fn keep_schedules(app: App, registry: Arc<Registry>, shutdown: Cancellatio
     let start = Instant::now();
     let mut due: Vec<Instant> = registry.schedules.iter().map(|_| start).collect();
     while !shutdown.is_cancelled() {
+        let renewal = Instant::now() + app.config.jobs.lease / 3;
+        let mut next = renewal;
         match lead::lead(&app.db, SCHEDULER, holder, app.config.jobs.lease).await {
             Ok(true) => {
                 for (schedule, due) in registry.schedules.iter().zip(&mut due) {
@@ -172,12 +179,12 @@ async fn keep_schedules(app: App, registry: Arc<Registry>, shutdown: Cancellatio
                         enqueue_scheduled(&app, schedule).await;
                     }
                 }
+                // What others lead is not due here: followers only look whether the leader is gone.
+                next = due.iter().copied().min().unwrap_or(renewal);
             }
             Ok(false) => {}
             Err(error) => tracing::warn!(%error, "cannot take the scheduler's lease"),
         }
-        let next = due.iter().min().copied().unwrap_or(start);
-        let renewal = Instant::now() + app.config.jobs.lease / 3;
         tokio::select! {
             () = shutdown.cancelled() => {}
             () = sleep_until(next.clamp(Instant::now() + Duration::from_millis(50), renewal)) => {}

@@ -206,7 +206,7 @@ impl Job for Erase {
         if let Some(deadline) = deadline {
             let provable = deadline.plus(app.config.ledger.erase_margin);
             let now = app.db.now(app.db.read()).await?;
-            if now <= provable {
+            if now < provable {
                 // The writer's reply may come sooner than its deadline.
                 return Err(JobError::Later(provable.since(now).min(Duration::from_secs(1))));
             }

@@ -4,6 +4,7 @@
 mod accounts;
 mod adapters;
 mod alert_sink;
+mod architecture;
 mod cdn;
 mod config;
 mod crash;
@@ -12,6 +13,10 @@ mod embedded_s3;
 mod files;
 mod http;
 mod images;
+mod jobs;
+mod ledger;
+mod migrations;
 mod moto;
 mod readme;
+mod schema;
 mod support;

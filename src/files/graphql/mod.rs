@@ -10,7 +10,6 @@ use async_graphql::{
     runtime::{TokioSpawner, TokioTimer},
 };
 use entity::{file, rendition};
-use sea_orm::DbErr;
 use std::{collections::HashMap, sync::Arc};
 use uuid::Uuid;
 
@@ -43,7 +42,7 @@ pub fn rendition_loader(app: &App) -> DataLoader<RenditionLoader> {
 
 impl async_graphql::dataloader::Loader<Uuid> for RenditionLoader {
     type Value = Vec<rendition::Model>;
-    type Error = Arc<DbErr>;
+    type Error = Arc<Fault>;
 
     async fn load(&self, versions: &[Uuid]) -> Result<HashMap<Uuid, Self::Value>, Self::Error> {
         let mut found: HashMap<Uuid, Self::Value> = HashMap::new();

@@ -237,7 +237,7 @@ impl File {
         #[graphql(default_with = "RenditionSize::Square150")] size: RenditionSize,
     ) -> async_graphql::Result<Option<Rendition>> {
         let loader = ctx.data_unchecked::<DataLoader<RenditionLoader>>();
-        let found = loader.load_one(self.row.version_id).await.map_err(|error| fault(&Fault::internal(error)))?;
+        let found = loader.load_one(self.row.version_id).await.map_err(|error| fault(&error))?;
         let row = found.into_iter().flatten().find(|rendition| rendition.size == size.into());
         Ok(row.map(|row| Rendition { row, file: self.row.clone() }))
     }

@@ -5,7 +5,7 @@ use std::{
     collections::BTreeSet,
     sync::{
         Arc,
-        atomic::{AtomicI64, Ordering},
+        atomic::{AtomicI64, AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -26,12 +26,14 @@ use snaphaven::{
     embedded::edge::EdgeCache,
     http::{self, Supervisor},
     images::Images,
+    jobs::{self, Registry},
     password::PasswordHasher,
     server::{self, Listeners},
     viewer::Viewer,
 };
 use tempfile::TempDir;
 use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
 
 use super::{PASSWORD, Person};
 
@@ -46,6 +48,7 @@ pub struct TestServer {
     pub sink: RecordingSink,
     pub url: String,
     time: Arc<AtomicI64>,
+    reads: Arc<AtomicUsize>,
     dir: Arc<TempDir>,
     supervisor: Supervisor,
     checked: bool,
@@ -80,7 +83,9 @@ impl TestServer {
     /// A second process on the same database and buckets, which runs no jobs.
     pub async fn another(&self) -> Self {
         let (first, second) = (self.first.clone(), self.second.clone());
-        let mut other = Self::open(self.dir.clone(), self.time.clone(), first, second, self.sink.clone(), |_| {}).await;
+        let jobs = self.app.config.jobs.clone();
+        let change = |config: &mut Config| config.jobs = jobs;
+        let mut other = Self::open(self.dir.clone(), self.time.clone(), first, second, self.sink.clone(), change).await;
         other.checked = true;
         other
     }
@@ -107,8 +112,12 @@ impl TestServer {
         let (listener, edge) = (listener.await.unwrap(), edge.await.unwrap());
         config.server.listen = listener.local_addr().unwrap();
 
-        let of_clock = time.clone();
-        let clock = Clock::from_fn(move || Timestamp(of_clock.load(Ordering::Relaxed)));
+        let (of_clock, reads) = (time.clone(), Arc::new(AtomicUsize::new(0)));
+        let counter = reads.clone();
+        let clock = Clock::from_fn(move || {
+            counter.fetch_add(1, Ordering::Relaxed);
+            Timestamp(of_clock.load(Ordering::Relaxed))
+        });
         let db = Db::connect(&config.database, &config.data_dir, clock.clone()).await.unwrap();
         db.migrate().await.unwrap();
         let (key, id) = app::signing_key(&config).unwrap();
@@ -130,13 +139,25 @@ impl TestServer {
         let url = format!("http://{}", app.config.server.listen);
         let listeners = Listeners { app: listener, edge: Some((edge, cache)), metrics: None };
         server::serve(&app, listeners, &supervisor).await.unwrap();
-        Self { app, first, second, sink, url, time, dir, supervisor, checked: false }
+        Self { app, first, second, sink, url, time, reads, dir, supervisor, checked: false }
+    }
+
+    /// Starts a worker with jobs of the test's own. It stops with the token.
+    pub fn run_jobs(&self, registry: Registry) -> CancellationToken {
+        let stop = self.supervisor.token().child_token();
+        self.supervisor.spawn(jobs::run(self.app.clone(), Arc::new(registry), stop.clone()));
+        stop
     }
 
     /// Moves the clock.
     pub fn advance(&self, duration: Duration) {
         self.time.fetch_add(i64::try_from(duration.as_micros()).unwrap(), Ordering::Relaxed);
         self.app.wake.notify_one();
+    }
+
+    /// How often this process asked for the time.
+    pub fn clock_reads(&self) -> usize {
+        self.reads.load(Ordering::Relaxed)
     }
 
     /// Somebody without an account.
