@@ -100,12 +100,16 @@ fn module(path: &str) -> Option<&str> {
 
 /// Files that speak GraphQL or compose those that do.
 fn may_speak_graphql(path: &str) -> bool {
-    let of_module = module(path).is_some_and(|module| matches!(module, "graphql" | "compose" | "http" | "server" | "cli"));
+    let of_module =
+        module(path).is_some_and(|module| matches!(module, "graphql" | "compose" | "http" | "server" | "cli"));
     of_module || path.split('/').any(|part| matches!(part, "graphql" | "graphql.rs")) || path == "main.rs"
 }
 
 fn is_aws(name: &str) -> bool {
-    name.starts_with("aws_sdk_") || name.starts_with("aws_smithy") || name == "aws_config" || name == "aws_credential_types"
+    name.starts_with("aws_sdk_")
+        || name.starts_with("aws_smithy")
+        || name == "aws_config"
+        || name == "aws_credential_types"
 }
 
 /// Everything a file does that the rules forbid.
@@ -149,7 +153,8 @@ fn the_sources_keep_the_rules() {
     let sources = sources();
     assert!(order.len() > 15 && sources.len() > 100, "the checker must see the sources");
     let known: BTreeSet<&str> = order.iter().map(String::as_str).collect();
-    let strays: Vec<_> = sources.iter().filter_map(|source| module(&source.path)).filter(|m| !known.contains(m)).collect();
+    let strays: Vec<_> =
+        sources.iter().filter_map(|source| module(&source.path)).filter(|m| !known.contains(m)).collect();
     assert_eq!(strays, Vec::<&str>::new(), "every module stands in lib.rs");
     assert_eq!(order.last().map(String::as_str), Some("cli"));
     let found: Vec<_> = sources.iter().flat_map(|source| violations(&order, source)).collect();

@@ -44,10 +44,16 @@ async fn until(probe: Uuid, what: &str, times: usize) {
 #[derive(Clone, Copy, Serialize, Deserialize)]
 enum Plan {
     Succeed,
-    Retry { times: usize },
-    Later { times: usize },
+    Retry {
+        times: usize,
+    },
+    Later {
+        times: usize,
+    },
     Fail,
-    Panic { times: usize },
+    Panic {
+        times: usize,
+    },
     /// The first run never ends.
     Hang,
 }
@@ -151,7 +157,8 @@ async fn out_of_attempts_or_hopeless_a_job_goes_to_the_dead_letter() {
 async fn a_panic_is_a_failed_attempt_and_harms_no_other_job() {
     let server = TestServer::idle(|_| {}).await;
     server.run_jobs(registry());
-    let [mended, hopeless] = [probe(&server, Plan::Panic { times: 2 }).await, probe(&server, Plan::Panic { times: 9 }).await];
+    let [mended, hopeless] =
+        [probe(&server, Plan::Panic { times: 2 }).await, probe(&server, Plan::Panic { times: 9 }).await];
     let other = probe(&server, Plan::Succeed).await;
     server.settle().await;
     assert_eq!((seen(mended, "run").len(), seen(hopeless, "run").len(), seen(other, "run").len()), (3, 5, 1));

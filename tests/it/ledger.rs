@@ -121,12 +121,16 @@ async fn with_the_replica_away_files_work_and_their_copies_follow() {
     let behind = ada.file(&file, COPIES).await;
     assert_eq!(by_state(&behind), [("PRIMARY", "VERIFIED"), ("REPLICA", "AWAITING")]);
     let replica = &behind["copies"][1];
-    assert_eq!((&replica["sha256"], &replica["verifiedAt"], &replica["proof"]), (&Value::Null, &Value::Null, &Value::Null));
+    assert_eq!(
+        (&replica["sha256"], &replica["verifiedAt"], &replica["proof"]),
+        (&Value::Null, &Value::Null, &Value::Null)
+    );
     server.second.set_failure(None);
     server.settle().await;
     let whole = ada.file(&file, COPIES).await;
     assert_eq!(by_state(&whole), [("PRIMARY", "VERIFIED"), ("REPLICA", "VERIFIED")]);
-    for (copy, bucket, region) in [(&whole["copies"][0], "first", "here-1"), (&whole["copies"][1], "second", "there-1")] {
+    for (copy, bucket, region) in [(&whole["copies"][0], "first", "here-1"), (&whole["copies"][1], "second", "there-1")]
+    {
         assert_eq!((&copy["bucket"], &copy["region"]), (&json!(bucket), &json!(region)));
         assert_eq!((&copy["sha256"], &copy["proof"]), (&file["sha256"], &json!("CHECKSUM")));
         assert!(copy["verifiedAt"].is_string() && copy["goneAt"].is_null());

@@ -129,7 +129,8 @@ async fn introspection_works() {
     assert_eq!(schema["queryType"]["name"], "Query");
     let types: Vec<&Value> = schema["types"].as_array().unwrap().iter().collect();
     let node = types.iter().find(|kind| kind["name"] == "Node").unwrap();
-    let possible: Vec<_> = node["possibleTypes"].as_array().unwrap().iter().map(|kind| kind["name"].as_str().unwrap()).collect();
+    let possible: Vec<_> =
+        node["possibleTypes"].as_array().unwrap().iter().map(|kind| kind["name"].as_str().unwrap()).collect();
     assert_eq!(possible, ["User", "File", "FileVersion", "Erasure", "Alert"]);
     server.finish().await;
 }

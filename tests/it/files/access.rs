@@ -54,7 +54,10 @@ async fn an_admin_lists_removes_and_purges_everyones_files() {
     assert_eq!(ada.trash(&[&one]).await["files"][0]["state"], "REMOVED", "trashing does not soften it");
     assert_eq!(root.restore(&[&one]).await["files"][0]["state"], "ACTIVE");
     let purged = root.purge(&[&two]).await;
-    assert_eq!((&purged["erasures"][0]["reason"], &purged["alert"]["kind"]), (&json!("REMOVED"), &json!("FILES_REMOVED")));
+    assert_eq!(
+        (&purged["erasures"][0]["reason"], &purged["alert"]["kind"]),
+        (&json!("REMOVED"), &json!("FILES_REMOVED"))
+    );
     assert_eq!(purged["erasures"][0]["requestedById"], json!(root.id));
     server.settle().await;
     assert_eq!(server.keys(&server.second).await.len(), 1);
@@ -89,7 +92,9 @@ async fn every_node_answers_its_viewer_and_nobody_else() {
             assert_eq!(&answer["data"]["node"], expected, "{kind}: {answer}");
         }
     }
-    for id in ["", "file_", "file_zz", "nothing_00000000000000000000000000000000", "file_00000000000000000000000000000000"] {
+    for id in
+        ["", "file_", "file_zz", "nothing_00000000000000000000000000000000", "file_00000000000000000000000000000000"]
+    {
         assert_eq!(ada.query(node, json!({ "id": id })).await["node"], Value::Null);
     }
     server.finish().await;

@@ -58,8 +58,9 @@ async fn many_files_go_all_or_none() {
     let order: Vec<_> = trashed["files"].as_array().unwrap().iter().map(|file| &file["id"]).collect();
     assert_eq!(order, [&two["id"], &one["id"]], "each once, in the order asked");
     assert_eq!(trashed["alert"]["count"], 2);
-    let many: Vec<Value> =
-        (0..101).map(|number: u128| json!({ "id": format!("file_{}", uuid::Uuid::from_u128(number).simple()) })).collect();
+    let many: Vec<Value> = (0..101)
+        .map(|number: u128| json!({ "id": format!("file_{}", uuid::Uuid::from_u128(number).simple()) }))
+        .collect();
     for ids in [Vec::new(), many.iter().collect()] {
         assert_eq!(ada.trash(&ids).await["userErrors"][0]["code"], "INVALID_COUNT");
         assert_eq!(ada.purge(&ids).await["userErrors"][0]["code"], "INVALID_COUNT");
@@ -95,7 +96,8 @@ async fn a_purge_is_proven_at_both_sites_and_leaves_empty_buckets() {
     }
     let again = ada.purge(&[&picture, &text]).await;
     assert_eq!((&again["purgedIds"], &again["alert"]), (&purged["purgedIds"], &Value::Null));
-    let ids = |payload: &Value| payload["erasures"].as_array().unwrap().iter().map(|e| e["id"].clone()).collect::<Vec<_>>();
+    let ids =
+        |payload: &Value| payload["erasures"].as_array().unwrap().iter().map(|e| e["id"].clone()).collect::<Vec<_>>();
     assert_eq!(ids(&again), ids(&purged), "a repeat returns the same erasures");
     assert!(again["erasures"].as_array().unwrap().iter().all(|erasure| erasure["erasedAt"].is_string()));
     server.finish().await;
@@ -140,10 +142,15 @@ async fn downloads_come_through_the_edge_with_an_equal_hash() {
     let response = reqwest::get(signed["url"].as_str().unwrap()).await.unwrap();
     assert_eq!(response.status(), 200);
     let disposition = response.headers()["content-disposition"].to_str().unwrap();
-    assert!(disposition.starts_with("attachment") && disposition.contains("filename*=UTF-8''Gr%C3%BC"), "{disposition}");
+    assert!(
+        disposition.starts_with("attachment") && disposition.contains("filename*=UTF-8''Gr%C3%BC"),
+        "{disposition}"
+    );
     assert_eq!(response.bytes().await.unwrap(), bytes);
     for bad in [0, -1, 901] {
-        let query = format!("query ($id: ID!) {{ node(id: $id) {{ ... on File {{ downloadUrl(expiresIn: {bad}) {{ url }} }} }} }}");
+        let query = format!(
+            "query ($id: ID!) {{ node(id: $id) {{ ... on File {{ downloadUrl(expiresIn: {bad}) {{ url }} }} }} }}"
+        );
         assert_eq!(ada.error(&query, json!({ "id": file["id"] })).await, "BAD_USER_INPUT");
     }
     server.advance(Duration::from_secs(16 * 60));

@@ -73,7 +73,8 @@ async fn a_list_shows_one_state() {
     let trashed = ada.upload("t", *b"x").await;
     ada.upload("a", *b"x").await;
     ada.trash(&[&trashed]).await;
-    for (filter, shown) in [(json!({}), "a"), (json!({ "state": "TRASHED" }), "t"), (json!({ "state": "REMOVED" }), "")] {
+    for (filter, shown) in [(json!({}), "a"), (json!({ "state": "TRASHED" }), "t"), (json!({ "state": "REMOVED" }), "")]
+    {
         let found = page(&ada, json!({ "filter": filter })).await;
         assert_eq!((names(&found).as_str(), &found["totalCount"]), (shown, &json!(shown.len())));
     }

@@ -32,9 +32,7 @@ async fn renditions_get_their_exact_sizes() {
         let file = ada.upload("picture", bytes).await;
         server.settle().await;
         let made = renditions(&ada, &file).await;
-        for (name, width, height) in
-            [("square", 150, 150), ("small", small.0, small.1), ("large", large.0, large.1)]
-        {
+        for (name, width, height) in [("square", 150, 150), ("small", small.0, small.1), ("large", large.0, large.1)] {
             let rendition = &made[name];
             assert_eq!(rendition["state"], "READY", "{made}");
             assert_eq!((&rendition["width"], &rendition["height"]), (&json!(width), &json!(height)), "{name}");

@@ -85,8 +85,7 @@ impl TestServer {
         let (first, second) = (self.first.clone(), self.second.clone());
         let jobs = self.app.config.jobs.clone();
         let change = |config: &mut Config| config.jobs = jobs;
-        let mut other =
-            Self::open(self.dir.clone(), self.time.clone(), first, second, self.sink.clone(), change).await;
+        let mut other = Self::open(self.dir.clone(), self.time.clone(), first, second, self.sink.clone(), change).await;
         other.checked = true;
         other
     }
@@ -243,8 +242,10 @@ impl TestServer {
     /// Waits until no job is due or at work. Retries wait for the clock.
     pub async fn quiet(&self) {
         let app = self.app.clone();
-        self.until("jobs go on", move |jobs| jobs.iter().all(|job| job.lease_until.is_none() && job.run_at > app.now()))
-            .await;
+        self.until("jobs go on", move |jobs| {
+            jobs.iter().all(|job| job.lease_until.is_none() && job.run_at > app.now())
+        })
+        .await;
     }
 
     /// Waits until no job is left, moving the clock to each retry.
