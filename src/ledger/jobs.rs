@@ -192,6 +192,9 @@ impl Job for Erase {
         if !matches!(object.state, State::Deleting | State::Erased) {
             return Ok(());
         }
+        if object.state == State::Erased {
+            tracing::warn!(key = %object.key, "bytes may have landed after their erasure was proven; erasing them again");
+        }
         // Read before deleting: an intent needs a live or pending row, so none can be added from here on.
         let deadline = store::last_deadline(app.db.read(), object.id).await?;
         // A site that does not answer must not keep the bytes at the other.
@@ -199,10 +202,7 @@ impl Job for Erase {
         for deletion in futures::future::join_all(deletions).await {
             deletion?;
         }
-        app.purger
-            .purge(std::slice::from_ref(&object.key), &object.id.to_string())
-            .await
-            .map_err(|error| JobError::Retry(format!("cannot purge the CDN: {error}")))?;
+        purge(app, &object.key, &object.id.to_string()).await?;
         if let Some(deadline) = deadline {
             let provable = deadline.plus(app.config.ledger.erase_margin);
             let now = app.db.now(app.db.read()).await?;
@@ -235,7 +235,12 @@ impl Job for Erase {
                 .transaction::<_, DbErr, _, _>(async |tx| {
                     let still = store::lock(&tx, object.id).await?;
                     if still.is_some_and(|object| object.state == State::Deleting) {
-                        store::set_erased(&tx, object.id, app.db.now(&tx).await?).await?;
+                        let now = app.db.now(&tx).await?;
+                        store::set_erased(&tx, object.id, now).await?;
+                        if !app.config.downloads.distribution_id.is_empty() {
+                            let forget = Forget { key: object.key.clone(), object: object.id };
+                            enqueue_at(&tx, &forget, now.plus(ORIGIN_TIMEOUT)).await?;
+                        }
                     }
                     Ok(())
                 })
@@ -243,6 +248,30 @@ impl Job for Erase {
         }
         Ok(())
     }
+}
+
+/// As long as CloudFront waits for an origin's answer, with a margin.
+const ORIGIN_TIMEOUT: Duration = Duration::from_secs(90);
+
+/// Invalidates an erased object once more: a fetch that began before the deletion may have filled a cache after the first.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Forget {
+    pub key: String,
+    pub object: Uuid,
+}
+
+#[async_trait]
+impl Job for Forget {
+    const KIND: &'static str = "ledger.forget";
+
+    async fn run(&self, app: &App) -> Result<(), JobError> {
+        purge(app, &self.key, &format!("{}-again", self.object)).await
+    }
+}
+
+async fn purge(app: &App, key: &str, reference: &str) -> Result<(), JobError> {
+    let purged = app.purger.purge(&[key.to_owned()], reference).await;
+    purged.map_err(|error| JobError::Retry(format!("cannot purge the CDN: {error}")))
 }
 
 /// Finds what a crash left behind: writes never finished, erasures and copies whose job is gone.

@@ -103,6 +103,7 @@ pub struct ErasureFilter {
 pub fn register(registry: &mut Registry, config: &Config) -> Result<(), serde_json::Error> {
     registry.register::<jobs::Replicate>();
     registry.register::<jobs::Erase>();
+    registry.register::<jobs::Forget>();
     registry.schedule(config.ledger.sweep_interval, &jobs::Sweep {})
 }
 
