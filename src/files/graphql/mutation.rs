@@ -113,7 +113,8 @@ impl FilesMutation {
             metadata: input.metadata.map(|json| json.0),
             idempotency_key: input.idempotency_key,
         };
-        match files::upload(graphql::app(ctx), graphql::viewer(ctx), upload).await {
+        let (app, viewer) = (graphql::app(ctx).clone(), graphql::viewer(ctx).clone());
+        match graphql::to_the_end(async move { files::upload(&app, &viewer, upload).await }).await? {
             Ok(row) => Ok(UploadFilePayload { file: Some(row.into()), user_errors: Vec::new() }),
             Err(error) => Ok(UploadFilePayload { file: None, user_errors: vec![user_error(&error)?] }),
         }
@@ -150,7 +151,8 @@ impl FilesMutation {
             content: content(ctx, &input.file)?,
             idempotency_key: input.idempotency_key,
         };
-        match files::replace(graphql::app(ctx), graphql::viewer(ctx), replace).await {
+        let (app, viewer) = (graphql::app(ctx).clone(), graphql::viewer(ctx).clone());
+        match graphql::to_the_end(async move { files::replace(&app, &viewer, replace).await }).await? {
             Ok(row) => Ok(ReplaceFileContentPayload { file: Some(row.into()), user_errors: Vec::new() }),
             Err(error) => {
                 let user_errors = vec![user_error(&error)?];

@@ -122,15 +122,17 @@ impl Auditor {
         let intents = write_intent::Entity::find().count(connection).await?;
         let scheduled = job::Column::UniqueKey.is_null().or(job::Column::UniqueKey.not_like("schedule:%"));
         let jobs = job::Entity::find().filter(job::Column::State.eq(job::State::Waiting)).filter(scheduled);
-        let jobs = jobs.count(connection).await?;
-        let counts = [
-            (objects, "pending or deleting objects"),
-            (awaiting, "live objects without a replica copy"),
-            (renditions, "pending renditions"),
-            (intents, "write intents"),
-            (jobs, "waiting jobs"),
-        ];
-        Ok(counts.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")).collect())
+        let mut counts = BTreeMap::from([
+            ("pending or deleting objects".to_owned(), objects),
+            ("live objects without a replica copy".to_owned(), awaiting),
+            ("pending renditions".to_owned(), renditions),
+            ("write intents".to_owned(), intents),
+        ]);
+        for job in jobs.all(connection).await? {
+            *counts.entry(format!("jobs {}", job.kind)).or_default() += 1;
+        }
+        counts.retain(|_, count| *count > 0);
+        Ok(counts.iter().map(|(what, count)| format!("{count} {what}")).collect())
     }
 
     /// Compares everything. `read`: how many copies' bytes are read back and hashed, newest first.

@@ -251,12 +251,12 @@ impl Worker {
                 (Act::Replace, answer.map(Some), Some(content.sha256.clone()))
             }
             Attempt::Trash => {
-                record.may_be_each(|sha256| State::Trashed(sha256));
+                record.may_be_each(State::Trashed);
                 _ = round.started.send(Act::Trash);
                 (Act::Trash, client.trash(&id).await.map(Some), None)
             }
             Attempt::Restore => {
-                record.may_be_each(|sha256| State::Active(sha256));
+                record.may_be_each(State::Active);
                 _ = round.started.send(Act::Restore);
                 (Act::Restore, client.restore(&id).await.map(Some), None)
             }
