@@ -36,15 +36,26 @@ pub(super) fn pages(graphiql: bool) -> Router {
 }
 
 fn landing(graphiql: bool) -> Response {
-    let graphiql = if graphiql { "<li><a href=/graphiql>/graphiql</a>: try queries</li>" } else { "" };
+    let graphiql = if graphiql { "<dt><a href=/graphiql>/graphiql</a><dd>try queries and read the schema" } else { "" };
     let page = format!(
-        "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content='width=device-width'><title>Snaphaven</title>\
-        <h1>Snaphaven {}</h1><ul><li><code>POST /graphql</code>: the API</li>{graphiql}\
-        <li><a href=/readyz>/readyz</a>: what the server needs, and whether it is there</li></ul></html>",
+        "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content='width=device-width'>\
+        <title>Snaphaven</title><style>{LANDING_STYLE}</style><main><h1>Snaphaven <small>{}</small></h1>\
+        <p>Files and photos over two buckets in two regions, with proof of where every copy is.</p><dl>\
+        <dt><code>POST /graphql</code><dd>the API{graphiql}\
+        <dt><a href=/readyz>/readyz</a><dd>what the server needs, and whether it is there</dl></main></html>",
         env!("CARGO_PKG_VERSION")
     );
     ([(header::CONTENT_SECURITY_POLICY, PAGE_CSP)], Html(page)).into_response()
 }
+
+const LANDING_STYLE: &str = ":root{color-scheme:light dark;\
+    --ink:light-dark(oklch(25% 0 0),oklch(92% 0 0));--dim:light-dark(oklch(45% 0 0),oklch(72% 0 0));\
+    --accent:light-dark(oklch(50% .13 55),oklch(80% .14 70))}\
+    body{margin:0;background:light-dark(oklch(98.5% 0 0),oklch(18% 0 0));color:var(--ink);font:15px/24px system-ui,sans-serif}\
+    main{max-width:36rem;margin:12vh auto;padding:0 24px}h1{font-size:20px;line-height:28px;font-weight:600;margin:0}\
+    small{color:var(--dim);font-size:13px;font-weight:400}p{color:var(--dim);margin:4px 0 24px}\
+    dl{display:grid;grid-template-columns:max-content 1fr;gap:12px 24px;margin:0}dd{margin:0;color:var(--dim)}\
+    a{color:var(--accent)}code{font:13px ui-monospace,monospace}";
 
 async fn graphiql_page() -> Response {
     match Dist::get("graphiql/index.html") {

@@ -79,7 +79,7 @@ pub async fn enqueue_at<J: Job>(connection: &impl ConnectionTrait, job: &J, run_
 
 /// Writes `job` on the caller's connection, due now.
 pub async fn enqueue<J: Job>(app: &App, connection: &impl ConnectionTrait, job: &J) -> Result<(), DbErr> {
-    store::insert::<J>(connection, job, app.now()).await
+    store::insert::<J>(connection, job, app.db.now(connection).await?).await
 }
 
 /// Writes `job` on the caller's connection, due now, unless one of this key is waiting or at work.
@@ -90,7 +90,8 @@ pub async fn enqueue_unique<J: Job>(
     key: &str,
 ) -> Result<(), DbErr> {
     let payload = serde_json::to_string(job).map_err(|error| DbErr::Json(error.to_string()))?;
-    store::insert_unique(connection, J::KIND, payload, J::MAX_ATTEMPTS, app.now(), key.to_owned()).await
+    let now = app.db.now(connection).await?;
+    store::insert_unique(connection, J::KIND, payload, J::MAX_ATTEMPTS, now, key.to_owned()).await
 }
 
 type Run = Arc<dyn Fn(App, String) -> Pin<Box<dyn Future<Output = Result<(), JobError>> + Send>> + Send + Sync>;

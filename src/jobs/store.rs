@@ -124,14 +124,15 @@ pub(super) async fn renew(db: &Db, job: &Model, lease: std::time::Duration) -> R
     held(db, job, |update| update.col_expr(Column::LeaseUntil, Expr::value(until))).await
 }
 
-/// Back to the queue, due at `run_at`. `counted`: whether the attempt counts.
+/// Back to the queue, due after `pause`. `counted`: whether the attempt counts.
 pub(super) async fn release(
     db: &Db,
     job: &Model,
-    run_at: Timestamp,
+    pause: std::time::Duration,
     error: Option<String>,
     counted: bool,
 ) -> Result<bool, DbErr> {
+    let run_at = db.now(db.read()).await?.plus(pause);
     let attempts = if counted { job.attempts } else { job.attempts - 1 };
     held(db, job, |update| {
         update

@@ -68,13 +68,14 @@ async fn claim(
         return Ok(Duration::ZERO);
     }
     let poll = app.config.jobs.poll_interval;
-    Ok(store::next_due(&app.db).await?.map_or(poll, |due| due.since(app.now()).min(poll)))
+    let Some(due) = store::next_due(&app.db).await? else { return Ok(poll) };
+    Ok(due.since(app.db.now(app.db.read()).await?).min(poll))
 }
 
 async fn attempt(app: App, registry: Arc<Registry>, job: Model) {
     let Some(handler) = registry.handlers.get(job.kind.as_str()).cloned() else {
         // Another release's job during a deploy: leave it to a process that knows it.
-        let again = app.now().plus(Duration::from_secs(30));
+        let again = Duration::from_secs(30);
         settle(
             store::release(&app.db, &job, again, Some("this release does not know the kind".to_owned()), false).await,
         );
@@ -121,12 +122,12 @@ async fn finish(app: &App, handler: &Handler, job: &Model, outcome: Result<(), J
     match outcome {
         Ok(()) => settle(store::complete(&app.db, job).await),
         Err(JobError::Later(pause)) => {
-            settle(store::release(&app.db, job, app.now().plus(pause), None, false).await);
+            settle(store::release(&app.db, job, pause, None, false).await);
         }
         Err(JobError::Retry(error)) if job.attempts < job.max_attempts => {
             let pause = backoff(app, job.attempts);
             tracing::info!(job.kind = %job.kind, job.id = %job.id, attempt = job.attempts, %error, ?pause, "job runs again");
-            settle(store::release(&app.db, job, app.now().plus(pause), Some(error), true).await);
+            settle(store::release(&app.db, job, pause, Some(error), true).await);
         }
         Err(JobError::Retry(error) | JobError::Fail(error)) => {
             tracing::error!(job.kind = %job.kind, job.id = %job.id, attempts = job.attempts, %error, "job is dead");

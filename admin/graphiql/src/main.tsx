@@ -7,7 +7,7 @@ import { GraphiQL } from "graphiql";
 import { createRoot } from "react-dom/client";
 
 const WELCOME = `# Ctrl-Enter runs the operation under the cursor; Ctrl-Space completes.
-# Log in with the logIn mutation: the session cookie then goes with every request.
+# Log in with logIn(input: { login: …, password: …, session: COOKIE }): the cookie then goes with every request.
 
 {
   __typename
