@@ -34,6 +34,20 @@ fn index(folder: &Path) -> std::path::PathBuf {
     folder.join("s3").join(FIRST).join("index.redb")
 }
 
+/// Opens the store again once the last clone of the one before is gone: a request's blocking thread may end just after
+/// its answer.
+async fn reopen(folder: &Path) -> EmbeddedS3 {
+    let opened = async {
+        loop {
+            match open(folder) {
+                Err(OpenError::InUse(_)) => tokio::time::sleep(std::time::Duration::from_millis(5)).await,
+                opened => return opened.unwrap(),
+            }
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(10), opened).await.unwrap()
+}
+
 #[tokio::test]
 async fn a_restart_keeps_everything_and_clears_leftovers() {
     let folder = tempfile::tempdir().unwrap();
@@ -44,7 +58,7 @@ async fn a_restart_keeps_everything_and_clears_leftovers() {
     drop(embedded);
     fs::write(bucket.join("temporary/leftover"), b"half of it").unwrap();
 
-    let embedded = open(folder.path()).unwrap();
+    let embedded = reopen(folder.path()).await;
     assert_eq!(embedded.credentials().access_key_id, id);
     assert_eq!(keys(&store(&embedded)).await, ["k"]);
     assert!(files(&bucket.join("temporary")).is_empty());
@@ -69,8 +83,9 @@ async fn the_index_is_rebuilt_when_lost_damaged_or_noted_as_damaged() {
         ("noted", |path| fs::write(path.with_extension("damaged"), b"").unwrap()),
     ];
     for (name, harm) in harms {
+        drop(reopen(folder.path()).await);
         harm(&index(folder.path()));
-        let embedded = open(folder.path()).unwrap();
+        let embedded = reopen(folder.path()).await;
         assert_eq!(store(&embedded).list("", None, 1000).await.unwrap(), expected, "{name}");
         assert!(!index(folder.path()).with_extension("damaged").exists());
     }
@@ -84,7 +99,7 @@ async fn one_process_owns_the_folder() {
     assert!(matches!(error, OpenError::InUse(_)), "{error}");
     assert!(error.to_string().contains("another process uses"), "{error}");
     drop(first);
-    open(folder.path()).unwrap();
+    reopen(folder.path()).await;
 }
 
 #[tokio::test]
@@ -97,7 +112,7 @@ async fn uploads_survive_a_restart() {
     let part = part.body(b"part one".to_vec().into()).send().await.unwrap();
     server.stop().await;
 
-    let server = super::support::Serving::start(open(folder.path()).unwrap()).await;
+    let server = super::support::Serving::start(reopen(folder.path()).await).await;
     let part = aws_sdk_s3::types::CompletedPart::builder().part_number(1).set_e_tag(part.e_tag).build();
     let parts = aws_sdk_s3::types::CompletedMultipartUpload::builder().parts(part).build();
     let complete = server.client.complete_multipart_upload().bucket(FIRST).key("m").upload_id(&id);
@@ -163,7 +178,7 @@ async fn acknowledged_writes_survive_kill_9() {
         child.wait().await.unwrap();
         assert!(last.is_some());
 
-        let embedded = open(folder.path()).unwrap();
+        let embedded = reopen(folder.path()).await;
         let store = store(&embedded);
         let listed: BTreeMap<_, _> =
             store.list("", None, 1000).await.unwrap().into_iter().map(|line| (line.key.clone(), line)).collect();
