@@ -5,9 +5,9 @@ mod jobs;
 
 use entity::{
     Timestamp,
-    alert::{ActiveModel, Column, Entity, Kind, Model, State},
+    alert::{Column, Entity, Kind, Model, State},
 };
-use sea_orm::{ActiveValue::Set, DbErr, EntityTrait, Order};
+use sea_orm::{ActiveModelTrait as _, DbErr, EntityTrait, IntoActiveModel as _, Order};
 use uuid::Uuid;
 
 use crate::{
@@ -55,21 +55,7 @@ pub async fn raise(app: &App, tx: &Tx, alert: NewAlert) -> Result<Model, DbErr> 
         delivered_at: None,
         receipt: None,
     };
-    let insert = ActiveModel {
-        id: Set(row.id),
-        kind: Set(row.kind),
-        state: Set(row.state),
-        actor_id: Set(row.actor_id),
-        count: Set(row.count),
-        message: Set(row.message.clone()),
-        details: Set(row.details.clone()),
-        attempts: Set(0),
-        last_error: Set(None),
-        created_at: Set(row.created_at),
-        delivered_at: Set(None),
-        receipt: Set(None),
-    };
-    Entity::insert(insert).exec_without_returning(tx).await?;
+    Entity::insert(row.clone().into_active_model().reset_all()).exec_without_returning(tx).await?;
     crate::jobs::enqueue(app, tx, &jobs::Deliver { alert: row.id }).await?;
     Ok(row)
 }

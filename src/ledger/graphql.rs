@@ -6,6 +6,7 @@ use entity::{object, object_copy};
 
 use super::{Erasure as Row, ErasureFilter as Filter, Roles};
 use crate::{
+    accounts::graphql::{User, load_user},
     db::page::Position,
     graphql::{
         self, Connection, FaultExt, NodeKind, PageArguments,
@@ -153,8 +154,11 @@ impl Erasure {
     }
 
     /// Who asked for it; null for the server itself.
-    async fn requested_by_id(&self) -> Option<ID> {
-        self.0.object.requested_by.map(|id| NodeKind::User.id(id).into())
+    async fn requested_by(&self, ctx: &Context<'_>) -> async_graphql::Result<Option<User>> {
+        match self.0.object.requested_by {
+            Some(id) => load_user(ctx, id).await,
+            None => Ok(None),
+        }
     }
 
     async fn requested_at(&self) -> Option<DateTime<Utc>> {

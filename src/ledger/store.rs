@@ -8,8 +8,8 @@ use entity::{
     site_role, write_intent,
 };
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, Order, QueryFilter, QueryOrder,
-    QuerySelect, QueryTrait, sea_query::Expr,
+    ActiveModelTrait as _, ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait,
+    IntoActiveModel as _, Order, QueryFilter, QueryOrder, QuerySelect, QueryTrait, sea_query::Expr,
 };
 use uuid::Uuid;
 
@@ -56,26 +56,7 @@ pub(super) async fn insert_pending(
         reason: None,
         erased_at: None,
     };
-    let insert = object::ActiveModel {
-        id: Set(row.id),
-        key: Set(row.key.clone()),
-        kind: Set(row.kind),
-        state: Set(row.state),
-        bytes: Set(row.bytes),
-        sha256: Set(row.sha256.clone()),
-        content_type: Set(row.content_type.clone()),
-        holds: Set(0),
-        due_at: Set(None),
-        user_id: Set(row.user_id),
-        file_id: Set(row.file_id),
-        created_at: Set(row.created_at),
-        live_at: Set(None),
-        requested_by: Set(None),
-        requested_at: Set(None),
-        reason: Set(None),
-        erased_at: Set(None),
-    };
-    object::Entity::insert(insert).exec_without_returning(tx).await?;
+    object::Entity::insert(row.clone().into_active_model().reset_all()).exec_without_returning(tx).await?;
     let copies = Site::ALL.map(|site| object_copy::ActiveModel {
         object_id: Set(row.id),
         site: Set(site),

@@ -24,7 +24,7 @@ macro_rules! with_file {
                 large: rendition(size: FIT_1280) { ...Rendition }
                 versions(first: 10) { nodes { sha256 } }
             }
-            fragment Rendition on Rendition { size state error width height contentType url { url } }"
+            fragment Rendition on Rendition { size state error width height contentType url }"
         )
     };
 }
@@ -196,7 +196,7 @@ pub struct Rendition {
     pub width: Option<u32>,
     pub height: Option<u32>,
     pub content_type: Option<String>,
-    pub url: Option<Url>,
+    pub url: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -83,6 +83,13 @@ pub struct Rendition {
     file: file::Model,
 }
 
+impl Rendition {
+    fn signed(&self, ctx: &Context<'_>) -> async_graphql::Result<Option<cdn::SignedUrl>> {
+        let Some(object) = self.row.object_id else { return Ok(None) };
+        files::rendition_url(graphql::app(ctx), &self.file, object).map_err(Fault::internal).or_fault()
+    }
+}
+
 #[Object]
 impl Rendition {
     async fn size(&self) -> RenditionSize {
@@ -93,11 +100,14 @@ impl Rendition {
         self.row.state.into()
     }
 
-    /// Null unless READY, and while the file is not active.
-    async fn url(&self, ctx: &Context<'_>) -> async_graphql::Result<Option<SignedUrl>> {
-        let Some(object) = self.row.object_id else { return Ok(None) };
-        let signed = files::rendition_url(graphql::app(ctx), &self.file, object).map_err(Fault::internal).or_fault()?;
-        Ok(signed.map(Into::into))
+    /// Signed; null unless READY, and while the file is not active.
+    async fn url(&self, ctx: &Context<'_>) -> async_graphql::Result<Option<String>> {
+        Ok(self.signed(ctx)?.map(|signed| signed.url.to_string()))
+    }
+
+    /// The time from which the URL is refused.
+    async fn url_expires_at(&self, ctx: &Context<'_>) -> async_graphql::Result<Option<DateTime<Utc>>> {
+        Ok(self.signed(ctx)?.map(|signed| date_time(signed.expires_at)))
     }
 
     /// Pixels.

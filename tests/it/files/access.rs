@@ -58,7 +58,7 @@ async fn an_admin_lists_removes_and_purges_everyones_files() {
         (&purged["erasures"][0]["reason"], &purged["alert"]["kind"]),
         (&json!("REMOVED"), &json!("FILES_REMOVED"))
     );
-    assert_eq!(purged["erasures"][0]["requestedById"], json!(root.id));
+    assert_eq!(purged["erasures"][0]["requestedBy"]["id"], json!(root.id));
     server.settle().await;
     assert_eq!(server.keys(&server.second).await.len(), 1);
     server.finish().await;

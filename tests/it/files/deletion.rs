@@ -11,7 +11,7 @@ use crate::{
 };
 
 const ERASURES: &str = "query ($id: ID) { erasures(first: 50, filter: { fileId: $id }) { nodes { key reason kind size \
-     requestedById requestedAt primaryConfirmedAt replicaConfirmedAt erasedAt } } }";
+     requestedBy { id } requestedAt primaryConfirmedAt replicaConfirmedAt erasedAt } } }";
 
 async fn erasures(person: &Person, file: &Value) -> Vec<Value> {
     let data = person.query(ERASURES, json!({ "id": file["id"] })).await;
@@ -82,7 +82,7 @@ async fn a_purge_is_proven_at_both_sites_and_leaves_empty_buckets() {
     assert_eq!(purged["alert"]["count"], 2);
     let promised = purged["erasures"].as_array().unwrap();
     assert_eq!(promised.len(), 6, "an original with three renditions, and two versions");
-    assert!(promised.iter().all(|erasure| erasure["requestedById"] == json!(ada.id)));
+    assert!(promised.iter().all(|erasure| erasure["requestedBy"]["id"] == json!(ada.id)));
     assert_eq!(ada.file(&text, "id").await, Value::Null);
     server.settle().await;
     server.assert_buckets_empty().await;
@@ -122,7 +122,7 @@ async fn what_is_trashed_too_long_is_purged_by_itself() {
     server.settle().await;
     assert_eq!(ada.file(&old, "id").await, Value::Null);
     assert_eq!(erasures(&ada, &old).await[0]["reason"], "RETENTION_EXPIRED");
-    assert_eq!(erasures(&ada, &old).await[0]["requestedById"], Value::Null, "nobody asked");
+    assert_eq!(erasures(&ada, &old).await[0]["requestedBy"], Value::Null, "nobody asked");
     for (file, state) in [(&restored, "ACTIVE"), (&kept, "ACTIVE"), (&later, "TRASHED")] {
         assert_eq!(ada.file(file, "state").await["state"], state);
     }

@@ -111,7 +111,8 @@ impl Person {
     }
 
     pub async fn purge(&self, files: &[&Value]) -> Value {
-        let fields = "purgedIds alert { id kind count message } erasures { id key kind reason requestedById erasedAt }";
+        let fields =
+            "purgedIds alert { id kind count message } erasures { id key kind reason requestedBy { id } erasedAt }";
         self.mutate("purgeFiles", fields, ids(files)).await
     }
 }

@@ -89,8 +89,8 @@ impl Walk {
         for rendition in file.renditions() {
             match (rendition.state.as_str(), &rendition.url) {
                 ("READY", Some(url)) => {
-                    sides.push(self.check_rendition(name, rendition, &url.url).await?);
-                    urls.push(url.url.clone());
+                    sides.push(self.check_rendition(name, rendition, url).await?);
+                    urls.push(url.clone());
                 }
                 // A given file may well be a picture that nobody can read.
                 ("FAILED", _) if !is_picture => {
