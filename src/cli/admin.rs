@@ -14,7 +14,9 @@ pub async fn run(config: Config, command: AdminCommand) -> Result<(), Failure> {
         AdminCommand::Create { username, email, password } => {
             let password = read_password(&password)?;
             let app = serve::connect(config).await?;
-            let new = NewAccount { username, email, first_name: String::new(), last_name: String::new(), password };
+            // The user name stands in for a name until its owner gives one.
+            let (first_name, last_name) = (username.clone(), String::new());
+            let new = NewAccount { username, email, first_name, last_name, password };
             let user = accounts::create_admin(&app, &viewer, &new).await.map_err(refused)?;
             print(&format!("{} is an admin.\n", user.username))
         }

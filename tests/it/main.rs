@@ -6,6 +6,7 @@ mod adapters;
 mod alert_sink;
 mod architecture;
 mod cdn;
+mod cli;
 mod config;
 mod crash;
 mod edge;

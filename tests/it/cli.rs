@@ -1,0 +1,111 @@
+//! The commands beside `serve`, through the binary: admins, the event log, the object store alone.
+
+use std::{process::Stdio, time::Duration};
+
+use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
+    process::Command,
+    time::timeout,
+};
+
+use crate::support::process::{ServerProcess, command, run};
+
+const LIMIT: Duration = Duration::from_secs(60);
+const PASSWORD: &str = "a long enough password";
+
+/// Runs a command that reads a password from standard input.
+async fn with_password(command: &mut Command, password: &str) -> (Option<i32>, String) {
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(format!("{password}\n").as_bytes()).await.unwrap();
+    let output = timeout(LIMIT, child.wait_with_output()).await.unwrap().unwrap();
+    (output.status.code(), String::from_utf8([output.stdout, output.stderr].concat()).unwrap())
+}
+
+async fn ask(server: &ServerProcess, token: Option<&str>, query: &str, variables: Value) -> Value {
+    let mut request = reqwest::Client::new().post(format!("{}/graphql", server.app));
+    if let Some(token) = token {
+        request = request.bearer_auth(token);
+    }
+    let body = json!({ "query": query, "variables": variables });
+    request.json(&body).send().await.unwrap().json::<Value>().await.unwrap()
+}
+
+async fn log_in(server: &ServerProcess, password: &str) -> Value {
+    let query = "mutation ($p: String!) { logIn(input: { login: \"root\", password: $p }) { token user { role } userErrors { code } } }";
+    ask(server, None, query, json!({ "p": password })).await["data"]["logIn"].clone()
+}
+
+#[tokio::test]
+async fn an_admin_is_made_beside_a_running_server_and_gets_a_new_password() {
+    let mut server = ServerProcess::start(&[]).await;
+    let admin = |args: &[&str]| {
+        let mut admin = command();
+        admin.arg("admin").args(args).arg("--password-stdin").arg("--data-dir").arg(server.data_dir());
+        admin
+    };
+    let create = ["create", "--username", "root", "--email", "root@example.org"];
+    let (code, said) = with_password(&mut admin(&create), "short").await;
+    assert_eq!(code, Some(1), "{said}");
+    let (code, said) = with_password(&mut admin(&create), PASSWORD).await;
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("root is an admin."), "{said}");
+    let (code, said) = with_password(&mut admin(&create), PASSWORD).await;
+    assert_eq!(code, Some(1), "a second of that name: {said}");
+
+    let session = log_in(&server, PASSWORD).await;
+    assert_eq!(session["user"]["role"], "ADMIN", "{session}");
+    let token = session["token"].as_str().unwrap();
+    let everyone = "{ files(filter: { everyone: true }) { totalCount } alerts { nodes { id } } }";
+    assert_eq!(ask(&server, Some(token), everyone, json!({})).await["data"]["files"]["totalCount"], 0);
+
+    let (code, said) = with_password(&mut admin(&["reset-password", "--username", "ROOT"]), "quite another one").await;
+    assert_eq!(code, Some(0), "{said}");
+    let answer = ask(&server, Some(token), everyone, json!({})).await;
+    assert_eq!(answer["errors"][0]["extensions"]["code"], "UNAUTHENTICATED", "the old session ended: {answer}");
+    assert_eq!(log_in(&server, PASSWORD).await["userErrors"][0]["code"], "BAD_CREDENTIALS");
+    assert!(log_in(&server, "quite another one").await["token"].is_string());
+    assert_eq!(server.stop().await.code(), Some(0), "{}", server.log());
+}
+
+#[tokio::test]
+async fn new_files_are_followed_with_key_bucket_and_size() {
+    let server = ServerProcess::start(&[]).await;
+    let mut follow = command();
+    follow.args(["events", "--follow", "--data-dir"]).arg(server.data_dir()).stdout(Stdio::piped());
+    let mut follow = follow.spawn().unwrap();
+    let mut lines = BufReader::new(follow.stdout.take().unwrap()).lines();
+
+    let sign_up = "mutation { signUp(input: { username: \"ada\", email: \"ada@example.org\", firstName: \"Ada\", lastName: \"L\", password: \"a long enough password\" }) { token } }";
+    let signed_up = ask(&server, None, sign_up, json!({})).await;
+    let token = signed_up["data"]["signUp"]["token"].as_str().unwrap();
+    let operations = json!({
+        "query": "mutation ($f: Upload!) { uploadFile(input: { file: $f }) { file { id } } }",
+        "variables": { "f": null },
+    });
+    let form = reqwest::multipart::Form::new()
+        .text("operations", operations.to_string())
+        .text("map", json!({ "0": ["variables.f"] }).to_string())
+        .part("0", reqwest::multipart::Part::bytes(b"twelve bytes".to_vec()).file_name("a.txt"));
+    let upload = reqwest::Client::new().post(format!("{}/graphql", server.app)).bearer_auth(token).multipart(form);
+    let uploaded: Value = upload.send().await.unwrap().json().await.unwrap();
+
+    let line = timeout(LIMIT, lines.next_line()).await.unwrap().unwrap().unwrap();
+    let event: Value = serde_json::from_str(&line).unwrap();
+    assert_eq!((&event["event"], &event["seq"]), (&json!("file.uploaded"), &json!(1)));
+    let payload = &event["payload"];
+    assert_eq!((&payload["bucket"], &payload["size"]), (&json!("snaphaven-first"), &json!(12)));
+    assert_eq!(payload["file"], uploaded["data"]["uploadFile"]["file"]["id"]);
+    assert!(payload["key"].as_str().unwrap().starts_with("original/"), "{payload}");
+    assert!(server.log().contains("new file uploaded"), "{}", server.log());
+}
+
+#[tokio::test]
+async fn a_second_server_on_one_data_folder_is_told_what_to_do() {
+    let server = ServerProcess::start(&[]).await;
+    let mut second = command();
+    second.args(["serve", "--listen", "127.0.0.1:0", "--data-dir"]).arg(server.data_dir());
+    let (code, said) = run(&mut second, LIMIT).await;
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("another process uses") && said.contains("help: "), "{said}");
+}
