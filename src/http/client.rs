@@ -2,7 +2,7 @@
 
 use std::{
     fmt,
-    net::{IpAddr, Ipv6Addr, SocketAddr},
+    net::{IpAddr, SocketAddr},
 };
 
 use http::{HeaderMap, header};
@@ -37,15 +37,6 @@ impl ClientAddress {
     #[must_use]
     pub fn ip(self) -> IpAddr {
         self.0
-    }
-
-    /// What throttling counts by: an IPv6 client owns at least its /64 (RFC 6177), so that is one client.
-    #[must_use]
-    pub fn throttle_key(self) -> String {
-        match self.0 {
-            IpAddr::V4(address) => address.to_string(),
-            IpAddr::V6(address) => format!("{}/64", Ipv6Addr::from_bits(address.to_bits() >> 64 << 64)),
-        }
     }
 }
 

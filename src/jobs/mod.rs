@@ -11,7 +11,6 @@ use entity::Timestamp;
 use sea_orm::{ConnectionTrait, DbErr};
 use serde::{Serialize, de::DeserializeOwned};
 
-pub use store::{Counts, counts};
 pub use worker::run;
 
 use crate::{app::App, db::Tx, error::Fault};

@@ -190,18 +190,3 @@ pub(super) async fn bury(
         .await?;
     Ok(outcome.rows_affected == 1)
 }
-
-/// How many jobs wait (at work included) and how many are dead.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Counts {
-    pub waiting: u64,
-    pub dead: u64,
-}
-
-pub async fn counts(connection: &impl ConnectionTrait) -> Result<Counts, DbErr> {
-    use sea_orm::PaginatorTrait;
-    Ok(Counts {
-        waiting: Entity::find().filter(Column::State.eq(State::Waiting)).count(connection).await?,
-        dead: Entity::find().filter(Column::State.eq(State::Dead)).count(connection).await?,
-    })
-}

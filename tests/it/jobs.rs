@@ -260,7 +260,7 @@ async fn of_one_key_only_one_job_waits() {
     };
     enqueue().await;
     enqueue().await;
-    assert_eq!(jobs::counts(app.db.read()).await.unwrap().waiting, 1);
+    assert_eq!(server.jobs(job::State::Waiting).await.len(), 1);
     server.run_jobs(registry());
     server.settle().await;
     enqueue().await;
@@ -281,7 +281,7 @@ async fn a_rolled_back_transaction_enqueues_nothing() {
         })
         .await;
     assert!(outcome.is_err());
-    assert_eq!(jobs::counts(app.db.read()).await.unwrap().waiting, 0);
+    assert_eq!(server.jobs(job::State::Waiting).await.len(), 0);
     server.finish().await;
 }
 

@@ -199,8 +199,8 @@ async fn resolvers_see_who_asked_behind_the_configured_proxies() {
     let entry = client("6.6.6.6, 203.0.113.7, 10.0.0.1").await;
     assert_eq!((&entry[1], &entry[2]), (&json!("203.0.113.7"), &json!("a/1")));
     assert_eq!(entry[0].as_str().unwrap().len(), 36);
-    assert_eq!(client("2001:db8:1:2:3:4:5:6, 10.0.0.1").await[1], "2001:db8:1:2::/64");
-    assert_eq!(client("[2001:db8::1]:443, 10.0.0.1").await[1], "2001:db8::/64");
+    assert_eq!(client("2001:db8:1:2:3:4:5:6, 10.0.0.1").await[1], "2001:db8:1:2:3:4:5:6");
+    assert_eq!(client("[2001:db8::1]:443, 10.0.0.1").await[1], "2001:db8::1");
     assert_eq!(client("198.51.100.1").await[1], "127.0.0.1", "a missing entry is not made up");
     assert_eq!(client("garbage, 10.0.0.1").await[1], "127.0.0.1");
 }

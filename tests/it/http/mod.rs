@@ -156,7 +156,7 @@ impl Query {
     /// Request id, client, user agent.
     async fn request(&self, ctx: &Context<'_>) -> Vec<String> {
         let (id, client) = (ctx.data_unchecked::<RequestId>(), ctx.data_unchecked::<ClientAddress>());
-        vec![id.to_string(), client.throttle_key(), ctx.data_unchecked::<UserAgent>().0.clone()]
+        vec![id.to_string(), client.to_string(), ctx.data_unchecked::<UserAgent>().0.clone()]
     }
 
     async fn leak(&self) -> Result<&str, Error> {
