@@ -1,22 +1,17 @@
 //! The integration suite: one binary, the real server on free ports.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
 
-mod accounts;
 mod adapters;
 mod alert_sink;
 mod architecture;
 mod cdn;
 mod cli;
 mod config;
-mod crash;
+mod databases;
 mod edge;
 mod embedded_s3;
-mod files;
 mod http;
 mod images;
-mod jobs;
-mod ledger;
-mod migrations;
 mod moto;
 mod readme;
 mod schema;

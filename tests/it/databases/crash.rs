@@ -1,6 +1,6 @@
 //! A short crash trial; `make trials SUITE=crash` runs the long one.
 
-#[path = "../trials/crash/mod.rs"]
+#[path = "../../trials/crash/mod.rs"]
 mod trial;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
