@@ -6,11 +6,12 @@ SHELL := bash
 
 # Arguments of `make run`, for example ARGS="--listen 127.0.0.1:9000 --data-dir /tmp/haven".
 ARGS ?=
-# What `make trials` runs: which suite, from which seed, how many rounds.
+# What `make trials` runs: which suite, on which database (sqlite, postgres or mariadb), from which seed, how many rounds.
 SUITE ?=
+DATABASE ?= sqlite
 SEED ?= 1
 ROUNDS ?= 50
-export SUITE SEED ROUNDS
+export SUITE DATABASE SEED ROUNDS
 
 # Empty where Node is missing or too old for the panel.
 NODE := $(shell npm --version >/dev/null 2>&1 && node -p 'process.versions.node.split(".")[0] >= 20 || ""' 2>/dev/null)
@@ -30,7 +31,7 @@ run: tools pages ## Build and serve at http://127.0.0.1:8080 (some 5 minutes the
 test: tools ## Run every test that guards a merge (some 10 minutes from a clean clone on 2 cores, then 1 to 2)
 	@scripts/test.sh
 
-trials: tools ## Long fault and race trials: make trials SUITE=… SEED=… ROUNDS=…
+trials: tools ## Long fault and race trials: make trials SUITE=… DATABASE=… SEED=… ROUNDS=…
 	@scripts/trials.sh
 
 bench: tools ## Benchmarks (a release build: some 10 minutes the first time)

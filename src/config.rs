@@ -75,6 +75,8 @@ pub struct Database {
     pub max_connections: u32,
     #[serde(with = "humantime_serde")]
     pub acquire_timeout: Duration,
+    #[serde(with = "humantime_serde")]
+    pub statement_timeout: Duration,
     pub migrate: bool,
 }
 

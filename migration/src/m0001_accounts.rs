@@ -11,7 +11,7 @@ pub struct Migration;
 impl MigrationTrait for Migration {
     async fn up(&self, m: &SchemaManager) -> Result<(), DbErr> {
         m.create_table(
-            table("user")
+            table(m, "user")
                 .col(id("id").primary_key())
                 .col(string("username", 64))
                 .col(key(m, "username_key", 64))
@@ -32,7 +32,7 @@ impl MigrationTrait for Migration {
         unique(m, "user", "user_email_key", &["email_key"]).await?;
         index(m, "user", "user_role", &["role"]).await?;
         m.create_table(
-            table("session")
+            table(m, "session")
                 .col(id("id").primary_key())
                 .col(id("user_id"))
                 .col(string("kind", 16))
@@ -51,7 +51,11 @@ impl MigrationTrait for Migration {
         index(m, "session", "session_user", &["user_id", "kind", "created_at", "id"]).await?;
         index(m, "session", "session_expiry", &["expires_at"]).await?;
         m.create_table(
-            table("throttle").col(key(m, "key", 128).primary_key()).col(time("window_start")).col(long("count")).take(),
+            table(m, "throttle")
+                .col(key(m, "key", 128).primary_key())
+                .col(time("window_start"))
+                .col(long("count"))
+                .take(),
         )
         .await?;
         index(m, "throttle", "throttle_window", &["window_start"]).await

@@ -16,7 +16,7 @@ pub struct Migration;
 impl MigrationTrait for Migration {
     async fn up(&self, m: &SchemaManager) -> Result<(), DbErr> {
         m.create_table(
-            table("object")
+            table(m, "object")
                 .col(id("id").primary_key())
                 .col(key(m, "key", 100))
                 .col(string("kind", 16))
@@ -43,7 +43,7 @@ impl MigrationTrait for Migration {
         index(m, "object", "object_requested", &["requested_at", "id"]).await?;
         index(m, "object", "object_user_requested", &["user_id", "requested_at", "id"]).await?;
         m.create_table(
-            table("object_copy")
+            table(m, "object_copy")
                 .col(id("object_id"))
                 .col(string("site", 16))
                 .col(string("state", 16))
@@ -59,7 +59,7 @@ impl MigrationTrait for Migration {
         .await?;
         index(m, "object_copy", "object_copy_state", &["state", "object_id"]).await?;
         m.create_table(
-            table("write_intent")
+            table(m, "write_intent")
                 .col(id("id").primary_key())
                 .col(id("object_id"))
                 .col(string("site", 16))
@@ -70,7 +70,11 @@ impl MigrationTrait for Migration {
         .await?;
         index(m, "write_intent", "write_intent_object", &["object_id"]).await?;
         m.create_table(
-            table("site_role").col(string("site", 16).primary_key()).col(string("role", 16)).col(long("epoch")).take(),
+            table(m, "site_role")
+                .col(string("site", 16).primary_key())
+                .col(string("role", 16))
+                .col(long("epoch"))
+                .take(),
         )
         .await?;
         let rows = m

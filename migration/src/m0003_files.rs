@@ -14,7 +14,7 @@ pub struct Migration;
 impl MigrationTrait for Migration {
     async fn up(&self, m: &SchemaManager) -> Result<(), DbErr> {
         m.create_table(
-            table("file")
+            table(m, "file")
                 .col(id("id").primary_key())
                 .col(id("owner_id"))
                 .col(string("name", 255))
@@ -46,7 +46,7 @@ impl MigrationTrait for Migration {
         index(m, "file", "file_purge", &["purge_at"]).await?;
         index(m, "file", "file_object", &["object_id"]).await?;
         m.create_table(
-            table("file_version")
+            table(m, "file_version")
                 .col(id("id").primary_key())
                 .col(id("file_id"))
                 .col(int("number"))
@@ -66,7 +66,7 @@ impl MigrationTrait for Migration {
         unique(m, "file_version", "file_version_number", &["file_id", "number"]).await?;
         unique(m, "file_version", "file_version_object", &["object_id"]).await?;
         m.create_table(
-            table("rendition")
+            table(m, "rendition")
                 .col(id("id").primary_key())
                 .col(id("file_id"))
                 .col(id("version_id"))

@@ -14,7 +14,7 @@ pub struct Migration;
 impl MigrationTrait for Migration {
     async fn up(&self, m: &SchemaManager) -> Result<(), DbErr> {
         m.create_table(
-            table("job")
+            table(m, "job")
                 .col(id("id").primary_key())
                 .col(string("kind", 64))
                 .col(text("payload"))
@@ -34,7 +34,7 @@ impl MigrationTrait for Migration {
         unique(m, "job", "job_unique_key", &["unique_key"]).await?;
         index(m, "job", "job_due", &["state", "run_at"]).await?;
         m.create_table(
-            table("lease")
+            table(m, "lease")
                 .col(key(m, "name", 64).primary_key())
                 .col(id_null("holder"))
                 .col(long("epoch"))
@@ -43,7 +43,7 @@ impl MigrationTrait for Migration {
         )
         .await?;
         m.create_table(
-            table("alert")
+            table(m, "alert")
                 .col(id("id").primary_key())
                 .col(string("kind", 32))
                 .col(string("state", 16))
@@ -61,7 +61,7 @@ impl MigrationTrait for Migration {
         .await?;
         index(m, "alert", "alert_created", &["created_at", "id"]).await?;
         m.create_table(
-            table("event")
+            table(m, "event")
                 .col(id("recipient"))
                 .col(long("seq"))
                 .col(string("kind", 64))
@@ -71,9 +71,9 @@ impl MigrationTrait for Migration {
                 .take(),
         )
         .await?;
-        m.create_table(table("event_counter").col(id("recipient").primary_key()).col(long("seq")).take()).await?;
+        m.create_table(table(m, "event_counter").col(id("recipient").primary_key()).col(long("seq")).take()).await?;
         m.create_table(
-            table("idempotency")
+            table(m, "idempotency")
                 .col(id("user_id"))
                 .col(key(m, "key", 200))
                 .col(string("operation", 64))

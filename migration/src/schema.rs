@@ -2,9 +2,13 @@
 
 use sea_orm_migration::{prelude::*, sea_orm::DbBackend};
 
-/// A new table; re-runnable.
-pub fn table(name: &'static str) -> TableCreateStatement {
-    Table::create().table(name).if_not_exists().to_owned()
+/// A new table; re-runnable. MySQL and MariaDB take any text in it, and compare by bytes, whatever the server's defaults.
+pub fn table(manager: &SchemaManager<'_>, name: &'static str) -> TableCreateStatement {
+    let mut table = Table::create().table(name).if_not_exists().take();
+    if manager.get_database_backend() == DbBackend::MySql {
+        table.engine("InnoDB").character_set("utf8mb4").collate("utf8mb4_bin");
+    }
+    table
 }
 
 pub fn id(name: &'static str) -> ColumnDef {
@@ -75,11 +79,10 @@ pub fn key_null(manager: &SchemaManager<'_>, name: &'static str, length: u32) ->
 }
 
 fn binary(manager: &SchemaManager<'_>, mut column: ColumnDef) -> ColumnDef {
-    match manager.get_database_backend() {
-        DbBackend::Postgres => column.extra("COLLATE \"C\""),
-        DbBackend::MySql => column.extra("CHARACTER SET utf8mb4 COLLATE utf8mb4_bin"),
-        _ => &mut column, // SQLite compares by bytes unless told otherwise.
-    };
+    // SQLite compares by bytes unless told otherwise, MySQL's tables were told to.
+    if manager.get_database_backend() == DbBackend::Postgres {
+        column.extra("COLLATE \"C\"");
+    }
     column
 }
 

@@ -11,13 +11,15 @@ pub async fn run(config: Config, command: MigrateCommand) -> Result<(), Failure>
     let fault = |error: &dyn std::fmt::Display| Failure::fault(error.to_string());
     app::prepare_data_dir(&config).map_err(|error| fault(&error))?;
     let db = Db::connect(&config.database, &config.data_dir, Clock::system()).await.map_err(|error| fault(&error))?;
-    let outcome = match command {
-        MigrateCommand::Up => Migrator::up(db.read(), None).await,
-        MigrateCommand::Down { steps } => Migrator::down(db.read(), Some(steps)).await,
-        MigrateCommand::Status => Ok(()),
-    };
-    outcome.map_err(|error| fault(&error))?;
-    let migrations = Migrator::get_migration_with_status(db.read()).await.map_err(|error| fault(&error))?;
+    let work = db.migrating(async |connection| {
+        match command {
+            MigrateCommand::Up => Migrator::up(connection, None).await?,
+            MigrateCommand::Down { steps } => Migrator::down(connection, Some(steps)).await?,
+            MigrateCommand::Status => {}
+        }
+        Migrator::get_migration_with_status(connection).await
+    });
+    let migrations = work.await.map_err(|error| fault(&error))?;
     let mut text = String::new();
     for migration in migrations {
         let status = match migration.status() {

@@ -233,6 +233,7 @@ fn durations(checks: &mut Checks, config: &Config) {
         ("server.request_timeout", config.server.request_timeout, A_DAY),
         ("server.shutdown_deadline", config.server.shutdown_deadline, A_DAY),
         ("database.acquire_timeout", config.database.acquire_timeout, A_DAY),
+        ("database.statement_timeout", config.database.statement_timeout, A_DAY),
         ("objects.write_timeout", config.objects.write_timeout, A_DAY),
         ("downloads.default_ttl", config.downloads.default_ttl, far),
         ("downloads.max_ttl", config.downloads.max_ttl, far),

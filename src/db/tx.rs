@@ -5,30 +5,35 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, ExecResult, QueryResult, Statement};
 
+use super::reader::Patience;
+
 /// An open transaction; committed by [`super::Db::transaction`] alone. Owned and cheap to clone, because closures that
 /// take it by reference do not give futures that can move between threads.
 #[derive(Clone, Debug)]
-pub struct Tx(pub(super) Arc<DatabaseTransaction>);
+pub struct Tx {
+    pub(super) transaction: Arc<DatabaseTransaction>,
+    pub(super) patience: Patience,
+}
 
 #[async_trait]
 impl ConnectionTrait for Tx {
     fn get_database_backend(&self) -> DbBackend {
-        self.0.get_database_backend()
+        self.transaction.get_database_backend()
     }
 
     async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
-        self.0.execute_raw(statement).await
+        self.patience.wait(self.transaction.execute_raw(statement)).await
     }
 
     async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
-        self.0.execute_unprepared(sql).await
+        self.patience.wait(self.transaction.execute_unprepared(sql)).await
     }
 
     async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
-        self.0.query_one_raw(statement).await
+        self.patience.wait(self.transaction.query_one_raw(statement)).await
     }
 
     async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
-        self.0.query_all_raw(statement).await
+        self.patience.wait(self.transaction.query_all_raw(statement)).await
     }
 }

@@ -16,3 +16,6 @@ mod moto;
 mod readme;
 mod schema;
 mod support;
+
+#[path = "../servers/mod.rs"]
+mod servers;

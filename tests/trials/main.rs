@@ -2,11 +2,15 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a trial that cannot go on has failed")]
 
 mod crash;
+#[path = "../servers/mod.rs"]
+mod servers;
 
 use std::{process::ExitCode, time::Instant};
 
 use clap::{Parser, ValueEnum};
 use tokio::signal::unix::{SignalKind, signal};
+
+use self::servers::TestDatabase;
 
 #[derive(Clone, Copy, ValueEnum)]
 enum Suite {
@@ -33,12 +37,21 @@ struct Args {
 async fn main() -> ExitCode {
     let args = Args::parse();
     let folder = tempfile::Builder::new().prefix("snaphaven-trial-").tempdir().unwrap().keep();
-    println!("crash trial, seed {}, {} rounds, in {}", args.seed, args.rounds, folder.display());
+    let (suite, kind) = (args.suite.to_possible_value().unwrap(), *servers::KIND);
+    let suite = suite.get_name();
+    println!("{suite} trial on {kind:?}, seed {}, {} rounds, in {}", args.seed, args.rounds, folder.display());
+    let database = TestDatabase::empty().await;
     let began = Instant::now();
     let mut terminated = signal(SignalKind::terminate()).unwrap();
     let say = |line: &str| println!("{:>6.1} s  {line}", began.elapsed().as_secs_f64());
     let trial = match args.suite {
-        Suite::Crash => crash::run(crash::Options { seed: args.seed, rounds: args.rounds, folder: &folder, say: &say }),
+        Suite::Crash => crash::run(crash::Options {
+            seed: args.seed,
+            rounds: args.rounds,
+            database: &database.url,
+            folder: &folder,
+            say: &say,
+        }),
     };
     // Dropping the trial kills its processes.
     let outcome = tokio::select! {
@@ -56,7 +69,12 @@ async fn main() -> ExitCode {
         }
         Err(error) => {
             eprintln!("violations:\n{error}\n\ndata and logs: {}", folder.display());
-            eprintln!("repeat with: make trials SUITE=crash SEED={} ROUNDS={}", args.seed, args.rounds);
+            eprintln!(
+                "repeat with: make trials SUITE={suite} DATABASE={} SEED={} ROUNDS={}",
+                kind.name(),
+                args.seed,
+                args.rounds
+            );
             ExitCode::FAILURE
         }
     }

@@ -1,5 +1,7 @@
 //! A short crash trial; `make trials SUITE=crash` runs the long one.
 
+use crate::servers::TestDatabase;
+
 #[path = "../../trials/crash/mod.rs"]
 mod trial;
 
@@ -7,6 +9,7 @@ mod trial;
 async fn what_was_acknowledged_outlives_every_kill_and_nothing_else_stays() {
     let folder = tempfile::tempdir().unwrap();
     let say = |line: &str| println!("{line}");
-    let options = trial::Options { seed: 1, rounds: 6, folder: folder.path(), say: &say };
+    let database = TestDatabase::empty().await;
+    let options = trial::Options { seed: 1, rounds: 6, database: &database.url, folder: folder.path(), say: &say };
     trial::run(options).await.unwrap_or_else(|error| panic!("{error}"));
 }

@@ -11,7 +11,6 @@ use std::{
 
 use async_graphql::{EmptySubscription, Request, Schema, Variables};
 use entity::Timestamp;
-use migration::MigratorTrait as _;
 use serde_json::{Value, json};
 use snaphaven::{
     accounts::{
@@ -35,6 +34,7 @@ use tempfile::TempDir;
 use tokio::sync::Notify;
 
 use super::stores::NoStore;
+use crate::servers::TestDatabase;
 
 /// Strong enough for every account of the tests.
 pub const PASSWORD: &str = "a fox jumps 7 times";
@@ -47,6 +47,7 @@ pub struct TestApp {
     schema: TestSchema,
     time: Arc<AtomicI64>,
     dir: Arc<TempDir>,
+    database: Arc<TestDatabase>,
 }
 
 impl TestApp {
@@ -57,7 +58,8 @@ impl TestApp {
     /// With settings of its own.
     pub async fn with(change: impl FnOnce(&mut Config)) -> Self {
         let dir = Arc::new(TempDir::new().unwrap());
-        Self::start(dir, Arc::new(AtomicI64::new(1_800_000_000_000_000)), change).await
+        let database = Arc::new(TestDatabase::new().await);
+        Self::start(dir, database, Arc::new(AtomicI64::new(1_800_000_000_000_000)), change).await
     }
 
     /// A second process on the same database.
@@ -66,16 +68,22 @@ impl TestApp {
     }
 
     pub async fn another_with(&self, change: impl FnOnce(&mut Config)) -> Self {
-        Self::start(self.dir.clone(), self.time.clone(), change).await
+        Self::start(self.dir.clone(), self.database.clone(), self.time.clone(), change).await
     }
 
-    async fn start(dir: Arc<TempDir>, time: Arc<AtomicI64>, change: impl FnOnce(&mut Config)) -> Self {
+    async fn start(
+        dir: Arc<TempDir>,
+        database: Arc<TestDatabase>,
+        time: Arc<AtomicI64>,
+        change: impl FnOnce(&mut Config),
+    ) -> Self {
         let mut config = config(dir.path());
+        config.database.url = database.url.clone().into();
         change(&mut config);
         let of_clock = time.clone();
         let clock = Clock::from_fn(move || Timestamp(of_clock.load(Ordering::Relaxed)));
         let db = Db::connect(&config.database, &config.data_dir, clock.clone()).await.unwrap();
-        migration::Migrator::up(db.read(), None).await.unwrap();
+        db.migrate().await.unwrap();
         let app = App::new(Parts {
             clock,
             db,
@@ -92,7 +100,7 @@ impl TestApp {
             .data(app.clone())
             .data(accounts::graphql::user_loader(&app))
             .finish();
-        Self { app, schema, time, dir }
+        Self { app, schema, time, dir, database }
     }
 
     pub fn advance(&self, duration: Duration) {

@@ -1,4 +1,4 @@
-//! A whole server in this process: real listeners on free ports, SQLite in a temporary folder, both buckets in memory,
+//! A whole server in this process: real listeners on free ports, a database of its own, both buckets in memory,
 //! alerts recorded, and a clock that stands still until the test moves it.
 
 use std::{
@@ -36,6 +36,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::{PASSWORD, Person};
+use crate::servers::TestDatabase;
 
 /// How long anything may take that normally takes milliseconds.
 pub const PATIENCE: Duration = Duration::from_secs(60);
@@ -50,6 +51,7 @@ pub struct TestServer {
     time: Arc<AtomicI64>,
     reads: Arc<AtomicUsize>,
     dir: Arc<TempDir>,
+    database: Arc<TestDatabase>,
     supervisor: Supervisor,
     checked: bool,
 }
@@ -77,7 +79,8 @@ impl TestServer {
         let time = Arc::new(AtomicI64::new(1_800_000_000_000_000));
         let [first, second] = [("first", "here-1"), ("second", "there-1")]
             .map(|(bucket, region)| Arc::new(MemoryStore::new(bucket, region)));
-        Self::open(dir, time, first, second, RecordingSink::new(), change).await
+        let database = Arc::new(TestDatabase::new().await);
+        Self::open(dir, database, time, first, second, RecordingSink::new(), change).await
     }
 
     /// A second process on the same database and buckets, which runs no jobs.
@@ -85,13 +88,15 @@ impl TestServer {
         let (first, second) = (self.first.clone(), self.second.clone());
         let jobs = self.app.config.jobs.clone();
         let change = |config: &mut Config| config.jobs = jobs;
-        let mut other = Self::open(self.dir.clone(), self.time.clone(), first, second, self.sink.clone(), change).await;
+        let (dir, database, time) = (self.dir.clone(), self.database.clone(), self.time.clone());
+        let mut other = Self::open(dir, database, time, first, second, self.sink.clone(), change).await;
         other.checked = true;
         other
     }
 
     async fn open(
         dir: Arc<TempDir>,
+        database: Arc<TestDatabase>,
         time: Arc<AtomicI64>,
         first: Arc<MemoryStore>,
         second: Arc<MemoryStore>,
@@ -100,6 +105,7 @@ impl TestServer {
     ) -> Self {
         let mut config: Config = toml::from_str(snaphaven::config::DEFAULTS).unwrap();
         config.data_dir = dir.path().to_owned();
+        config.database.url = database.url.clone().into();
         // As cheap as argon2 allows: what is tested is not how slow it is.
         config.accounts.hash_memory = bytesize::ByteSize::kib(8);
         config.accounts.hash_passes = 1;
@@ -139,7 +145,7 @@ impl TestServer {
         let url = format!("http://{}", app.config.server.listen);
         let listeners = Listeners { app: listener, edge: Some((edge, cache)), metrics: None };
         server::serve(&app, listeners, &supervisor).await.unwrap();
-        Self { app, first, second, sink, url, time, reads, dir, supervisor, checked: false }
+        Self { app, first, second, sink, url, time, reads, dir, database, supervisor, checked: false }
     }
 
     /// Starts a worker with jobs of the test's own. It stops with the token.

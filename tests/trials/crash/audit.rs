@@ -11,8 +11,8 @@ use aws_lc_rs::digest::{Context, SHA256};
 use entity::{file, file_version, job, object, object_copy, object_copy::Site, rendition, write_intent};
 use futures::TryStreamExt;
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, Database, DatabaseConnection, DbErr, EntityTrait, ExprTrait, PaginatorTrait,
-    QueryFilter, QueryOrder, QuerySelect, QueryTrait, Statement,
+    ColumnTrait, ConnectionTrait, Database, DatabaseConnection, DbBackend, DbErr, EntityTrait, ExprTrait,
+    PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait, Statement,
 };
 use snaphaven::adapters::objects::{ObjectStore, StoreError, s3::S3Store};
 use uuid::Uuid;
@@ -74,8 +74,12 @@ pub struct Auditor {
 const POLL: Duration = Duration::from_millis(100);
 
 impl Auditor {
-    pub async fn open(data_dir: &Path, stores: [S3Store; 2]) -> Result<Self, AuditError> {
-        let url = format!("sqlite://{}?mode=rw", data_dir.join("snaphaven.sqlite").display());
+    /// `url` as `database.url`: empty for SQLite in the data folder.
+    pub async fn open(url: &str, data_dir: &Path, stores: [S3Store; 2]) -> Result<Self, AuditError> {
+        let url = match url {
+            "" => format!("sqlite://{}?mode=rw", data_dir.join("snaphaven.sqlite").display()),
+            url => url.to_owned(),
+        };
         let mut options = sea_orm::ConnectOptions::new(url);
         options.max_connections(1).sqlx_logging(false);
         Ok(Self { database: Database::connect(options).await?, stores, spool: data_dir.join("tmp") })
@@ -272,10 +276,17 @@ impl Auditor {
         for job in dead {
             findings.add(Kind::Stuck, format!("dead job {} {}: {:?}", job.kind, job.payload, job.last_error));
         }
+        if connection.get_database_backend() == DbBackend::Sqlite {
+            self.integrity(findings).await?;
+        }
+        Ok(())
+    }
+
+    /// What SQLite itself finds in its file. Servers check theirs as they start.
+    async fn integrity(&self, findings: &mut Findings) -> Result<(), DbErr> {
         for pragma in ["integrity_check", "foreign_key_check"] {
-            let rows = connection
-                .query_all_raw(Statement::from_string(connection.get_database_backend(), format!("PRAGMA {pragma}")))
-                .await?;
+            let statement = Statement::from_string(DbBackend::Sqlite, format!("PRAGMA {pragma}"));
+            let rows = self.database.query_all_raw(statement).await?;
             let said: Vec<String> = rows.iter().filter_map(|row| row.try_get_by_index(0).ok()).collect();
             if said.iter().any(|line| line != "ok") {
                 findings.rows(format!("PRAGMA {pragma}: {said:?}"));

@@ -45,6 +45,8 @@ pub struct Options<'a> {
     pub seed: u64,
     /// Kills.
     pub rounds: u32,
+    /// `database.url` of an empty database; empty for SQLite in the folder.
+    pub database: &'a str,
     /// Where data and logs go.
     pub folder: &'a Path,
     /// Takes a line of progress.
@@ -125,7 +127,7 @@ struct Trial<'a> {
 /// Every violation found, each on a line; or what kept the trial from running.
 pub async fn run(options: Options<'_>) -> Result<(), Failure> {
     let objects = ObjectServer::start(options.folder).await?;
-    let launcher = Launcher::new(options.folder, &objects);
+    let launcher = Launcher::new(options.folder, options.database, &objects);
     let (first, url) = launcher.start().await?;
     let client = Client::sign_up(&url, "trial").await?;
     let contents = Contents::new(options.seed);
@@ -195,7 +197,7 @@ impl Trial<'_> {
     }
 
     async fn auditor(&self) -> Result<Auditor, Failure> {
-        Ok(Auditor::open(&self.launcher.data_dir(), self.objects.stores().await).await?)
+        Ok(Auditor::open(self.options.database, &self.launcher.data_dir(), self.objects.stores().await).await?)
     }
 
     /// A cheap judgement between rounds; the server it used goes on.

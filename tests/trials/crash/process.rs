@@ -143,9 +143,11 @@ pub struct Launcher {
 }
 
 impl Launcher {
-    pub fn new(folder: &Path, objects: &ObjectServer) -> Self {
+    pub fn new(folder: &Path, database: &str, objects: &ObjectServer) -> Self {
         let times = TIMES.iter().map(|(name, value)| (*name, (*value).to_owned()));
-        Self { folder: folder.to_owned(), settings: times.chain(objects.settings()).collect() }
+        let database = [("database.url", database.to_owned())];
+        let settings = times.chain(database).chain(objects.settings()).collect();
+        Self { folder: folder.to_owned(), settings }
     }
 
     /// The process and the address of its GraphQL endpoint.

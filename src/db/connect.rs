@@ -1,0 +1,131 @@
+//! Connecting, and migrations that several processes may start at once.
+
+use std::{fmt::Display, path::Path, sync::Arc, time::Duration};
+
+use migration::MigratorTrait as _;
+use sea_orm::{ConnectOptions, ConnectionTrait as _, Database, DatabaseConnection, DbBackend, DbErr};
+use secrecy::ExposeSecret;
+use sqlx::{Connection as _, Executor as _};
+
+use super::{
+    Db,
+    reader::{Patience, Reader},
+};
+use crate::{clock::Clock, config};
+
+/// How long a statement waits for another transaction's lock before its own is run again.
+const LOCK_WAIT: Duration = Duration::from_secs(3);
+/// The advisory lock of those that migrate, on Postgres; on MariaDB [`MIGRATION_LOCK_NAME`].
+const MIGRATION_LOCK: i64 = 0x736e_6170_6861_7665;
+const MIGRATION_LOCK_NAME: &str = "snaphaven.migrations";
+
+/// The database could not be reached or refused the connection.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot open the database at {url}: {reason}")]
+pub struct ConnectError {
+    /// Without its password.
+    pub url: String,
+    pub reason: String,
+}
+
+impl Db {
+    /// Connects by `database.url`, or to SQLite in `data_dir`.
+    pub async fn connect(settings: &config::Database, data_dir: &Path, clock: Clock) -> Result<Self, ConnectError> {
+        let url = match settings.url.expose_secret() {
+            "" => format!("sqlite://{}?mode=rwc", data_dir.join("snaphaven.sqlite").display()),
+            url => url.to_owned(),
+        };
+        let failed = |error: &dyn Display| ConnectError { url: without_password(&url), reason: error.to_string() };
+        let connection = Database::connect(options(&url, settings)).await.map_err(|error| failed(&error))?;
+        let sqlite = connection.get_database_backend() == DbBackend::Sqlite;
+        // A file answers in its own time; what hangs across a network is given up.
+        let patience = Patience((!sqlite).then_some(settings.statement_timeout));
+        let reader = Reader { connection, patience };
+        reader.execute_unprepared("SELECT 1").await.map_err(|error| failed(&error))?;
+        Ok(Self { reader, clock, writer: sqlite.then(Arc::default) })
+    }
+
+    /// Applies pending migrations.
+    pub async fn migrate(&self) -> Result<(), DbErr> {
+        self.migrating(async |connection| migration::Migrator::up(connection, None).await).await
+    }
+
+    /// Runs `work` on the bare connection while no other process migrates the same Postgres or MariaDB.
+    pub async fn migrating<T>(
+        &self,
+        work: impl AsyncFnOnce(&DatabaseConnection) -> Result<T, DbErr>,
+    ) -> Result<T, DbErr> {
+        let connection = &self.reader.connection;
+        let fault = |error: sqlx::Error| DbErr::Custom(format!("the lock for migrations: {error}"));
+        match connection.get_database_backend() {
+            DbBackend::Postgres => {
+                let mut holder = connection.get_postgres_connection_pool().acquire().await.map_err(fault)?.detach();
+                // Whoever migrates may take its time, so this waits without the usual limit.
+                holder.execute("SET lock_timeout = 0").await.map_err(fault)?;
+                let lock = sqlx::query("SELECT pg_advisory_lock($1)").bind(MIGRATION_LOCK);
+                lock.execute(&mut holder).await.map_err(fault)?;
+                let outcome = work(connection).await;
+                holder.close().await.map_err(fault)?;
+                outcome
+            }
+            DbBackend::MySql => {
+                let mut holder = connection.get_mysql_connection_pool().acquire().await.map_err(fault)?.detach();
+                let lock = sqlx::query("SELECT GET_LOCK(CONCAT(?, '.', DATABASE()), 600)").bind(MIGRATION_LOCK_NAME);
+                lock.execute(&mut holder).await.map_err(fault)?;
+                let outcome = work(connection).await;
+                holder.close().await.map_err(fault)?;
+                outcome
+            }
+            _ => work(connection).await,
+        }
+    }
+}
+
+fn options(url: &str, settings: &config::Database) -> ConnectOptions {
+    let mut options = ConnectOptions::new(url);
+    options
+        .max_connections(settings.max_connections)
+        .min_connections(0)
+        .connect_timeout(settings.acquire_timeout)
+        .acquire_timeout(settings.acquire_timeout)
+        .sqlx_logging(false)
+        .map_sqlx_sqlite_opts(|options| {
+            options
+                .journal_mode(sqlx::sqlite::SqliteJournalMode::Wal)
+                .synchronous(sqlx::sqlite::SqliteSynchronous::Full)
+                .busy_timeout(Duration::from_secs(5))
+                .foreign_keys(true)
+                .pragma("cache_size", "-2000")
+        })
+        .map_sqlx_mysql_opts(|options| options.timezone(Some("+00:00".to_owned())))
+        // Strict: a server set up without it cuts text that is too long, silently.
+        .map_sqlx_mysql_pool_opts(|pool| {
+            let set = format!(
+                "SET SESSION innodb_lock_wait_timeout = {}, sql_mode = CONCAT(@@sql_mode, ',STRICT_ALL_TABLES')",
+                LOCK_WAIT.as_secs()
+            );
+            after_connect(pool, set)
+        })
+        .map_sqlx_postgres_pool_opts(|pool| {
+            after_connect(pool, format!("SET lock_timeout = {}", LOCK_WAIT.as_millis()))
+        });
+    options
+}
+
+/// Runs `statement` on each new connection.
+fn after_connect<D: sqlx::Database>(pool: sqlx::pool::PoolOptions<D>, statement: String) -> sqlx::pool::PoolOptions<D>
+where
+    for<'c> &'c mut D::Connection: sqlx::Executor<'c, Database = D>,
+{
+    pool.after_connect(move |connection, _| {
+        let statement = sqlx::AssertSqlSafe(statement.clone());
+        Box::pin(async move { connection.execute(statement).await.map(drop) })
+    })
+}
+
+fn without_password(url: &str) -> String {
+    match url.split_once("://").and_then(|(scheme, rest)| Some((scheme, rest.rsplit_once('@')?))) {
+        Some((scheme, (_, host))) => format!("{scheme}://…@{host}"),
+        None => url.to_owned(),
+    }
+}
