@@ -12,6 +12,14 @@ pub struct Reader {
     pub(super) patience: Patience,
 }
 
+impl Reader {
+    /// The pool itself, for what the trait does not offer. Its statements wait as long as they like.
+    #[must_use]
+    pub fn pool(&self) -> &DatabaseConnection {
+        &self.connection
+    }
+}
+
 /// How long one statement may take: a database that has stopped keeps its connections open and never answers.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Patience(pub Option<Duration>);
