@@ -39,7 +39,7 @@ impl Db {
         let connection = Database::connect(options(&url, settings)).await.map_err(|error| failed(&error))?;
         let sqlite = connection.get_database_backend() == DbBackend::Sqlite;
         // A file answers in its own time; what hangs across a network is given up.
-        let patience = Patience((!sqlite).then_some(settings.statement_timeout));
+        let patience = Patience { limit: (!sqlite).then_some(settings.statement_timeout), statements: Arc::default() };
         let reader = Reader { connection, patience };
         reader.execute_unprepared("SELECT 1").await.map_err(|error| failed(&error))?;
         Ok(Self { reader, clock, writer: sqlite.then(Arc::default) })

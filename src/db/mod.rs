@@ -9,7 +9,7 @@ mod tx;
 
 use std::{
     future::Future,
-    sync::Arc,
+    sync::{Arc, atomic::Ordering},
     time::{Duration, Instant},
 };
 
@@ -48,6 +48,12 @@ impl Db {
     #[must_use]
     pub fn read(&self) -> &Reader {
         &self.reader
+    }
+
+    /// How many statements this process has run.
+    #[must_use]
+    pub fn statements(&self) -> u64 {
+        self.reader.patience.statements.load(Ordering::Relaxed)
     }
 
     #[must_use]
@@ -93,9 +99,9 @@ impl Db {
             sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
             ..Default::default()
         };
-        let patience = self.reader.patience;
+        let patience = self.reader.patience.clone();
         let begin = self.reader.connection.begin_with_options(options);
-        let transaction = Tx { transaction: Arc::new(patience.wait(begin).await?), patience };
+        let transaction = Tx { transaction: Arc::new(patience.wait(begin).await?), patience: patience.clone() };
         let outcome = work(transaction.clone()).await;
         let transaction = Arc::into_inner(transaction.transaction)
             .ok_or_else(|| DbErr::Custom("a transaction was kept beyond its end".to_owned()))?;

@@ -1,6 +1,13 @@
 //! A connection that does not wait for ever: for reads outside a transaction, and the measure of patience for those inside.
 
-use std::{future::Future, time::Duration};
+use std::{
+    future::Future,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, ExecResult, QueryResult, RuntimeErr, Statement};
@@ -20,14 +27,19 @@ impl Reader {
     }
 }
 
-/// How long one statement may take: a database that has stopped keeps its connections open and never answers.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Patience(pub Option<Duration>);
+/// How long one statement may take: a database that has stopped keeps its connections open and never answers. Counts
+/// them too.
+#[derive(Clone, Debug)]
+pub(super) struct Patience {
+    pub limit: Option<Duration>,
+    pub statements: Arc<AtomicU64>,
+}
 
 impl Patience {
     /// The outcome, or [`DbErr::Conn`] when it is late. What the statement did is unknown then.
-    pub async fn wait<T>(self, work: impl Future<Output = Result<T, DbErr>>) -> Result<T, DbErr> {
-        match self.0 {
+    pub async fn wait<T>(&self, work: impl Future<Output = Result<T, DbErr>>) -> Result<T, DbErr> {
+        self.statements.fetch_add(1, Ordering::Relaxed);
+        match self.limit {
             Some(limit) => tokio::time::timeout(limit, work).await.unwrap_or_else(|_| {
                 Err(DbErr::Conn(RuntimeErr::Internal(format!("the database gave no answer within {limit:?}"))))
             }),
