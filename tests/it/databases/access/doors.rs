@@ -1,0 +1,1 @@
+//! Ways to an object beside the schema.
