@@ -38,8 +38,7 @@ impl Findings {
     /// One row of a table against one caller.
     fn expect(&mut self, operation: &str, caller: Caller, outcomes: &[Outcome; 6], saw: Saw) {
         let cell = (operation.to_owned(), caller.name());
-        let expected = caller.column().map_or(Outcome::Unauthenticated, |column| outcomes[column]);
-        self.expected.insert(cell.clone(), expected.to_string());
+        self.expected.insert(cell.clone(), caller.expected(outcomes).to_string());
         assert!(self.saw.insert(cell, saw).is_none(), "two rows are called {operation}");
     }
 
@@ -53,11 +52,10 @@ impl Findings {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_role_gets_of_every_operation_and_field_what_the_tables_say() {
-    let parts = [
-        tokio::spawn(queries::run()),
-        tokio::spawn(mutations::run(mutations::ACCOUNT_MUTATIONS)),
-        tokio::spawn(mutations::run(mutations::FILE_MUTATIONS)),
-    ];
+    // A few at a time: each compares the whole of its database.
+    let mutations = [mutations::ACCOUNT_MUTATIONS, mutations::FILE_MUTATIONS].into_iter().flat_map(|all| all.chunks(3));
+    let mut parts: Vec<_> = mutations.map(|few| tokio::spawn(mutations::run(few))).collect();
+    parts.push(tokio::spawn(queries::run()));
     let server = TestServer::start().await;
     let schema = Schema::of(&client::Client::new(&server.url)).await;
     server.finish().await;

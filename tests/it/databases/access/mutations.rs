@@ -1,6 +1,6 @@
 //! The table of mutations: each with valid input, on one's own things and on another's, in every state of them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use entity::user::{Role, Status};
 use serde_json::{Value, json};
@@ -11,7 +11,7 @@ use super::{
     Findings,
     client::{Answer, Client},
     outcome::{self, Outcome, difference},
-    stage::{Account, Caller, Stage, string},
+    stage::{Account, Asking, Caller, Stage, string},
     walk::Walk,
 };
 use crate::support::{PASSWORD, TestServer};
@@ -142,12 +142,14 @@ pub const FILE_MUTATIONS: &[Mutation] = &[
         |id| with(replacement(id), [("revision", json!(2))]), NOT_NOW),
     at("trashFiles", "the owner's", Target::File, ids, OWNER_AND_ADMIN),
     own("trashFiles", Target::File, ids),
+    at("trashFiles", "in the trash", Target::Trashed, ids, OWNER_AND_ADMIN),
     at("restoreFiles", "the owner's", Target::Trashed, ids, OWNER_AND_ADMIN),
     own("restoreFiles", Target::Trashed, ids),
     at("restoreFiles", "removed by an admin", Target::Removed, ids, ADMIN),
     at("purgeFiles", "the owner's", Target::File, ids, OWNER_AND_ADMIN),
     own("purgeFiles", Target::File, ids),
     at("purgeFiles", "in the trash", Target::Trashed, ids, OWNER_AND_ADMIN),
+    at("purgeFiles", "removed by an admin", Target::Removed, ids, OWNER_AND_ADMIN),
     at("purgeFiles", "purged before", Target::Purged, ids, OWNER_AND_ADMIN),
 ];
 
@@ -178,7 +180,7 @@ pub fn all() -> impl Iterator<Item = &'static Mutation> {
     ACCOUNT_MUTATIONS.iter().chain(FILE_MUTATIONS)
 }
 
-/// Runs every mutation as everybody, each on things made for it alone.
+/// Runs these mutations as everybody, each on things made for it alone.
 pub async fn run(table: &'static [Mutation]) -> Findings {
     let server = TestServer::idle(|config| {
         // Everything is asked for at once.
@@ -188,65 +190,100 @@ pub async fn run(table: &'static [Mutation]) -> Findings {
     .await;
     let stage = Stage::new(server).await;
     let admin = stage.account(Role::Admin).await;
+    let gone = stage.gone().await;
     let mut findings = Findings::default();
     for mutation in table {
-        for caller in Caller::ALL {
-            run_as(&stage, &admin, mutation, caller, &mut findings).await;
+        let run = Run { stage: &stage, admin: &admin, mutation };
+        for caller in Caller::ALL.into_iter().filter(|caller| !caller.is_gone()) {
+            run.with_fresh_things(caller, &mut findings).await;
         }
+        run.for_those_gone(&gone, &mut findings).await;
     }
     stage.server.work();
     stage.server.finish().await;
     findings
 }
 
-async fn run_as(stage: &Stage, admin: &Account, mutation: &Mutation, caller: Caller, findings: &mut Findings) {
-    let owner = stage.account(Role::User).await;
-    let lives = caller.column().is_some_and(|column| column > 0);
-    let (asking, id) = if mutation.own && lives {
-        let asking = stage.asking(caller, &owner).await;
-        let id = make(stage, admin, mutation.target, asking.me.as_ref().unwrap()).await;
-        (asking, id)
-    } else {
-        let id = make(stage, admin, mutation.target, &owner).await;
-        (stage.asking(caller, &owner).await, id)
-    };
-    let kind = stage.schema.object("Mutation").unwrap()[mutation.name].kind.clone();
-    let everything = stage.schema.everything(&kind, true);
-    let owners_before = stage.owners().await;
-    let (rows, standings) = (stage.rows().await, stage.standings().await);
+/// One row of the table.
+struct Run<'a> {
+    stage: &'a Stage,
+    admin: &'a Account,
+    mutation: &'static Mutation,
+}
 
-    let mut problems = Vec::new();
-    let missing = id.split_once('_').map(|(prefix, _)| format!("{prefix}_{}", Uuid::now_v7().simple()));
-    let mut twin = None;
-    if let Some(missing) = &missing {
-        twin = Some(mutation.send(&asking.client, &everything, missing).await);
-        problems.extend(changes("an id that never existed changed", &rows, &stage.rows().await));
+impl Run<'_> {
+    async fn with_fresh_things(&self, caller: Caller, findings: &mut Findings) {
+        let owner = self.stage.account(Role::User).await;
+        let asking = self.stage.asking(caller, &owner).await;
+        let of = asking.me.as_ref().filter(|_| self.mutation.own).unwrap_or(&owner);
+        let id = make(self.stage, self.admin, self.mutation.target, of).await;
+        self.run(&asking, &id, &self.stage.rows().await, findings).await;
     }
-    let answer = mutation.send(&asking.client, &everything, &id).await;
-    let twin = twin.as_ref().zip(missing.as_ref()).map(|(twin, missing)| (id.as_str(), twin, missing.as_str()));
-    let saw = outcome::outcome(&answer, mutation.name, |_| false, twin);
-    if saw.outcome != Outcome::Seen.to_string() {
-        problems.extend(changes("refused, but changed", &rows, &stage.rows().await));
-    }
-    for (user, standing) in stage.standings().await {
-        let before = standings.get(&user).copied().unwrap_or((Role::User, Status::Active));
-        if standing != before {
-            problems.push(format!("{user} was {before:?} and is {standing:?}"));
+
+    /// All at the same thing, since nothing may become of it. What an anonymous caller may do needs a new one each time.
+    async fn for_those_gone(&self, gone: &[Asking], findings: &mut Findings) {
+        let owner = self.stage.account(Role::User).await;
+        let fresh = async || {
+            let id = make(self.stage, self.admin, self.mutation.target, &owner).await;
+            (id, self.stage.rows().await)
+        };
+        let (mut id, mut rows) = fresh().await;
+        for asking in gone {
+            self.run(asking, &id, &rows, findings).await;
+            if self.grants(asking) {
+                (id, rows) = fresh().await;
+            }
         }
     }
-    let name = mutation.name();
-    let failures = problems.iter().map(|problem| format!("{name} × {}: {problem}", caller.name()));
-    findings.failures.extend(failures);
 
-    // What a purge deleted has its owner only in what was before.
-    let mut owners = owners_before;
-    owners.extend(stage.owners().await);
-    let entered = outcome::entered(&answer, mutation.name)
-        .filter(|_| matches!(mutation.name, "signUp" | "logIn"))
-        .and_then(|id| NodeKind::User.parse(&id));
-    let walk = Walk { schema: &stage.schema, owners: &owners, asking: &asking, entered, operation: mutation.name };
-    findings.shows.answer(&walk, mutation.name, &kind, &answer);
-    findings.expect(&name, caller, &mutation.outcomes, saw);
+    fn grants(&self, asking: &Asking) -> bool {
+        asking.caller.expected(&self.mutation.outcomes) == Outcome::Seen
+    }
+
+    /// `rows`: the whole database as it is now.
+    async fn run(&self, asking: &Asking, id: &str, rows: &[String], findings: &mut Findings) {
+        let Self { stage, mutation, .. } = self;
+        let kind = &stage.schema.object("Mutation").unwrap()[mutation.name].kind;
+        let everything = stage.schema.everything(kind, true);
+        let (granted, standings) = (self.grants(asking), stage.standings().await);
+        let owners = if granted { stage.owners().await } else { HashMap::new() };
+
+        let mut problems = Vec::new();
+        let missing = id.split_once('_').map(|(prefix, _)| format!("{prefix}_{}", Uuid::now_v7().simple()));
+        let mut twin = None;
+        if let Some(missing) = &missing {
+            twin = Some(mutation.send(&asking.client, &everything, missing).await);
+            if granted {
+                problems.extend(changes("an id that never existed changed", rows, &stage.rows().await));
+            }
+        }
+        let answer = mutation.send(&asking.client, &everything, id).await;
+        let twin = twin.as_ref().zip(missing.as_ref()).map(|(twin, missing)| (id, twin, missing.as_str()));
+        let saw = outcome::outcome(&answer, mutation.name, |_| false, twin);
+        if !granted {
+            problems.extend(changes("not allowed, but changed", rows, &stage.rows().await));
+        }
+        for (user, standing) in stage.standings().await {
+            let before = standings.get(&user).copied().unwrap_or((Role::User, Status::Active));
+            if standing != before {
+                problems.push(format!("{user} was {before:?} and is {standing:?}"));
+            }
+        }
+        let name = mutation.name();
+        let failures = problems.iter().map(|problem| format!("{name} × {}: {problem}", asking.caller.name()));
+        findings.failures.extend(failures);
+        findings.expect(&name, asking.caller, &mutation.outcomes, saw);
+        if answer.body["data"].is_null() {
+            return;
+        }
+        // What a purge deleted has its owner only in what was before.
+        let owners = owners.into_iter().chain(stage.owners().await).collect();
+        let entered = outcome::entered(&answer, mutation.name)
+            .filter(|_| matches!(mutation.name, "signUp" | "logIn"))
+            .and_then(|id| NodeKind::User.parse(&id));
+        let walk = Walk { schema: &stage.schema, owners: &owners, asking, entered, operation: mutation.name };
+        findings.shows.answer(&walk, mutation.name, kind, &answer);
+    }
 }
 
 fn changes(what: &str, before: &[String], after: &[String]) -> Option<String> {

@@ -142,16 +142,14 @@ pub async fn run() -> Findings {
     let owner = stage.account(Role::User).await;
     let targets = furnish(&stage, &owner).await;
     let mut people = Vec::new();
-    for caller in Caller::ALL {
-        // Nobody's days are over but those of who is asking.
-        let lives = caller.column().is_some_and(|column| column > 0);
-        let of = if lives { owner.clone() } else { stage.account(Role::User).await };
-        let asking = stage.asking(caller, &of).await;
+    for caller in Caller::ALL.into_iter().filter(|caller| !caller.is_gone()) {
+        let asking = stage.asking(caller, &owner).await;
         if let Some(me) = asking.me.as_ref().filter(|me| me.key != owner.key) {
             furnish(&stage, me).await;
         }
         people.push(asking);
     }
+    people.extend(stage.gone().await);
     stage.server.settle().await;
     let owners = stage.owners().await;
     let mut findings = Findings::default();

@@ -83,16 +83,17 @@ impl Schema {
         all.collect()
     }
 
-    /// Every query, and each of its arguments down to the leaves: `files`, `files(filter.ownerId)`.
+    /// Every query, and each of its arguments down to the leaves: `files`, `files(filter.ownerId)`. What takes only
+    /// arguments of its own is no query without one.
     pub fn queries(&self) -> BTreeSet<String> {
         let mut keys = BTreeSet::new();
         for (name, field) in &self.objects["Query"] {
-            keys.insert(name.clone());
-            for (argument, kind) in &field.arguments {
-                let paths = self.leaves(argument, kind);
-                let paths = paths.into_iter().filter(|path| !PAGING.contains(&path.as_str()));
-                keys.extend(paths.map(|path| format!("{name}({path})")));
+            let leaves = field.arguments.iter().flat_map(|(argument, kind)| self.leaves(argument, kind));
+            let leaves: Vec<_> = leaves.filter(|path| !PAGING.contains(&path.as_str())).collect();
+            if leaves.is_empty() || field.kind.ends_with("Connection") {
+                keys.insert(name.clone());
             }
+            keys.extend(leaves.iter().map(|path| format!("{name}({path})")));
         }
         keys
     }

@@ -14,6 +14,7 @@ use uuid::Uuid;
 
 use super::{
     client::{Client, Credentials},
+    outcome::Outcome,
     schema::Schema,
 };
 use crate::support::{PASSWORD, TestServer};
@@ -59,6 +60,15 @@ impl Caller {
         Self::RevokedCookie,
         Self::RevokedToken,
     ];
+
+    /// What a row of a table says of this caller.
+    pub fn expected(self, outcomes: &[Outcome; 6]) -> Outcome {
+        self.column().map_or(Outcome::Unauthenticated, |column| outcomes[column])
+    }
+
+    pub fn is_gone(self) -> bool {
+        self != Self::Anonymous && self.column().is_none_or(|column| column == 0)
+    }
 
     pub fn name(self) -> &'static str {
         match self {
@@ -146,9 +156,10 @@ impl Stage {
         let (id, token) = (string(&payload["user"]["id"]), string(&payload["token"]));
         let key = NodeKind::User.parse(&id).unwrap();
         let client = self.client.with(Credentials::Bearer(token.clone()));
-        client.done("updateProfile", "user { id }", json!({ "about": "Known to all." }), None).await;
         let account = Account { id, key, name, token, client };
-        self.set(&account, user::Column::Role, role).await;
+        if role != user::Role::User {
+            self.set(&account, user::Column::Role, role).await;
+        }
         account
     }
 
@@ -286,6 +297,15 @@ impl Stage {
             site_role throttle user write_intent);
         rows.sort();
         rows
+    }
+
+    /// Those whose days are over. They had accounts of their own.
+    pub async fn gone(&self) -> Vec<Asking> {
+        let mut gone = Vec::new();
+        for caller in Caller::ALL.into_iter().filter(|caller| caller.is_gone()) {
+            gone.push(self.asking(caller, &self.account(user::Role::User).await).await);
+        }
+        gone
     }
 
     /// Everyone's role and status.

@@ -43,7 +43,7 @@ impl Shows {
 
     pub fn answer(&mut self, walk: &Walk<'_>, root: &str, kind: &str, answer: &Answer) {
         let value = &answer.body["data"][walk.operation];
-        let standing = if walk.viewer().is_some() { walk.own() } else { STANDINGS[0] };
+        let standing = if walk.viewer().is_some() { STANDINGS[1] } else { STANDINGS[0] };
         let path = vec![Value::from(walk.operation)];
         self.value(walk, (root, kind), value, &path, standing, answer);
     }
