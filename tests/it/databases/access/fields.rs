@@ -119,9 +119,9 @@ pub fn sampled() -> BTreeSet<String> {
 
 /// `Type.field` by column.
 pub fn expected() -> BTreeMap<Cell, String> {
-    let rows = TABLE.iter().flat_map(|row| {
-        row.fields.split_whitespace().map(move |field| (format!("{}.{field}", row.kind), row.shown))
-    });
+    let rows = TABLE
+        .iter()
+        .flat_map(|row| row.fields.split_whitespace().map(move |field| (format!("{}.{field}", row.kind), row.shown)));
     rows.flat_map(|(key, shown)| {
         STANDINGS.into_iter().zip(shown).map(move |(standing, shown)| ((key.clone(), standing), format!("{shown:?}")))
     })

@@ -334,4 +334,3 @@ pub fn inputs_left_out(schema: &super::schema::Schema) -> Vec<String> {
         })
         .collect()
 }
-

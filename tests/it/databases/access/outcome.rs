@@ -58,7 +58,9 @@ pub fn compare(expected: &BTreeMap<Cell, String>, saw: &BTreeMap<Cell, Saw>) -> 
             (Some(expected), Some(Saw { outcome, answer })) => {
                 Some(format!("{operation} × {role}: expected {expected}, saw {outcome} ({})", shortened(answer)))
             }
-            (Some(expected), None) => Some(format!("{operation} × {role}: expected {expected}, but there is no such thing")),
+            (Some(expected), None) => {
+                Some(format!("{operation} × {role}: expected {expected}, but there is no such thing"))
+            }
             (None, saw) => {
                 let saw = saw.map_or("nothing", |saw| saw.outcome.as_str());
                 Some(format!("{operation} × {role}: no entry, saw {saw}"))
@@ -175,7 +177,8 @@ mod controls {
 
     #[test]
     fn a_list_with_one_thing_of_another_is_not_ones_own() {
-        let page = Answer { status: 200, body: json!({ "data": { "files": { "nodes": [{ "id": "a" }, { "id": "b" }] } } }) };
+        let page =
+            Answer { status: 200, body: json!({ "data": { "files": { "nodes": [{ "id": "a" }, { "id": "b" }] } } }) };
         assert_eq!(outcome(&page, "files", |_| true, None).outcome, "Own");
         assert_eq!(outcome(&page, "files", |id| id == "a", None).outcome, "Everyones");
     }

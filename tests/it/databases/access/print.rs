@@ -68,7 +68,9 @@ fn document() -> String {
     for row in mutations::all() {
         text.push_str(&line([operation(row.name, row.case)].into_iter().chain(row.outcomes.map(outcome))));
     }
-    text.push_str("\n## Fields\n\nWherever an object is met. Empty: it is never met. A page counts as the caller's own.\n\n");
+    text.push_str(
+        "\n## Fields\n\nWherever an object is met. Empty: it is never met. A page counts as the caller's own.\n\n",
+    );
     text.push_str(&header("", &[&["fields"], STANDINGS.as_slice()].concat()));
     for (kind, names, columns) in fields::rows() {
         text.push_str(&line([format!("`{kind}`"), names].into_iter().chain(columns.map(shown))));
@@ -83,5 +85,8 @@ fn the_committed_page_is_printed_from_the_tables() {
         std::fs::write(path, document()).unwrap();
     }
     let committed = std::fs::read_to_string(path).unwrap_or_default();
-    assert!(committed == document(), "docs/access.md is out of date: run `UPDATE=1 cargo test --test it access`, commit it");
+    assert!(
+        committed == document(),
+        "docs/access.md is out of date: run `UPDATE=1 cargo test --test it access`, commit it"
+    );
 }

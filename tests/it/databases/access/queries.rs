@@ -28,9 +28,7 @@ pub struct Query {
     pub outcomes: [Outcome; 6],
 }
 
-use Outcome::{
-    Everyones as All, Forbidden as Forb, Missing as Miss, Null, Own, Seen, Unauthenticated as Anon,
-};
+use Outcome::{Everyones as All, Forbidden as Forb, Missing as Miss, Null, Own, Seen, Unauthenticated as Anon};
 
 const fn query(key: &'static str, arguments: &'static str, outcomes: [Outcome; 6]) -> Query {
     Query { key, case: "", arguments, target: None, outcomes }
@@ -205,7 +203,9 @@ async fn paging(stage: &Stage, asking: &Asking, people: &[Asking], findings: &mu
         if !PAGING.iter().all(|name| field.arguments.contains_key(*name)) {
             continue;
         }
-        let page = |arguments: &str| format!("{{ {root}({arguments}) {{ nodes {{ id }} pageInfo {{ startCursor endCursor }} }} }}");
+        let page = |arguments: &str| {
+            format!("{{ {root}({arguments}) {{ nodes {{ id }} pageInfo {{ startCursor endCursor }} }} }}")
+        };
         let whole = asking.client.query(&page("first: 100"), &Value::Null).await;
         let ids = page_ids(&whole, root);
         let info = admin.client.query(&page("first: 100"), &Value::Null).await.body["data"][root]["pageInfo"].clone();
@@ -236,10 +236,12 @@ async fn furnish(stage: &Stage, person: &Account) -> BTreeMap<&'static str, Stri
     upload("broken.png", broken).await;
     let trashed = upload("trashed.txt", b"trashed".to_vec()).await;
     let purged = upload("purged.txt", b"purged".to_vec()).await;
-    let gone = person.client.done("purgeFiles", "alert { id } erasures { id }", json!({ "ids": [&purged] }), None).await;
+    let gone =
+        person.client.done("purgeFiles", "alert { id } erasures { id }", json!({ "ids": [&purged] }), None).await;
     person.client.done("trashFiles", "files { id }", json!({ "ids": [&trashed] }), None).await;
     let versions = format!("{{ node(id: \"{file}\") {{ ... on File {{ versions {{ nodes {{ id }} }} }} }} }}");
-    let version = person.client.query(&versions, &Value::Null).await.body["data"]["node"]["versions"]["nodes"][0].clone();
+    let version =
+        person.client.query(&versions, &Value::Null).await.body["data"]["node"]["versions"]["nodes"][0].clone();
     let owned = stage.server.objects().await;
     let key = snaphaven::id::NodeKind::File.parse(&file).unwrap();
     let object = owned.iter().find(|object| object.file_id == Some(key)).unwrap();

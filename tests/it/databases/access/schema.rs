@@ -78,7 +78,10 @@ impl Schema {
         let all = self.fields().into_iter().flat_map(|key| {
             let (kind, field) = key.split_once('.').unwrap();
             let arguments = self.objects[kind][field].arguments.keys();
-            arguments.filter(|name| !PAGING.contains(&name.as_str())).map(|name| format!("{key}({name})")).collect::<Vec<_>>()
+            arguments
+                .filter(|name| !PAGING.contains(&name.as_str()))
+                .map(|name| format!("{key}({name})"))
+                .collect::<Vec<_>>()
         });
         all.collect()
     }

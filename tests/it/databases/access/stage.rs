@@ -5,7 +5,9 @@ use std::{
     sync::atomic::{AtomicUsize, Ordering},
 };
 
-use entity::{Timestamp, alert, event, event_counter, file, file_version, idempotency, job, lease, object, object_copy};
+use entity::{
+    Timestamp, alert, event, event_counter, file, file_version, idempotency, job, lease, object, object_copy,
+};
 use entity::{rendition, session, site_role, throttle, user, write_intent};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, sea_query::Expr};
 use serde_json::{Value, json};

@@ -99,7 +99,9 @@ impl Shows {
             let allowed = ["one's own", role].map(|column| expected.get(&(key.clone(), column)));
             !allowed.into_iter().flatten().any(|allowed| *allowed == saw.outcome)
         });
-        excess.map(|((key, standing), saw)| format!("{key} × {standing}: saw {} ({})", saw.outcome, saw.answer)).collect()
+        excess
+            .map(|((key, standing), saw)| format!("{key} × {standing}: saw {} ({})", saw.outcome, saw.answer))
+            .collect()
     }
 }
 
