@@ -129,7 +129,20 @@ pub fn page_ids(answer: &Answer, operation: &str) -> Vec<String> {
     nodes.filter_map(|node| node["id"].as_str().map(str::to_owned)).collect()
 }
 
-#[cfg(test)]
+/// The lines that only one of two texts has.
+pub fn difference(before: &[String], after: &[String]) -> String {
+    let gone = before.iter().filter(|line| !after.contains(line)).map(|line| format!("- {line}"));
+    let new = after.iter().filter(|line| !before.contains(line)).map(|line| format!("+ {line}"));
+    gone.chain(new).collect::<Vec<_>>().join("; ")
+}
+
+/// The payload's user, whom the rest of the answer is for.
+pub fn entered(answer: &Answer, operation: &str) -> Option<String> {
+    let user: &Value = &answer.body["data"][operation]["user"]["id"];
+    user.as_str().map(str::to_owned)
+}
+
+/// A checker is worth something only if it fails on what is wrong.
 mod controls {
     use serde_json::json;
 
@@ -182,17 +195,4 @@ mod controls {
         assert_eq!(outcome(&page, "files", |_| true, None).outcome, "Own");
         assert_eq!(outcome(&page, "files", |id| id == "a", None).outcome, "Everyones");
     }
-}
-
-/// The first place where two texts of many lines differ.
-pub fn difference(before: &[String], after: &[String]) -> String {
-    let gone = before.iter().filter(|line| !after.contains(line)).map(|line| format!("- {line}"));
-    let new = after.iter().filter(|line| !before.contains(line)).map(|line| format!("+ {line}"));
-    gone.chain(new).collect::<Vec<_>>().join("; ")
-}
-
-/// The payload's user, whom the rest of the answer is for.
-pub fn entered(answer: &Answer, operation: &str) -> Option<String> {
-    let user: &Value = &answer.body["data"][operation]["user"]["id"];
-    user.as_str().map(str::to_owned)
 }
