@@ -90,7 +90,7 @@ async fn answer(request: reqwest::RequestBuilder) -> Answer {
     let response = request.send().await.unwrap();
     let status = response.status().as_u16();
     let mut body: Value = response.json().await.unwrap();
-    for error in body["errors"].as_array_mut().into_iter().flatten() {
+    for error in body.get_mut("errors").and_then(Value::as_array_mut).into_iter().flatten() {
         error["extensions"].as_object_mut().unwrap().remove("requestId").unwrap();
         error.as_object_mut().unwrap().remove("locations");
     }
