@@ -34,7 +34,7 @@ use crate::{
     images,
     jobs::Registry,
     ledger,
-    viewer::Viewer,
+    viewer::{Denied, Viewer},
 };
 
 /// Which files a list shows.
@@ -84,13 +84,14 @@ pub fn scope(viewer: &Viewer, whose: Whose) -> Result<ScopeOf, Fault> {
 }
 
 /// The rule of single files: one's own; every file for admins and the server itself.
-fn manageable(viewer: &Viewer) -> Result<Scope, Fault> {
+fn manageable(viewer: &Viewer) -> Result<Scope, Denied> {
     if viewer.is_admin() { Ok(Scope::Everyone) } else { Ok(Scope::Owner(viewer.person()?.user_id)) }
 }
 
 /// The file, where the viewer may see it.
 pub async fn find(app: &App, viewer: &Viewer, id: Uuid) -> Result<Option<file::Model>, Fault> {
-    Ok(store::find(app.db.read(), manageable(viewer)?, id).await?)
+    let Ok(scope) = manageable(viewer) else { return Ok(None) };
+    Ok(store::find(app.db.read(), scope, id).await?)
 }
 
 /// A page of files, with their owners where `with_owner`.

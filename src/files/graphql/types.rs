@@ -324,13 +324,14 @@ fn permissions(viewer: &Viewer, file: &file::Model) -> FilePermissions {
     use file::State;
     let own = viewer.user_id() == Some(file.owner_id);
     let admin = viewer.is_admin();
+    let manages = own || admin;
     let active = file.state == State::Active;
     FilePermissions {
         edit: own && active,
         replace_content: own && active,
-        trash: active,
-        restore: file.state == State::Trashed || (file.state == State::Removed && admin),
-        purge: true,
+        trash: manages && active,
+        restore: (manages && file.state == State::Trashed) || (admin && file.state == State::Removed),
+        purge: manages,
     }
 }
 
