@@ -1,5 +1,6 @@
 //! What a request costs the release binary: CPU time of its process for each operation under a bounded load over
 //! loopback, with every answer checked; nginx beside the edge, and argon2 alone beside the log-in, in the same run.
+//! `cargo bench --bench endpoints -- sqlite` runs those whose name holds the word.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a bench that cannot go on has failed")]
 
@@ -10,7 +11,7 @@ mod nginx;
 mod servers;
 mod subject;
 
-use std::time::Instant;
+use std::{env, time::Instant};
 
 use self::{
     load::{Get, Graphql, cpu_of, peak_of, run},
@@ -35,12 +36,19 @@ struct Row {
 
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
 async fn main() {
+    let wanted = env::args().skip(1).find(|argument| !argument.starts_with('-')).unwrap_or_default();
     let mut rows = Vec::new();
     for (kind, target) in [(Kind::Sqlite, 0.60), (Kind::Postgres, 0.40), (Kind::MariaDb, f64::NAN)] {
-        lists(kind, target, &mut rows).await;
+        if format!("lists {}", kind.name()).contains(&wanted) {
+            lists(kind, target, &mut rows).await;
+        }
     }
-    downloads(&mut rows).await;
-    log_in(&mut rows).await;
+    if "downloads".contains(&wanted) {
+        downloads(&mut rows).await;
+    }
+    if "log-in".contains(&wanted) {
+        log_in(&mut rows).await;
+    }
     println!("\n{:<66} {:>10} {:>10}  ratio", "CPU of the server's process", "measured", "target");
     for row in rows {
         let (target, ratio) = match row.target.filter(|target| target.is_finite()) {

@@ -94,15 +94,14 @@ pub async fn find(app: &App, viewer: &Viewer, id: Uuid) -> Result<Option<file::M
     Ok(store::find(app.db.read(), scope, id).await?)
 }
 
-/// A page of files, with their owners where `with_owner`.
+/// A page of files.
 pub async fn list(
     app: &App,
     scope: ScopeOf,
     filter: &FileFilter,
-    with_owner: bool,
     page: &PageRequest<Position<Timestamp>>,
-) -> Result<Page<store::WithOwner>, Fault> {
-    Ok(store::list(app.db.read(), scope.0, filter, with_owner, page).await?)
+) -> Result<Page<file::Model>, Fault> {
+    Ok(store::list(app.db.read(), scope.0, filter, page).await?)
 }
 
 pub async fn count(app: &App, scope: ScopeOf, filter: &FileFilter) -> Result<u64, Fault> {

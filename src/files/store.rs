@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use entity::{Timestamp, file, file_version, rendition, user};
+use entity::{Timestamp, file, file_version, rendition};
 use sea_orm::{
     ActiveModelTrait,
     ActiveValue::Set,
@@ -17,9 +17,6 @@ use crate::db::{
     Tx,
     page::{self, Page, PageRequest, Position},
 };
-
-/// A file, with its owner where that was asked for.
-pub type WithOwner = (file::Model, Option<user::Model>);
 
 fn scoped(scope: Scope) -> Select<file::Entity> {
     match scope {
@@ -54,17 +51,11 @@ pub(super) async fn list(
     connection: &impl ConnectionTrait,
     scope: Scope,
     filter: &FileFilter,
-    with_owner: bool,
     page: &PageRequest<Position<Timestamp>>,
-) -> Result<Page<WithOwner>, DbErr> {
+) -> Result<Page<file::Model>, DbErr> {
     let order = if filter.oldest_first { Order::Asc } else { Order::Desc };
     let select = page::keyset(filtered(scope, filter), file::Column::CreatedAt, file::Column::Id, order, page);
-    let rows = if with_owner {
-        select.find_also_related(user::Entity).all(connection).await?
-    } else {
-        select.all(connection).await?.into_iter().map(|file| (file, None)).collect()
-    };
-    Ok(page.finish(rows))
+    Ok(page.finish(select.all(connection).await?))
 }
 
 pub(super) async fn count(connection: &impl ConnectionTrait, scope: Scope, filter: &FileFilter) -> Result<u64, DbErr> {

@@ -1,5 +1,7 @@
 //! People, their sessions and tokens as GraphQL objects.
 
+use std::sync::Arc;
+
 use async_graphql::{Context, Enum, ID, Object};
 use chrono::{DateTime, Utc};
 use entity::{session, user};
@@ -36,14 +38,14 @@ pub enum UserStatus {
 /// A person with an account.
 #[derive(Clone)]
 pub struct User {
-    pub row: user::Model,
+    pub row: Arc<user::Model>,
     /// Who looks, where it is not who sent the request: after a log-in, the person who has just come in.
     seen_by: Option<Viewer>,
 }
 
 impl From<user::Model> for User {
     fn from(row: user::Model) -> Self {
-        Self { row, seen_by: None }
+        Self { row: row.into(), seen_by: None }
     }
 }
 
@@ -128,7 +130,7 @@ type SessionPage = PageRequest<Position<entity::Timestamp>>;
 impl User {
     /// The person who has just logged in.
     pub(super) fn logged_in(row: user::Model, viewer: Viewer) -> Self {
-        Self { row, seen_by: Some(viewer) }
+        Self { row: row.into(), seen_by: Some(viewer) }
     }
 
     fn viewer<'a>(&'a self, ctx: &Context<'a>) -> &'a Viewer {
@@ -136,7 +138,7 @@ impl User {
     }
 
     fn private<'a>(&'a self, ctx: &Context<'_>) -> Option<&'a user::Model> {
-        accounts::sees_private(self.viewer(ctx), self.row.id).then_some(&self.row)
+        accounts::sees_private(self.viewer(ctx), self.row.id).then_some(&*self.row)
     }
 
     /// `None` where this is not the viewer: the services list the viewer's own alone.

@@ -4,6 +4,7 @@ mod cache;
 mod headers;
 mod read;
 mod request;
+mod sums;
 
 use std::{future::Future, io, sync::Arc, time::Duration};
 

@@ -2,7 +2,7 @@
 
 use std::{ops::RangeInclusive, sync::Arc, time::Duration};
 
-use aws_lc_rs::digest::{Context, SHA256, digest};
+use aws_lc_rs::digest::{SHA256, digest};
 use bytes::{Bytes, BytesMut};
 use futures::{
     StreamExt as _,
@@ -10,7 +10,11 @@ use futures::{
 };
 use moka::sync::Cache;
 
-use super::{CatalogEntry, request::Span};
+use super::{
+    CatalogEntry,
+    request::Span,
+    sums::{Check, Sums},
+};
 use crate::adapters::objects::{Object, ObjectStore, StoreError};
 
 /// How long a copy that failed its check is asked last.
@@ -76,12 +80,13 @@ pub(super) struct Sources {
     stores: Arc<[Arc<dyn ObjectStore>]>,
     /// Copies whose bytes were wrong, by store and key: a client's next attempt is served by the other store.
     suspects: Cache<(usize, String), ()>,
+    sums: Sums,
 }
 
 impl Sources {
     pub fn new(stores: Vec<Arc<dyn ObjectStore>>) -> Self {
         let suspects = Cache::builder().max_capacity(10_000).time_to_live(SUSPECT).build();
-        Self { stores: stores.into(), suspects }
+        Self { stores: stores.into(), suspects, sums: Sums::default() }
     }
 
     /// The whole object in memory, hash checked.
@@ -131,7 +136,7 @@ impl Sources {
             at: span.start,
             end: span.end,
             handed_out: false,
-            hash: span.covers_all().then(|| Context::new(&SHA256)),
+            check: span.covers_all().then(|| self.sums.check(key)),
             left: self.order(key),
             store: 0,
             body: None,
@@ -196,7 +201,8 @@ struct Reader {
     at: u64,
     end: u64,
     handed_out: bool,
-    hash: Option<Context>,
+    /// Of a whole object.
+    check: Option<Check>,
     /// Stores not tried yet, in order.
     left: Vec<usize>,
     store: usize,
@@ -223,7 +229,7 @@ impl Reader {
                     return Err(ReadError::NoGoodCopy);
                 }
                 self.at = 0;
-                self.hash = Some(Context::new(&SHA256));
+                self.check = Some(self.sources.sums.check(&self.key));
             }
             if self.left.is_empty() {
                 return Err(self.error);
@@ -249,9 +255,9 @@ impl Reader {
                 return Err(Fault::Truncated);
             }
             self.at += length;
-            if let Some(hash) = &mut self.hash {
-                hash.update(&chunk);
-                if self.at == self.end && hash.clone().finish().as_ref() != self.entry.sha256 {
+            if let Some(check) = &mut self.check {
+                check.update(&chunk);
+                if self.at == self.end && !self.sources.sums.passes(check, &self.key, &self.entry) {
                     return Err(Fault::Hash);
                 }
             }

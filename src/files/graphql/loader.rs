@@ -1,15 +1,26 @@
 //! What many files of one request refer to, gathered into one query each.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use async_graphql::{
     dataloader::{DataLoader, Loader},
     runtime::{TokioSpawner, TokioTimer},
 };
-use entity::{file_version, object_copy, rendition};
+use entity::{file, file_version, object_copy, rendition};
 use uuid::Uuid;
 
-use crate::{app::App, db::page::Page, error::Fault, files, ledger::Roles};
+use crate::{
+    accounts::{self, graphql::User},
+    app::App,
+    db::page::Page,
+    error::Fault,
+    files,
+    ledger::Roles,
+    viewer::Viewer,
+};
 
 /// Add one to the schema's data: see [`file_loader`].
 pub struct FileLoader(App);
@@ -87,4 +98,13 @@ pub async fn renditions(app: &App, versions: &[Uuid]) -> Result<HashMap<Uuid, Ve
         found.entry(rendition.version_id).or_default().push(rendition);
     }
     Ok(found)
+}
+
+/// Who owns these files, by id.
+pub async fn owners(app: &App, files: &[file::Model]) -> Result<HashMap<Uuid, User>, Fault> {
+    let ids: HashSet<Uuid> = files.iter().map(|file| file.owner_id).collect();
+    // The files were found for a viewer, and a person's own fields look at theirs.
+    let viewer = Viewer::System("owners of a list");
+    let found = accounts::find_many(app, &viewer, &ids.into_iter().collect::<Vec<_>>()).await?;
+    Ok(found.into_iter().map(|(id, row)| (id, User::from(row))).collect())
 }

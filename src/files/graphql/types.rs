@@ -8,7 +8,7 @@ use async_graphql::{
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use chrono::{DateTime, Utc};
-use entity::{file, file_version, rendition, user};
+use entity::{file, file_version, rendition};
 
 use super::{
     FileState,
@@ -86,7 +86,7 @@ pub enum RenditionState {
 /// A small picture made from a file.
 pub struct Rendition {
     row: rendition::Model,
-    file: file::Model,
+    file: Arc<file::Model>,
 }
 
 impl Rendition {
@@ -156,16 +156,16 @@ pub struct FilePermissions {
 
 /// A file and its current content.
 pub struct File {
-    pub row: file::Model,
+    pub row: Arc<file::Model>,
     /// Brought along by a list that was asked for it.
-    pub owner: Option<user::Model>,
+    pub owner: Option<User>,
     /// The same; of the current version.
     pub renditions: Option<Vec<rendition::Model>>,
 }
 
 impl From<file::Model> for File {
     fn from(row: file::Model) -> Self {
-        Self { row, owner: None, renditions: None }
+        Self { row: row.into(), owner: None, renditions: None }
     }
 }
 
@@ -195,7 +195,7 @@ impl File {
 
     async fn owner(&self, ctx: &Context<'_>) -> async_graphql::Result<User> {
         if let Some(owner) = &self.owner {
-            return Ok(User::from(owner.clone()));
+            return Ok(owner.clone());
         }
         load_user(ctx, self.row.owner_id)
             .await?
@@ -338,7 +338,7 @@ fn permissions(viewer: &Viewer, file: &file::Model) -> FilePermissions {
 /// One content that a file has had.
 pub struct FileVersion {
     pub row: file_version::Model,
-    pub file: file::Model,
+    pub file: Arc<file::Model>,
 }
 
 #[Object]
