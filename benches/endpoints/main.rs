@@ -93,7 +93,7 @@ async fn lists(kind: Kind, target: f64, rows: &mut Vec<Row>) {
 async fn downloads(rows: &mut Vec<Row>) {
     let subject = Subject::start(None).await;
     let (thumbnail, picture) = subject.thumbnail().await;
-    let large: Vec<u8> = (0..LARGE).map(|at| (at * 2_654_435_761 >> 13) as u8).collect();
+    let large: Vec<u8> = (0..LARGE).map(|at| ((at * 2_654_435_761) >> 13) as u8).collect();
     let large_url = subject.upload_large(large.clone()).await;
     let nginx = Nginx::start(&[("thumbnail", &picture), ("large", &large)]).await;
 

@@ -12,6 +12,7 @@ use tokio::sync::OnceCell;
 pub use self::server::DatabaseServer;
 
 /// The database that this run is about: `SNAPHAVEN_TEST_DATABASE`, or SQLite.
+#[expect(clippy::disallowed_methods, reason = "the tests' own setting, not the product's")]
 pub static KIND: LazyLock<Kind> = LazyLock::new(|| match env::var("SNAPHAVEN_TEST_DATABASE").as_deref() {
     Err(_) | Ok("" | "sqlite") => Kind::Sqlite,
     Ok("postgres") => Kind::Postgres,
