@@ -1,9 +1,11 @@
 //! A connection that does not wait for ever: for reads outside a transaction, and the measure of patience for those inside.
 
-use std::{future::Future, time::Duration};
+use std::{future::Future, sync::Arc};
 
 use async_trait::async_trait;
-use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, ExecResult, QueryResult, RuntimeErr, Statement};
+use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, ExecResult, QueryResult, Statement};
+
+use super::pulse::Pulse;
 
 /// The pool, where each call takes a connection and returns it.
 #[derive(Clone, Debug)]
@@ -13,16 +15,15 @@ pub struct Reader {
 }
 
 /// How long one statement may take: a database that has stopped keeps its connections open and never answers.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Patience(pub Option<Duration>);
+/// A file, which has no pulse, answers in its own time.
+#[derive(Clone, Debug)]
+pub(super) struct Patience(pub Option<Arc<Pulse>>);
 
 impl Patience {
     /// The outcome, or [`DbErr::Conn`] when it is late. What the statement did is unknown then.
-    pub async fn wait<T>(self, work: impl Future<Output = Result<T, DbErr>>) -> Result<T, DbErr> {
-        match self.0 {
-            Some(limit) => tokio::time::timeout(limit, work).await.unwrap_or_else(|_| {
-                Err(DbErr::Conn(RuntimeErr::Internal(format!("the database gave no answer within {limit:?}"))))
-            }),
+    pub async fn wait<T>(&self, work: impl Future<Output = Result<T, DbErr>>) -> Result<T, DbErr> {
+        match &self.0 {
+            Some(pulse) => pulse.wait(work).await,
             None => work.await,
         }
     }

@@ -199,7 +199,7 @@ async fn keep_schedules(app: App, registry: Arc<Registry>, shutdown: Cancellatio
 async fn enqueue_scheduled(app: &App, schedule: &super::Schedule) {
     let outcome = app
         .transaction::<_, sea_orm::DbErr, _, _>(async |tx| {
-            let now = app.now();
+            let now = app.db.now(&tx).await?;
             store::insert_unique(
                 &tx,
                 schedule.kind,

@@ -1,9 +1,12 @@
 //! Long fault and race trials over real processes: `make trials SUITE=crash SEED=1 ROUNDS=50`.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a trial that cannot go on has failed")]
 
+mod common;
 mod crash;
+mod proxy;
 #[path = "../servers/mod.rs"]
 mod servers;
+mod weather;
 
 use std::{process::ExitCode, time::Instant};
 

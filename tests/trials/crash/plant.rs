@@ -6,7 +6,7 @@ use entity::{object, object_copy::Site};
 use futures::TryStreamExt;
 use snaphaven::adapters::objects::{Body, ObjectStore, PutObject, keys::ObjectKey, s3::S3Store};
 
-use super::{
+use crate::common::{
     Failure,
     audit::{Auditor, Kind},
     client::{Client, Shown},
