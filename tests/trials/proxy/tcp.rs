@@ -21,10 +21,11 @@ pub enum TcpFault {
     /// The port refuses connections, and those that were are reset.
     Down,
     /// Each piece of data waits so long.
-    #[expect(dead_code, reason = "for trials to come")]
     Delay(Duration),
     /// Nothing moves, in either direction; the connections stay.
     Freeze,
+    /// The connections of now never move again, new ones are fine.
+    Wedge,
     /// Every connection is reset as data moves on it.
     Reset,
     /// Every n-th COMMIT is carried out and its connection reset before the reply.
@@ -60,6 +61,11 @@ impl TcpProxy {
         self.switch.set(fault);
     }
 
+    /// No fault any more; the count stays.
+    pub fn clear(&self) {
+        self.switch.fault.send_replace(TcpFault::Clear);
+    }
+
     /// How often the fault struck since it was set.
     pub fn struck(&self) -> u32 {
         self.switch.struck.load(Ordering::Relaxed)
@@ -81,7 +87,7 @@ enum Gate {
 async fn carry(mut client: TcpStream, upstream: u16, switch: Arc<Switch<TcpFault>>) {
     let Ok(mut server) = connect(upstream).await else { return reset(client) };
     let (mut up, mut down) = (vec![0; 64 * 1024], vec![0; 64 * 1024]);
-    let mut losing = false;
+    let (mut losing, mut known) = (false, switch.now());
     let broken = loop {
         tokio::select! {
             read = client.read(&mut up) => {
@@ -104,10 +110,18 @@ async fn carry(mut client: TcpStream, upstream: u16, switch: Arc<Switch<TcpFault
                     break false;
                 }
             }
-            () = switch.change_from(&switch.now()) => {
-                if switch.now() == TcpFault::Down {
-                    switch.strike();
-                    break true;
+            () = switch.change_from(&known) => {
+                known = switch.now();
+                match known {
+                    TcpFault::Down => {
+                        switch.strike();
+                        break true;
+                    }
+                    TcpFault::Wedge => {
+                        switch.strike();
+                        return wedge(client, &mut up).await;
+                    }
+                    _ => {}
                 }
             }
         }
@@ -117,11 +131,18 @@ async fn carry(mut client: TcpStream, upstream: u16, switch: Arc<Switch<TcpFault
     }
 }
 
+/// Takes what comes and answers nothing, until the client ends it.
+async fn wedge(mut client: TcpStream, taken: &mut [u8]) {
+    while client.read(taken).await.is_ok_and(|length| length > 0) {}
+}
+
 async fn gate(switch: &Switch<TcpFault>) -> Gate {
     loop {
         let fault = switch.now();
         match fault {
-            TcpFault::Clear | TcpFault::LoseCommit(_) | TcpFault::LoseCommitAndAll(_) => return Gate::Open,
+            TcpFault::Clear | TcpFault::Wedge | TcpFault::LoseCommit(_) | TcpFault::LoseCommitAndAll(_) => {
+                return Gate::Open;
+            }
             TcpFault::Down | TcpFault::Reset => {
                 switch.strike();
                 return Gate::Reset;

@@ -6,7 +6,7 @@ use entity::{object, object_copy::Site};
 use futures::TryStreamExt;
 use snaphaven::adapters::objects::{Body, ObjectStore, PutObject, keys::ObjectKey, s3::S3Store};
 
-use crate::common::{
+use super::{
     Failure,
     audit::{Auditor, Kind},
     client::{Client, Shown},
@@ -63,6 +63,11 @@ pub async fn check(
         return Err("a lost acknowledged file was not found".into());
     }
     caught.push("a lost acknowledged file");
+
+    if verdict::compare(records, &[files, &[kept.clone()]].concat()).is_empty() {
+        return Err("a file that is there twice was not found".into());
+    }
+    caught.push("a duplicate");
 
     if let Some(purged) = records.iter().find(|record| record.allowed == [State::Gone]) {
         let back = Shown { name: purged.name.clone(), ..kept.clone() };
