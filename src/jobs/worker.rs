@@ -188,7 +188,8 @@ async fn keep_schedules(app: App, registry: Arc<Registry>, shutdown: Cancellatio
         }
         tokio::select! {
             () = shutdown.cancelled() => {}
-            () = sleep_until(next.clamp(Instant::now() + Duration::from_millis(50), renewal)) => {}
+            // After a slow database the renewal may be due already.
+            () = sleep_until(next.min(renewal).max(Instant::now() + Duration::from_millis(50))) => {}
         }
     }
     if let Err(error) = lead::resign(&app.db, SCHEDULER, holder).await {

@@ -8,7 +8,7 @@ use super::{
     world::{Database, World},
 };
 use crate::{
-    common::Failure,
+    common::{Failure, process::Launcher},
     proxy::{
         HttpFault::{self, Down, DropReply, Flip, ResetRequest, ResetResponse, Shorten, Slow, Truncate, Unavailable},
         Op,
@@ -52,7 +52,7 @@ const CASES: [Case; 15] = [
 ];
 
 pub async fn run(options: Options<'_>) -> Result<(), Failure> {
-    let mut world = World::new(options, Database::shared().await?, &[&|launcher| launcher]).await?;
+    let mut world = World::new(options, Database::shared().await?, &[&uncached]).await?;
     for _ in 0..options.rounds {
         for case in &CASES {
             one(&mut world, case).await?;
@@ -64,6 +64,11 @@ pub async fn run(options: Options<'_>) -> Result<(), Failure> {
         return Err(format!("the server took {memory} MiB, more than {MEMORY}").into());
     }
     world.finish().await
+}
+
+/// Every download asks the stores.
+fn uncached(launcher: Launcher) -> Launcher {
+    launcher.with("embedded.edge_cache", "1 KiB")
 }
 
 async fn one(world: &mut World<'_>, case: &Case) -> Result<(), Failure> {
