@@ -19,7 +19,7 @@ use crate::{
     error::Fault,
     files::{
         self,
-        graphql::{File, FileVersion, FilesMutation, FilesQuery, file_node, rendition_loader, version_node},
+        graphql::{File, FileVersion, FilesMutation, FilesQuery, file_loader, file_node, version_node},
     },
     graphql::{self, FaultExt, GlobalId, NodeKind, scalars::Long},
     jobs::Registry,
@@ -146,7 +146,7 @@ pub fn schema(app: &App) -> AppSchema {
     builder()
         .data(app.clone())
         .data(user_loader(app))
-        .data(rendition_loader(app))
+        .data(file_loader(app))
         .limit_depth(limits.max_depth)
         .limit_complexity(limits.max_complexity)
         .limit_aliases(limits.max_aliases)

@@ -84,8 +84,9 @@ impl Alert {
         self.0.attempts
     }
 
-    async fn last_error(&self) -> Option<&str> {
-        self.0.last_error.as_deref()
+    /// Why the last failed delivery did, for operators and admins; else null.
+    async fn last_error(&self, ctx: &Context<'_>) -> Option<&str> {
+        self.0.last_error.as_deref().filter(|_| super::sees_delivery(graphql::viewer(ctx)))
     }
 
     async fn created_at(&self) -> DateTime<Utc> {

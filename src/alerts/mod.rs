@@ -68,6 +68,12 @@ pub async fn find(app: &App, viewer: &Viewer, id: Uuid) -> Result<Option<Model>,
     }))
 }
 
+/// Whether the viewer may read why a delivery failed, in the words of what alerts are sent to: operators and admins.
+#[must_use]
+pub fn sees_delivery(viewer: &Viewer) -> bool {
+    viewer.operator().is_ok()
+}
+
 /// All alerts, newest first. Operators and admins.
 pub async fn list(app: &App, viewer: &Viewer, page: &PageRequest<Position<Timestamp>>) -> Result<Page<Model>, Fault> {
     viewer.operator()?;

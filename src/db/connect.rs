@@ -46,7 +46,7 @@ impl Db {
             None => plain,
         };
         let connection = Database::connect(options).await.map_err(|error| failed(&error))?;
-        let reader = Reader { connection, patience: Patience(pulse) };
+        let reader = Reader { connection, patience: Patience { pulse, statements: Arc::default() } };
         reader.execute_unprepared("SELECT 1").await.map_err(|error| failed(&error))?;
         Ok(Self { reader, clock, writer: sqlite.then(Arc::default) })
     }

@@ -10,7 +10,7 @@ mod tx;
 
 use std::{
     future::Future,
-    sync::Arc,
+    sync::{Arc, atomic::Ordering},
     time::{Duration, Instant},
 };
 
@@ -50,6 +50,12 @@ impl Db {
     #[must_use]
     pub fn read(&self) -> &Reader {
         &self.reader
+    }
+
+    /// How many statements this process has run.
+    #[must_use]
+    pub fn statements(&self) -> u64 {
+        self.reader.patience.statements.load(Ordering::Relaxed)
     }
 
     #[must_use]

@@ -28,6 +28,13 @@ pub struct Position<K> {
     pub id: Uuid,
 }
 
+impl<T> Default for Page<T> {
+    /// Of an empty list.
+    fn default() -> Self {
+        Self { items: Vec::new(), has_previous: false, has_next: false }
+    }
+}
+
 impl<T> Page<T> {
     #[must_use]
     pub fn map<U>(self, convert: impl FnMut(T) -> U) -> Page<U> {

@@ -1,6 +1,12 @@
 //! A connection that does not wait for ever: for reads outside a transaction, and the measure of patience for those inside.
 
-use std::{future::Future, sync::Arc};
+use std::{
+    future::Future,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
 use async_trait::async_trait;
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, ExecResult, QueryResult, Statement};
@@ -14,15 +20,28 @@ pub struct Reader {
     pub(super) patience: Patience,
 }
 
-/// How long one statement may take: a database that has stopped keeps its connections open and never answers.
-/// A file, which has no pulse, answers in its own time.
+impl Reader {
+    /// The pool itself, for what the trait does not offer. Its statements wait as long as they like.
+    #[must_use]
+    pub fn pool(&self) -> &DatabaseConnection {
+        &self.connection
+    }
+}
+
+/// How long one statement may take: a database that has stopped keeps its connections open and never answers. Counts
+/// them too.
 #[derive(Clone, Debug)]
-pub(super) struct Patience(pub Option<Arc<Pulse>>);
+pub(super) struct Patience {
+    /// None of a file, which answers in its own time.
+    pub pulse: Option<Arc<Pulse>>,
+    pub statements: Arc<AtomicU64>,
+}
 
 impl Patience {
     /// The outcome, or [`DbErr::Conn`] when it is late. What the statement did is unknown then.
     pub async fn wait<T>(&self, work: impl Future<Output = Result<T, DbErr>>) -> Result<T, DbErr> {
-        match &self.0 {
+        self.statements.fetch_add(1, Ordering::Relaxed);
+        match &self.pulse {
             Some(pulse) => pulse.wait(work).await,
             None => work.await,
         }

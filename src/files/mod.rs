@@ -11,6 +11,8 @@ mod store;
 mod trash;
 mod upload;
 
+use std::collections::HashMap;
+
 use entity::{Timestamp, file, file::State, file_version, object::Kind, object_copy, rendition};
 use uuid::Uuid;
 
@@ -32,7 +34,7 @@ use crate::{
     images,
     jobs::Registry,
     ledger,
-    viewer::Viewer,
+    viewer::{Denied, Viewer},
 };
 
 /// Which files a list shows.
@@ -82,13 +84,14 @@ pub fn scope(viewer: &Viewer, whose: Whose) -> Result<ScopeOf, Fault> {
 }
 
 /// The rule of single files: one's own; every file for admins and the server itself.
-fn manageable(viewer: &Viewer) -> Result<Scope, Fault> {
+fn manageable(viewer: &Viewer) -> Result<Scope, Denied> {
     if viewer.is_admin() { Ok(Scope::Everyone) } else { Ok(Scope::Owner(viewer.person()?.user_id)) }
 }
 
 /// The file, where the viewer may see it.
 pub async fn find(app: &App, viewer: &Viewer, id: Uuid) -> Result<Option<file::Model>, Fault> {
-    Ok(store::find(app.db.read(), manageable(viewer)?, id).await?)
+    let Ok(scope) = manageable(viewer) else { return Ok(None) };
+    Ok(store::find(app.db.read(), scope, id).await?)
 }
 
 /// A page of files, with their owners where `with_owner`.
@@ -115,6 +118,15 @@ pub async fn versions(
     Ok(store::versions(app.db.read(), file.id, page).await?)
 }
 
+/// The newest contents of each file, `limit` at the most. The caller found the files.
+pub async fn newest_versions(
+    app: &App,
+    files: &[Uuid],
+    limit: u64,
+) -> Result<HashMap<Uuid, Page<file_version::Model>>, Fault> {
+    Ok(store::newest_versions(app.db.read(), files, limit).await?)
+}
+
 /// A version by itself, where the viewer may see its file.
 pub async fn find_version(
     app: &App,
@@ -125,9 +137,9 @@ pub async fn find_version(
     Ok(find(app, viewer, version.file_id).await?.map(|file| (file, version)))
 }
 
-/// Where the copies of a file's current content are. The caller found the file.
-pub async fn copies(app: &App, file: &file::Model) -> Result<(Vec<object_copy::Model>, ledger::Roles), Fault> {
-    let copies = ledger::copies(app.db.read(), &[file.object_id]).await?;
+/// Where the copies of these contents are. The caller found their files.
+pub async fn copies(app: &App, objects: &[Uuid]) -> Result<(Vec<object_copy::Model>, ledger::Roles), Fault> {
+    let copies = ledger::copies(app.db.read(), objects).await?;
     Ok((copies, ledger::roles(app.db.read()).await?))
 }
 

@@ -1,9 +1,14 @@
 //! Queries over `file`, `file_version` and `rendition`.
 
+use std::collections::HashMap;
+
 use entity::{Timestamp, file, file_version, rendition, user};
 use sea_orm::{
-    ActiveModelTrait, ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel,
-    Order, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, Select,
+    ActiveModelTrait,
+    ActiveValue::Set,
+    ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, FromQueryResult as _, IntoActiveModel, Order,
+    PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, Select,
+    sea_query::{Asterisk, Expr, ExprTrait as _, Query},
 };
 use uuid::Uuid;
 
@@ -111,6 +116,35 @@ pub(super) async fn versions(
     let (number, id) = (file_version::Column::Number, file_version::Column::Id);
     let rows = page::keyset(select, number, id, Order::Desc, page).all(connection).await?;
     Ok(page.finish(rows))
+}
+
+/// The first page of [`versions`] of each file, in one query.
+pub(super) async fn newest_versions(
+    connection: &impl ConnectionTrait,
+    files: &[Uuid],
+    limit: u64,
+) -> Result<HashMap<Uuid, Page<file_version::Model>>, DbErr> {
+    use file_version::Column;
+    let ranked = Query::select()
+        .column(Asterisk)
+        .expr_as(Expr::cust("ROW_NUMBER() OVER (PARTITION BY file_id ORDER BY number DESC)"), "place")
+        .from(file_version::Entity)
+        .and_where(Column::FileId.is_in(files.iter().copied()))
+        .take();
+    let select = Query::select()
+        .column(Asterisk)
+        .from_subquery(ranked, "ranked")
+        .and_where(Expr::col("place").lte(limit + 1))
+        .order_by("number", Order::Desc)
+        .take();
+    let rows = connection.query_all(&select).await?;
+    let mut found: HashMap<Uuid, Vec<file_version::Model>> = HashMap::new();
+    for row in rows {
+        let version = file_version::Model::from_query_result(&row, "")?;
+        found.entry(version.file_id).or_default().push(version);
+    }
+    let page = PageRequest::<Position<i32>> { after: None, before: None, limit, from_end: false };
+    Ok(found.into_iter().map(|(file, rows)| (file, page.finish(rows))).collect())
 }
 
 /// One PENDING row for each size.

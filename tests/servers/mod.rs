@@ -6,6 +6,7 @@ mod template;
 
 use std::{env, sync::LazyLock};
 
+use futures::future::BoxFuture;
 use tokio::sync::OnceCell;
 
 pub use self::server::DatabaseServer;
@@ -60,23 +61,29 @@ async fn server() -> &'static DatabaseServer {
 impl TestDatabase {
     /// With every migration applied.
     pub async fn new() -> Self {
-        Self::made(async |server, name| template::copy(server, name).await).await
+        Self::made(true).await
     }
 
     /// Without a table.
     pub async fn empty() -> Self {
-        Self::made(async |server, name| template::create(server, name).await).await
+        Self::made(false).await
     }
 
-    async fn made(make: impl AsyncFnOnce(&'static DatabaseServer, &str)) -> Self {
-        if *KIND == Kind::Sqlite {
-            return Self { url: String::new(), name: String::new() };
-        }
-        let name = format!("test_{}", uuid::Uuid::now_v7().simple());
-        // Boxed: the compiler gives up on the layout of so deep a future in a test's own.
-        let server = Box::pin(server()).await;
-        Box::pin(make(server, &name)).await;
-        Self { url: server.url(&name), name }
+    /// Boxed: the compiler gives up on the layout of so deep a future in a test's own.
+    fn made(migrated: bool) -> BoxFuture<'static, Self> {
+        Box::pin(async move {
+            if *KIND == Kind::Sqlite {
+                return Self { url: String::new(), name: String::new() };
+            }
+            let name = format!("test_{}", uuid::Uuid::now_v7().simple());
+            let server = server().await;
+            if migrated {
+                template::copy(server, &name).await;
+            } else {
+                template::create(server, &name).await;
+            }
+            Self { url: server.url(&name), name }
+        })
     }
 }
 

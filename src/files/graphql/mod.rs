@@ -1,19 +1,16 @@
 //! Files in GraphQL: the types, and the queries that find them.
 
 mod inputs;
+mod loader;
 mod mutation;
 mod types;
 
-use async_graphql::{
-    Context, Object,
-    dataloader::DataLoader,
-    runtime::{TokioSpawner, TokioTimer},
-};
-use entity::{file, rendition};
-use std::{collections::HashMap, sync::Arc};
+use async_graphql::{Context, Object};
+use entity::file;
 use uuid::Uuid;
 
 pub use inputs::{FileFilter, FileOrder, FileState};
+pub use loader::{FileLoader, file_loader};
 pub use mutation::FilesMutation;
 pub use types::{File, FileVersion};
 
@@ -31,41 +28,13 @@ use crate::{
     viewer::Viewer,
 };
 
-/// Loads the renditions of many versions at once.
-pub struct RenditionLoader(App);
-
-/// The loader for a schema's data; it keeps nothing between requests. Call it within a Tokio runtime.
-#[must_use]
-pub fn rendition_loader(app: &App) -> DataLoader<RenditionLoader> {
-    DataLoader::new(RenditionLoader(app.clone()), TokioSpawner::current(), TokioTimer::default())
-}
-
-impl async_graphql::dataloader::Loader<Uuid> for RenditionLoader {
-    type Value = Vec<rendition::Model>;
-    type Error = Arc<Fault>;
-
-    async fn load(&self, versions: &[Uuid]) -> Result<HashMap<Uuid, Self::Value>, Self::Error> {
-        let mut found: HashMap<Uuid, Self::Value> = HashMap::new();
-        for rendition in super::renditions_of(&self.0, versions).await.map_err(Arc::new)? {
-            found.entry(rendition.version_id).or_default().push(rendition);
-        }
-        Ok(found)
-    }
-}
-
 /// For `node(id)`.
 pub async fn file_node(app: &App, viewer: &Viewer, id: Uuid) -> Result<Option<File>, Fault> {
-    if *viewer == Viewer::Anonymous {
-        return Ok(None);
-    }
     Ok(super::find(app, viewer, id).await?.map(File::from))
 }
 
 /// For `node(id)`.
 pub async fn version_node(app: &App, viewer: &Viewer, id: Uuid) -> Result<Option<FileVersion>, Fault> {
-    if *viewer == Viewer::Anonymous {
-        return Ok(None);
-    }
     let found = super::find_version(app, viewer, id).await?;
     Ok(found.map(|(file, row)| FileVersion { row, file }))
 }
@@ -120,10 +89,18 @@ impl FilesQuery {
         };
         let page = PageArguments { first, after, last, before }.page(app.config.graphql.max_page_size)?;
         let ahead = ctx.look_ahead();
-        let with_owner =
-            ahead.field("nodes").field("owner").exists() || ahead.field("edges").field("node").field("owner").exists();
-        let found = super::list(app, scope, &filter, with_owner, &page).await.or_fault()?;
-        let files = found.map(|(row, owner)| File { row, owner });
+        let wanted =
+            |name| ahead.field("nodes").field(name).exists() || ahead.field("edges").field("node").field(name).exists();
+        let found = super::list(app, scope, &filter, wanted("owner"), &page).await.or_fault()?;
+        let mut renditions = None;
+        if wanted("rendition") {
+            let versions: Vec<Uuid> = found.items.iter().map(|(file, _)| file.version_id).collect();
+            renditions = Some(loader::renditions(app, &versions).await.or_fault()?);
+        }
+        let files = found.map(|(row, owner)| {
+            let renditions = renditions.as_mut().map(|all| all.remove(&row.version_id).unwrap_or_default());
+            File { row, owner, renditions }
+        });
         Ok(connection(files, FileConnectionFields { scope, filter }, |file| Position {
             key: file.row.created_at,
             id: file.row.id,

@@ -1,13 +1,19 @@
 //! The types of a file and its parts.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use async_graphql::{Context, Enum, ID, Json, Object, SimpleObject, dataloader::DataLoader};
+use async_graphql::{
+    Context, Enum, ID, Json, Object, SimpleObject,
+    dataloader::{DataLoader, Loader},
+};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use chrono::{DateTime, Utc};
 use entity::{file, file_version, rendition, user};
 
-use super::{FileState, RenditionLoader};
+use super::{
+    FileState,
+    loader::{CopiesOf, FileLoader, RenditionsOf, VersionsOf},
+};
 use crate::{
     accounts::graphql::{User, load_user},
     adapters::cdn,
@@ -129,6 +135,15 @@ impl Rendition {
     }
 }
 
+/// From the request's [`FileLoader`].
+async fn load<K>(ctx: &Context<'_>, key: K) -> async_graphql::Result<Option<<FileLoader as Loader<K>>::Value>>
+where
+    K: Clone + Eq + std::hash::Hash + Send + Sync + 'static,
+    FileLoader: Loader<K, Error = Arc<Fault>>,
+{
+    ctx.data_unchecked::<DataLoader<FileLoader>>().load_one(key).await.map_err(|error| fault(&error))
+}
+
 /// What the viewer may do with a file now.
 #[derive(SimpleObject)]
 pub struct FilePermissions {
@@ -144,11 +159,13 @@ pub struct File {
     pub row: file::Model,
     /// Brought along by a list that was asked for it.
     pub owner: Option<user::Model>,
+    /// The same; of the current version.
+    pub renditions: Option<Vec<rendition::Model>>,
 }
 
 impl From<file::Model> for File {
     fn from(row: file::Model) -> Self {
-        Self { row, owner: None }
+        Self { row, owner: None, renditions: None }
     }
 }
 
@@ -246,10 +263,16 @@ impl File {
         ctx: &Context<'_>,
         #[graphql(default_with = "RenditionSize::Square150")] size: RenditionSize,
     ) -> async_graphql::Result<Option<Rendition>> {
-        let loader = ctx.data_unchecked::<DataLoader<RenditionLoader>>();
-        let found = loader.load_one(self.row.version_id).await.map_err(|error| fault(&error))?;
-        let row = found.into_iter().flatten().find(|rendition| rendition.size == size.into());
-        Ok(row.map(|row| Rendition { row, file: self.row.clone() }))
+        let loaded;
+        let renditions = match &self.renditions {
+            Some(renditions) => renditions,
+            None => {
+                loaded = load(ctx, RenditionsOf(self.row.version_id)).await?.unwrap_or_default();
+                &loaded
+            }
+        };
+        let row = renditions.iter().find(|rendition| rendition.size == size.into());
+        Ok(row.map(|row| Rendition { row: row.clone(), file: self.row.clone() }))
     }
 
     /// Every content the file has had, newest first.
@@ -262,7 +285,11 @@ impl File {
     ) -> async_graphql::Result<Connection<FileVersion>> {
         let app = graphql::app(ctx);
         let page = PageArguments::forward(first, after).page(app.config.graphql.max_page_size)?;
-        let found = files::versions(app, &self.row, &page).await.or_fault()?;
+        let found = if page.after.is_none() {
+            load(ctx, VersionsOf { file: self.row.id, limit: page.limit }).await?.unwrap_or_default()
+        } else {
+            files::versions(app, &self.row, &page).await.or_fault()?
+        };
         let versions = found.map(|row| FileVersion { row, file: self.row.clone() });
         Ok(connection(versions, Default::default(), |version| Position { key: version.row.number, id: version.row.id }))
     }
@@ -273,7 +300,7 @@ impl File {
 
     /// Where each copy of the current content is, and when it was last confirmed.
     async fn copies(&self, ctx: &Context<'_>) -> async_graphql::Result<Vec<Copy>> {
-        let (copies, roles) = files::copies(graphql::app(ctx), &self.row).await.or_fault()?;
+        let Some((copies, roles)) = load(ctx, CopiesOf(self.row.object_id)).await? else { return Ok(Vec::new()) };
         Ok(copies.into_iter().map(|row| Copy { row, sha256: self.row.sha256.clone(), roles }).collect())
     }
 
@@ -297,13 +324,14 @@ fn permissions(viewer: &Viewer, file: &file::Model) -> FilePermissions {
     use file::State;
     let own = viewer.user_id() == Some(file.owner_id);
     let admin = viewer.is_admin();
+    let manages = own || admin;
     let active = file.state == State::Active;
     FilePermissions {
         edit: own && active,
         replace_content: own && active,
-        trash: active,
-        restore: file.state == State::Trashed || (file.state == State::Removed && admin),
-        purge: true,
+        trash: manages && active,
+        restore: (manages && file.state == State::Trashed) || (admin && file.state == State::Removed),
+        purge: manages,
     }
 }
 

@@ -28,6 +28,11 @@ impl Person {
         self
     }
 
+    /// The same person at another process.
+    pub fn at(&self, url: &str) -> Self {
+        Self { url: url.to_owned(), ..self.clone() }
+    }
+
     fn post(&self) -> reqwest::RequestBuilder {
         let request = self.http.post(format!("{}/graphql", self.url));
         match &self.token {

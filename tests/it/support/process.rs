@@ -83,6 +83,14 @@ impl ServerProcess {
         std::fs::read_to_string(self.dir.path().join("log")).unwrap()
     }
 
+    /// Bytes of its own in memory now, without the pages of files.
+    pub fn memory(&self) -> u64 {
+        let pid = self.child.id().expect("the server has ended");
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).unwrap();
+        line.trim().trim_end_matches("kB").trim().parse::<u64>().unwrap() * 1024
+    }
+
     /// Asks it to stop (SIGTERM) and waits for its end.
     pub async fn stop(&mut self) -> ExitStatus {
         let pid = self.child.id().expect("the server has ended").to_string();

@@ -40,13 +40,13 @@ async fn each_act_is_told_once_with_its_count() {
 #[tokio::test]
 async fn a_topic_that_is_away_gets_the_same_alert_later() {
     let server = TestServer::start().await;
-    let ada = server.person("ada").await;
+    let (ada, watch) = (server.person("ada").await, server.operator().await);
     let file = ada.upload("a", *b"a").await;
     server.settle().await;
     server.sink.fail_next(3);
     let alert = ada.trash(&[&file]).await["alert"].clone();
     server.quiet().await;
-    let waiting = ada.query(STATE, json!({ "id": alert["id"] })).await["node"].clone();
+    let waiting = watch.query(STATE, json!({ "id": alert["id"] })).await["node"].clone();
     assert_eq!((&waiting["state"], &waiting["attempts"]), (&json!("PENDING"), &json!(1)));
     assert!(waiting["lastError"].is_string());
     server.settle().await;
@@ -59,13 +59,13 @@ async fn a_topic_that_is_away_gets_the_same_alert_later() {
 #[tokio::test]
 async fn a_refusal_fails_the_alert_and_keeps_its_job() {
     let server = TestServer::start().await;
-    let ada = server.person("ada").await;
+    let (ada, watch) = (server.person("ada").await, server.operator().await);
     let file = ada.upload("a", *b"a").await;
     server.settle().await;
     server.sink.refuse_next();
     let alert = ada.trash(&[&file]).await["alert"].clone();
     server.settle().await;
-    let state = ada.query(STATE, json!({ "id": alert["id"] })).await["node"].clone();
+    let state = watch.query(STATE, json!({ "id": alert["id"] })).await["node"].clone();
     assert_eq!(state["state"], "FAILED");
     assert!(state["lastError"].as_str().unwrap().contains("told to refuse"));
     let dead = server.take_dead().await;

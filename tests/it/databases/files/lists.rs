@@ -115,3 +115,41 @@ async fn owners_come_with_the_page_in_one_query() {
     }
     server.finish().await;
 }
+
+#[tokio::test]
+async fn no_query_of_a_list_runs_once_for_each_file() {
+    let server = TestServer::start().await;
+    let person = server.person("ada").await;
+    let query = "query ($first: Int) { files(first: $first) { nodes { id owner { username } rendition { url } \
+        small: rendition(size: FIT_320) { state } downloadUrl { url } copies { region state } \
+        versions(first: 2) { nodes { number } pageInfo { hasNextPage } } } } }";
+    let mut files = Vec::new();
+    for number in 0..30 {
+        files.push(person.upload(&format!("{number}.txt"), format!("file {number}")).await);
+    }
+    for content in ["second", "third"] {
+        let file = person.file(&files[7], "id revision").await;
+        assert_eq!(person.replace(&file, "7.txt", content, json!({})).await["userErrors"], json!([]));
+    }
+    server.quiet().await;
+    // Workers ask for jobs now and then, which would count; this process has none.
+    let idle = server.another().await;
+    let reader = person.at(&idle.url);
+    let asked = async |first: usize| {
+        let before = idle.app.db.statements();
+        let nodes = reader.query(query, json!({ "first": first })).await["files"]["nodes"].clone();
+        (nodes, idle.app.db.statements() - before)
+    };
+    let (two, statements) = asked(2).await;
+    let (thirty, as_many) = asked(30).await;
+    assert_eq!((two.as_array().unwrap().len(), thirty.as_array().unwrap().len()), (2, 30));
+    // A query a row would be 84 more; a busy machine may cut a batch in two.
+    assert!(as_many < statements + 10, "{statements} statements for two files, {as_many} for thirty");
+    let seventh = thirty.as_array().unwrap().iter().find(|file| file["id"] == files[7]["id"]).unwrap();
+    assert_eq!(seventh["versions"]["nodes"], json!([{ "number": 3 }, { "number": 2 }]));
+    assert_eq!(seventh["versions"]["pageInfo"]["hasNextPage"], true);
+    assert_eq!(thirty[0]["versions"]["nodes"], json!([{ "number": 1 }]));
+    assert_eq!(thirty[0]["copies"].as_array().unwrap().len(), 2);
+    idle.finish().await;
+    server.finish().await;
+}

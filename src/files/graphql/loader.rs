@@ -1,0 +1,90 @@
+//! What many files of one request refer to, gathered into one query each.
+
+use std::{collections::HashMap, sync::Arc};
+
+use async_graphql::{
+    dataloader::{DataLoader, Loader},
+    runtime::{TokioSpawner, TokioTimer},
+};
+use entity::{file_version, object_copy, rendition};
+use uuid::Uuid;
+
+use crate::{app::App, db::page::Page, error::Fault, files, ledger::Roles};
+
+/// Add one to the schema's data: see [`file_loader`].
+pub struct FileLoader(App);
+
+/// The loader for a schema's data; it keeps nothing between requests. Call it within a Tokio runtime.
+#[must_use]
+pub fn file_loader(app: &App) -> DataLoader<FileLoader> {
+    DataLoader::new(FileLoader(app.clone()), TokioSpawner::current(), TokioTimer::default())
+}
+
+/// The renditions of a version.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct RenditionsOf(pub Uuid);
+
+/// The copies of an object, and who is primary.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct CopiesOf(pub Uuid);
+
+/// The newest versions of a file.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct VersionsOf {
+    pub file: Uuid,
+    pub limit: u64,
+}
+
+impl Loader<RenditionsOf> for FileLoader {
+    type Value = Vec<rendition::Model>;
+    type Error = Arc<Fault>;
+
+    async fn load(&self, versions: &[RenditionsOf]) -> Result<HashMap<RenditionsOf, Self::Value>, Self::Error> {
+        let versions: Vec<Uuid> = versions.iter().map(|version| version.0).collect();
+        let found = renditions(&self.0, &versions).await.map_err(Arc::new)?;
+        Ok(found.into_iter().map(|(version, renditions)| (RenditionsOf(version), renditions)).collect())
+    }
+}
+
+impl Loader<CopiesOf> for FileLoader {
+    type Value = (Vec<object_copy::Model>, Roles);
+    type Error = Arc<Fault>;
+
+    async fn load(&self, objects: &[CopiesOf]) -> Result<HashMap<CopiesOf, Self::Value>, Self::Error> {
+        let ids: Vec<Uuid> = objects.iter().map(|object| object.0).collect();
+        let (copies, roles) = files::copies(&self.0, &ids).await.map_err(Arc::new)?;
+        let mut found: HashMap<CopiesOf, Self::Value> = HashMap::new();
+        for copy in copies {
+            found.entry(CopiesOf(copy.object_id)).or_insert_with(|| (Vec::new(), roles)).0.push(copy);
+        }
+        Ok(found)
+    }
+}
+
+impl Loader<VersionsOf> for FileLoader {
+    type Value = Page<file_version::Model>;
+    type Error = Arc<Fault>;
+
+    /// One query for each page size that the request names.
+    async fn load(&self, wanted: &[VersionsOf]) -> Result<HashMap<VersionsOf, Self::Value>, Self::Error> {
+        let mut by_limit: HashMap<u64, Vec<Uuid>> = HashMap::new();
+        for VersionsOf { file, limit } in wanted {
+            by_limit.entry(*limit).or_default().push(*file);
+        }
+        let mut found = HashMap::new();
+        for (limit, ids) in by_limit {
+            let pages = files::newest_versions(&self.0, &ids, limit).await.map_err(Arc::new)?;
+            found.extend(pages.into_iter().map(|(file, page)| (VersionsOf { file, limit }, page)));
+        }
+        Ok(found)
+    }
+}
+
+/// The renditions of these versions, by version.
+pub async fn renditions(app: &App, versions: &[Uuid]) -> Result<HashMap<Uuid, Vec<rendition::Model>>, Fault> {
+    let mut found: HashMap<Uuid, Vec<rendition::Model>> = HashMap::new();
+    for rendition in files::renditions_of(app, versions).await? {
+        found.entry(rendition.version_id).or_default().push(rendition);
+    }
+    Ok(found)
+}

@@ -1,0 +1,137 @@
+//! The table of fields: who sees which field of whose things, wherever in the schema they are met.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::outcome::Cell;
+
+/// What a field shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shown {
+    Seen,
+    /// The object is seen, this field of it is null.
+    Null,
+    /// Objects of this type are never met.
+    Hidden,
+}
+
+/// Whose thing it is and who looks: the columns. What belongs to nobody, such as a page, counts as the caller's own.
+pub const STANDINGS: [&str; 5] = ["anonymous", "one's own", "other user", "operator", "admin"];
+
+struct Fields {
+    kind: &'static str,
+    fields: &'static str,
+    shown: [Shown; 5],
+}
+
+const fn fields(kind: &'static str, fields: &'static str, shown: [Shown; 5]) -> Fields {
+    Fields { kind, fields, shown }
+}
+
+use Shown::{Hidden as H, Null as N, Seen as S};
+
+const ANYONE: [Shown; 5] = [S, S, H, H, H];
+const OWN: [Shown; 5] = [H, S, H, H, H];
+const OWN_AND_ADMIN: [Shown; 5] = [H, S, H, H, S];
+const OWN_AND_STAFF: [Shown; 5] = [H, S, H, S, S];
+
+#[rustfmt::skip]
+const TABLE: &[Fields] = &[
+    fields("Limits", "uploadSize bodySize downloadTtl trashRetention pageSize depth aliases complexity directives \
+        fileNameLength descriptionLength tags tagLength metadataSize filesAtOnce passwordMinLength pictureTypes", ANYONE),
+
+    fields("User", "id username firstName lastName displayName about createdAt", [H, S, S, S, S]),
+    fields("User", "email role status", [H, S, N, N, S]),
+    fields("User", "sessions apiTokens", [H, S, N, N, N]),
+    fields("UserConnection", "pageInfo edges nodes", OWN),
+    fields("UserEdge", "node cursor", OWN),
+    fields("Session", "id current userAgent address createdAt lastUsedAt expiresAt", OWN),
+    fields("SessionConnection", "pageInfo edges nodes", OWN),
+    fields("SessionEdge", "node cursor", OWN),
+    fields("ApiToken", "id name createdAt lastUsedAt expiresAt", OWN),
+    fields("ApiTokenConnection", "pageInfo edges nodes", OWN),
+    fields("ApiTokenEdge", "node cursor", OWN),
+
+    fields("File", "id name description tags metadata owner createdAt updatedAt revision contentType size sha256 width \
+        height thumbhash downloadUrl rendition versions state copies trashedAt purgeAt viewerCan", OWN_AND_ADMIN),
+    fields("FileConnection", "pageInfo edges nodes totalCount", OWN),
+    fields("FileEdge", "node cursor", OWN),
+    fields("FilePermissions", "edit replaceContent trash restore purge", OWN_AND_ADMIN),
+    fields("FileVersion", "id number isCurrent createdAt contentType size sha256 width height downloadUrl",
+        OWN_AND_ADMIN),
+    fields("FileVersionConnection", "pageInfo edges nodes", OWN_AND_ADMIN),
+    fields("FileVersionEdge", "node cursor", OWN_AND_ADMIN),
+    fields("PageInfo", "hasPreviousPage hasNextPage startCursor endCursor", OWN_AND_ADMIN),
+    fields("SignedUrl", "url expiresAt", OWN_AND_ADMIN),
+    fields("Rendition", "size state url urlExpiresAt width height contentType error", OWN_AND_ADMIN),
+    fields("Copy", "region bucket role state verifiedAt proof sha256", OWN_AND_ADMIN),
+    // A file that is there has its copies: none of them is gone.
+    fields("Copy", "goneAt", [H, N, H, H, N]),
+
+    fields("Erasure", "id key kind size sha256 fileId requestedBy requestedAt reason primaryConfirmedAt \
+        replicaConfirmedAt erasedAt", OWN_AND_STAFF),
+    fields("ErasureConnection", "pageInfo edges nodes", OWN),
+    fields("ErasureEdge", "node cursor", OWN),
+    fields("Alert", "id kind state subject message details count actorId attempts createdAt deliveredAt", OWN_AND_STAFF),
+    // The words of what the alerts are sent to: addresses and accounts of the operators'.
+    fields("Alert", "lastError", [H, N, H, S, S]),
+    fields("AlertConnection", "pageInfo edges nodes", OWN),
+    fields("AlertEdge", "node cursor", OWN),
+
+    fields("SignUpPayload", "user token expiresAt userErrors", OWN),
+    fields("LogInPayload", "user token expiresAt userErrors", OWN),
+    fields("LogOutPayload", "sessionId userErrors", OWN),
+    fields("ChangePasswordPayload", "user revoked userErrors", OWN),
+    fields("UpdateProfilePayload", "user userErrors", OWN),
+    fields("CreateApiTokenPayload", "apiToken token userErrors", OWN),
+    fields("RevokeApiTokenPayload", "apiTokenId userErrors", OWN),
+    fields("RevokeSessionPayload", "sessionId userErrors", OWN),
+    fields("AccountUserError", "code field message", OWN),
+    fields("AccountUserError", "retryAfter", [H, N, H, H, H]),
+    fields("UploadFilePayload", "file userErrors", OWN),
+    fields("EditFilePayload", "file userErrors", OWN),
+    fields("ReplaceFileContentPayload", "file userErrors", OWN),
+    fields("TrashFilesPayload", "files alert userErrors", OWN),
+    fields("RestoreFilesPayload", "files userErrors", OWN),
+    fields("PurgeFilesPayload", "purgedIds erasures alert userErrors", OWN),
+    fields("FileUserError", "code field message", OWN),
+];
+
+/// Values for the arguments of fields: everything is asked for without them and with them.
+const SAMPLES: &[(&str, &str)] = &[
+    ("File.downloadUrl(disposition)", "INLINE"),
+    ("File.downloadUrl(expiresIn)", "60"),
+    ("File.rendition(size)", "FIT_320"),
+    ("FileVersion.downloadUrl(disposition)", "INLINE"),
+    ("FileVersion.downloadUrl(expiresIn)", "60"),
+];
+
+pub fn sample(argument: &str) -> Option<&'static str> {
+    if argument.ends_with("(first)") {
+        return Some("7");
+    }
+    SAMPLES.iter().find(|(name, _)| *name == argument).map(|(_, value)| *value)
+}
+
+/// The arguments that have a value.
+pub fn sampled() -> BTreeSet<String> {
+    SAMPLES.iter().map(|(name, _)| (*name).to_owned()).collect()
+}
+
+/// `Type.field` by column.
+pub fn expected() -> BTreeMap<Cell, String> {
+    let rows = TABLE
+        .iter()
+        .flat_map(|row| row.fields.split_whitespace().map(move |field| (format!("{}.{field}", row.kind), row.shown)));
+    rows.flat_map(|(key, shown)| {
+        STANDINGS.into_iter().zip(shown).map(move |(standing, shown)| ((key.clone(), standing), format!("{shown:?}")))
+    })
+    .collect()
+}
+
+/// The rows for reading: a type, its fields that are alike, and the columns.
+pub fn rows() -> impl Iterator<Item = (&'static str, String, [Shown; 5])> {
+    TABLE.iter().map(|row| {
+        let fields = row.fields.split_whitespace().map(|field| format!("`{field}`"));
+        (row.kind, fields.collect::<Vec<_>>().join(" "), row.shown)
+    })
+}

@@ -1,0 +1,336 @@
+//! The table of mutations: each with valid input, on one's own things and on another's, in every state of them.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use entity::user::{Role, Status};
+use serde_json::{Value, json};
+use snaphaven::id::NodeKind;
+use uuid::Uuid;
+
+use super::{
+    Findings,
+    client::{Answer, Client},
+    outcome::{self, Outcome, difference},
+    stage::{Account, Asking, Caller, Stage, string},
+    walk::Walk,
+};
+use crate::support::{PASSWORD, TestServer};
+
+/// What a mutation is aimed at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Target {
+    /// Nothing that there is: the input gets a new name instead.
+    Nothing,
+    /// Somebody else's user name.
+    Account,
+    File,
+    Trashed,
+    /// By an admin.
+    Removed,
+    Purged,
+    Session,
+    ApiToken,
+    /// An API token's key in the id of a session, and the other way round.
+    ApiTokenAsSession,
+    SessionAsApiToken,
+}
+
+pub struct Mutation {
+    pub name: &'static str,
+    /// What it is aimed at.
+    pub case: &'static str,
+    target: Target,
+    /// Aimed at the caller's own, not at the owner's.
+    own: bool,
+    /// All of the input, for the id of the target.
+    input: fn(&str) -> Value,
+    pub outcomes: [Outcome; 6],
+}
+
+use Outcome::{Missing as Miss, Seen, Unauthenticated as Anon, UserError as Code};
+
+//                                  anonymous owner token other operator admin
+const ANYBODY: [Outcome; 6] = [Seen, Seen, Seen, Seen, Seen, Seen];
+const ACCOUNTS: [Outcome; 6] = [Anon, Seen, Seen, Seen, Seen, Seen];
+const SESSIONS: [Outcome; 6] = [Anon, Seen, Code("SESSION_REQUIRED"), Seen, Seen, Seen];
+const OWNER: [Outcome; 6] = [Anon, Seen, Seen, Miss, Miss, Miss];
+const OWNER_AND_ADMIN: [Outcome; 6] = [Anon, Seen, Seen, Miss, Miss, Seen];
+const NOBODY: [Outcome; 6] = [Anon, Miss, Miss, Miss, Miss, Miss];
+const NOT_NOW: [Outcome; 6] = [Anon, Code("WRONG_STATE"), Code("WRONG_STATE"), Miss, Miss, Miss];
+const STALE: [Outcome; 6] = [Anon, Code("STALE_REVISION"), Code("STALE_REVISION"), Miss, Miss, Miss];
+const ADMIN: [Outcome; 6] = [Anon, Code("WRONG_STATE"), Code("WRONG_STATE"), Miss, Miss, Seen];
+
+const fn at(
+    name: &'static str,
+    case: &'static str,
+    target: Target,
+    input: fn(&str) -> Value,
+    outcomes: [Outcome; 6],
+) -> Mutation {
+    Mutation { name, case, target, own: false, input, outcomes }
+}
+
+/// On one's own, which every account may have.
+const fn own(name: &'static str, target: Target, input: fn(&str) -> Value) -> Mutation {
+    Mutation { name, case: "one's own", target, own: true, input, outcomes: ACCOUNTS }
+}
+
+fn id(id: &str) -> Value {
+    json!({ "id": id })
+}
+
+fn ids(id: &str) -> Value {
+    json!({ "ids": [id] })
+}
+
+fn edit(id: &str) -> Value {
+    json!({
+        "id": id, "revision": 1, "name": "new", "description": "new", "tags": ["new"], "metadata": { "new": true },
+    })
+}
+
+fn replacement(id: &str) -> Value {
+    json!({ "id": id, "revision": 1, "file": null, "idempotencyKey": format!("replaces {id}") })
+}
+
+fn with<const N: usize>(mut input: Value, changes: [(&str, Value); N]) -> Value {
+    for (name, value) in changes {
+        input[name] = value;
+    }
+    input
+}
+
+#[rustfmt::skip]
+pub const ACCOUNT_MUTATIONS: &[Mutation] = &[
+    at("signUp", "", Target::Nothing, |name| json!({
+        "username": name, "email": format!("{name}@example.net"), "firstName": "New", "lastName": "Comer",
+        "password": PASSWORD, "session": "TOKEN",
+    }), ANYBODY),
+    at("logIn", "somebody's password", Target::Account,
+        |name| json!({ "login": name, "password": PASSWORD, "session": "TOKEN" }), ANYBODY),
+    at("logOut", "", Target::Nothing, |_| Value::Null, SESSIONS),
+    at("changePassword", "", Target::Nothing, |name| json!({
+        "currentPassword": PASSWORD, "newPassword": format!("{name} jumps 7 times"), "revokeApiTokens": true,
+    }), ACCOUNTS),
+    at("updateProfile", "", Target::Nothing, |name| json!({
+        "email": format!("{name}@example.com"), "firstName": "An", "lastName": "Other", "about": name,
+    }), ACCOUNTS),
+    at("createApiToken", "", Target::Nothing, |name| json!({ "name": name, "expiresIn": 60 }), SESSIONS),
+    at("revokeApiToken", "the owner's", Target::ApiToken, id, OWNER),
+    own("revokeApiToken", Target::ApiToken, id),
+    at("revokeApiToken", "a session", Target::SessionAsApiToken, id, NOBODY),
+    at("revokeSession", "the owner's", Target::Session, id, OWNER),
+    own("revokeSession", Target::Session, id),
+    at("revokeSession", "an API token", Target::ApiTokenAsSession, id, NOBODY),
+];
+
+#[rustfmt::skip]
+pub const FILE_MUTATIONS: &[Mutation] = &[
+    at("uploadFile", "", Target::Nothing, |name| json!({
+        "file": null, "name": name, "description": "new", "tags": ["new"], "metadata": { "new": true },
+        "idempotencyKey": name,
+    }), ACCOUNTS),
+    at("editFile", "the owner's", Target::File, edit, OWNER),
+    own("editFile", Target::File, edit),
+    at("editFile", "of another revision", Target::File, |id| with(edit(id), [("revision", json!(7))]), STALE),
+    at("editFile", "in the trash", Target::Trashed, |id| with(edit(id), [("revision", json!(2))]), NOT_NOW),
+    at("replaceFileContent", "the owner's", Target::File, replacement, OWNER),
+    own("replaceFileContent", Target::File, replacement),
+    at("replaceFileContent", "of another revision", Target::File,
+        |id| with(replacement(id), [("revision", json!(7))]), STALE),
+    at("replaceFileContent", "removed by an admin", Target::Removed,
+        |id| with(replacement(id), [("revision", json!(2))]), NOT_NOW),
+    at("trashFiles", "the owner's", Target::File, ids, OWNER_AND_ADMIN),
+    own("trashFiles", Target::File, ids),
+    at("trashFiles", "in the trash", Target::Trashed, ids, OWNER_AND_ADMIN),
+    at("restoreFiles", "the owner's", Target::Trashed, ids, OWNER_AND_ADMIN),
+    own("restoreFiles", Target::Trashed, ids),
+    at("restoreFiles", "removed by an admin", Target::Removed, ids, ADMIN),
+    at("purgeFiles", "the owner's", Target::File, ids, OWNER_AND_ADMIN),
+    own("purgeFiles", Target::File, ids),
+    at("purgeFiles", "in the trash", Target::Trashed, ids, OWNER_AND_ADMIN),
+    at("purgeFiles", "removed by an admin", Target::Removed, ids, OWNER_AND_ADMIN),
+    at("purgeFiles", "purged before", Target::Purged, ids, OWNER_AND_ADMIN),
+];
+
+impl Mutation {
+    pub fn name(&self) -> String {
+        if self.case.is_empty() { self.name.to_owned() } else { format!("{}: {}", self.name, self.case) }
+    }
+
+    /// The leaves of the input that it gives.
+    pub fn given(&self) -> BTreeSet<String> {
+        let input = (self.input)("x");
+        input.as_object().into_iter().flatten().map(|(name, _)| name.clone()).collect()
+    }
+
+    async fn send(&self, client: &Client, selection: &str, id: &str) -> Answer {
+        let input = (self.input)(id);
+        let bytes = input.get("file").map(|_| b"sent".to_vec());
+        client.mutate(self.name, selection, &input, bytes).await
+    }
+}
+
+/// The names of the table, to be held against the schema's.
+pub fn names() -> BTreeSet<String> {
+    all().map(|mutation| mutation.name.to_owned()).collect()
+}
+
+pub fn all() -> impl Iterator<Item = &'static Mutation> {
+    ACCOUNT_MUTATIONS.iter().chain(FILE_MUTATIONS)
+}
+
+/// Runs these mutations as everybody, each on things made for it alone.
+pub async fn run(table: &'static [Mutation]) -> Findings {
+    let server = TestServer::idle(|config| {
+        // Everything is asked for at once.
+        config.graphql.max_depth = 30;
+        config.graphql.max_complexity = 100_000_000;
+    })
+    .await;
+    let stage = Stage::new(server).await;
+    let admin = stage.account(Role::Admin).await;
+    let gone = stage.gone().await;
+    let mut findings = Findings::default();
+    for mutation in table {
+        let run = Run { stage: &stage, admin: &admin, mutation };
+        for caller in Caller::ALL.into_iter().filter(|caller| !caller.is_gone()) {
+            run.with_fresh_things(caller, &mut findings).await;
+        }
+        run.for_those_gone(&gone, &mut findings).await;
+    }
+    stage.server.work();
+    stage.server.finish().await;
+    findings
+}
+
+/// One row of the table.
+struct Run<'a> {
+    stage: &'a Stage,
+    admin: &'a Account,
+    mutation: &'static Mutation,
+}
+
+impl Run<'_> {
+    async fn with_fresh_things(&self, caller: Caller, findings: &mut Findings) {
+        let owner = self.stage.account(Role::User).await;
+        let asking = self.stage.asking(caller, &owner).await;
+        let of = asking.me.as_ref().filter(|_| self.mutation.own).unwrap_or(&owner);
+        let id = make(self.stage, self.admin, self.mutation.target, of).await;
+        self.run(&asking, &id, &self.stage.rows().await, findings).await;
+    }
+
+    /// All at the same thing, since nothing may become of it. What an anonymous caller may do needs a new one each time.
+    async fn for_those_gone(&self, gone: &[Asking], findings: &mut Findings) {
+        let owner = self.stage.account(Role::User).await;
+        let fresh = async || {
+            let id = make(self.stage, self.admin, self.mutation.target, &owner).await;
+            (id, self.stage.rows().await)
+        };
+        let (mut id, mut rows) = fresh().await;
+        for asking in gone {
+            self.run(asking, &id, &rows, findings).await;
+            if self.grants(asking) {
+                (id, rows) = fresh().await;
+            }
+        }
+    }
+
+    fn grants(&self, asking: &Asking) -> bool {
+        asking.caller.expected(&self.mutation.outcomes) == Outcome::Seen
+    }
+
+    /// `rows`: the whole database as it is now.
+    async fn run(&self, asking: &Asking, id: &str, rows: &[String], findings: &mut Findings) {
+        let Self { stage, mutation, .. } = self;
+        let kind = &stage.schema.object("Mutation").unwrap()[mutation.name].kind;
+        let everything = stage.schema.everything(kind, true);
+        let (granted, standings) = (self.grants(asking), stage.standings().await);
+        let owners = if granted { stage.owners().await } else { HashMap::new() };
+
+        let mut problems = Vec::new();
+        let missing = id.split_once('_').map(|(prefix, _)| format!("{prefix}_{}", Uuid::now_v7().simple()));
+        let mut twin = None;
+        if let Some(missing) = &missing {
+            twin = Some(mutation.send(&asking.client, &everything, missing).await);
+            if granted {
+                problems.extend(changes("an id that never existed changed", rows, &stage.rows().await));
+            }
+        }
+        let answer = mutation.send(&asking.client, &everything, id).await;
+        let twin = twin.as_ref().zip(missing.as_ref()).map(|(twin, missing)| (id, twin, missing.as_str()));
+        let saw = outcome::outcome(&answer, mutation.name, |_| false, twin);
+        if !granted {
+            problems.extend(changes("not allowed, but changed", rows, &stage.rows().await));
+        }
+        for (user, standing) in stage.standings().await {
+            let before = standings.get(&user).copied().unwrap_or((Role::User, Status::Active));
+            if standing != before {
+                problems.push(format!("{user} was {before:?} and is {standing:?}"));
+            }
+        }
+        let name = mutation.name();
+        let failures = problems.iter().map(|problem| format!("{name} × {}: {problem}", asking.caller.name()));
+        findings.failures.extend(failures);
+        findings.expect(&name, asking.caller, &mutation.outcomes, saw);
+        if answer.body["data"].is_null() {
+            return;
+        }
+        // What a purge deleted has its owner only in what was before.
+        let owners = owners.into_iter().chain(stage.owners().await).collect();
+        let entered = outcome::entered(&answer, mutation.name)
+            .filter(|_| matches!(mutation.name, "signUp" | "logIn"))
+            .and_then(|id| NodeKind::User.parse(&id));
+        let walk = Walk { schema: &stage.schema, owners: &owners, asking, entered, operation: mutation.name };
+        findings.shows.answer(&walk, mutation.name, kind, &answer);
+    }
+}
+
+fn changes(what: &str, before: &[String], after: &[String]) -> Option<String> {
+    (before != after).then(|| format!("{what} {}", difference(before, after)))
+}
+
+/// A thing of `owner`'s, by its id.
+async fn make(stage: &Stage, admin: &Account, target: Target, owner: &Account) -> String {
+    let upload = async || {
+        let input = json!({ "file": null, "name": "mine.txt" });
+        let payload = owner.client.done("uploadFile", "file { id }", input, Some(b"mine".to_vec())).await;
+        string(&payload["file"]["id"])
+    };
+    let renamed = |id: String, from: NodeKind, to: NodeKind| to.id(from.parse(&id).unwrap()).to_string();
+    match target {
+        Target::Nothing => stage.unique("new"),
+        Target::Account => stage.account(Role::User).await.name,
+        Target::File => upload().await,
+        Target::Trashed | Target::Removed => {
+            let by = if target == Target::Removed { admin } else { owner };
+            let id = upload().await;
+            by.client.done("trashFiles", "files { id }", ids(&id), None).await;
+            id
+        }
+        Target::Purged => {
+            let id = upload().await;
+            owner.client.done("purgeFiles", "purgedIds", ids(&id), None).await;
+            id
+        }
+        Target::Session => stage.log_in(owner).await.1,
+        Target::ApiToken => stage.api_token(owner).await.1,
+        Target::ApiTokenAsSession => renamed(stage.api_token(owner).await.1, NodeKind::ApiToken, NodeKind::Session),
+        Target::SessionAsApiToken => renamed(stage.log_in(owner).await.1, NodeKind::Session, NodeKind::ApiToken),
+    }
+}
+
+/// The inputs that rows leave out: a new argument needs a value here.
+pub fn inputs_left_out(schema: &super::schema::Schema) -> Vec<String> {
+    let mut given: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
+    for mutation in all() {
+        given.entry(mutation.name).or_default().extend(mutation.given());
+    }
+    let known = given.into_iter().filter(|(name, _)| schema.mutations().contains(*name));
+    known
+        .flat_map(|(name, given)| {
+            let lines = outcome::uncovered(&schema.input(name), &given);
+            lines.into_iter().map(move |line| format!("{name}(input.{line})"))
+        })
+        .collect()
+}

@@ -1,0 +1,261 @@
+//! The table of queries: every root field with every argument of it, and every type behind `node(id)`.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use entity::user::Role;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::{
+    Findings,
+    client::Answer,
+    outcome::{self, Outcome, page_ids},
+    schema::{PAGING, Schema},
+    stage::{Account, Asking, Caller, Stage, string},
+    walk::Walk,
+};
+use crate::{images::fixtures::Picture, support::TestServer};
+
+pub struct Query {
+    /// A root field, and the argument that is given.
+    pub key: &'static str,
+    /// What is asked for.
+    pub case: &'static str,
+    /// The arguments; `$` stands for the id of `target`.
+    arguments: &'static str,
+    /// One of the owner's things.
+    target: Option<&'static str>,
+    pub outcomes: [Outcome; 6],
+}
+
+use Outcome::{Everyones as All, Forbidden as Forb, Missing as Miss, Null, Own, Seen, Unauthenticated as Anon};
+
+const fn query(key: &'static str, arguments: &'static str, outcomes: [Outcome; 6]) -> Query {
+    Query { key, case: "", arguments, target: None, outcomes }
+}
+
+const fn of(target: &'static str, query: Query) -> Query {
+    Query { target: Some(target), ..query }
+}
+
+const fn node(case: &'static str, target: &'static str, outcomes: [Outcome; 6]) -> Query {
+    Query { key: "node(id)", case, arguments: r#"id: "$""#, target: Some(target), outcomes }
+}
+
+//                                  anonymous owner token other operator admin
+const EVERYONE: [Outcome; 6] = [Seen, Seen, Seen, Seen, Seen, Seen];
+const ACCOUNTS: [Outcome; 6] = [Anon, Seen, Seen, Seen, Seen, Seen];
+const PEOPLE: [Outcome; 6] = [Anon, All, All, All, All, All];
+const OWNER_AND_ADMIN: [Outcome; 6] = [Miss, Seen, Seen, Miss, Miss, Seen];
+const OWNER_AND_STAFF: [Outcome; 6] = [Miss, Seen, Seen, Miss, Seen, Seen];
+const ONES_OWN: [Outcome; 6] = [Anon, Own, Own, Own, Own, Own];
+const OWN_OR_STAFF: [Outcome; 6] = [Anon, Own, Own, Own, All, All];
+const NOBODY: [Outcome; 6] = [Miss, Miss, Miss, Miss, Miss, Miss];
+
+#[rustfmt::skip]
+pub const TABLE: &[Query] = &[
+    node("User", "user", [Miss, Seen, Seen, Seen, Seen, Seen]),
+    node("File", "file", OWNER_AND_ADMIN),
+    node("File in the trash", "trashed", OWNER_AND_ADMIN),
+    node("FileVersion", "version", OWNER_AND_ADMIN),
+    node("Erasure", "erasure", OWNER_AND_STAFF),
+    node("Erasure of an object that lives", "object", NOBODY),
+    node("Alert", "alert", OWNER_AND_STAFF),
+    // Lists of one's own: no id of these is an address.
+    node("Session", "session", NOBODY),
+    node("ApiToken", "token", NOBODY),
+
+    query("limits", "", EVERYONE),
+    query("viewer", "", [Null, Seen, Seen, Seen, Seen, Seen]),
+    of("username", query("user(username)", r#"username: "$""#, ACCOUNTS)),
+    query("users", "", PEOPLE),
+    query("users(search)", r#"search: "some""#, PEOPLE),
+
+    query("files", "", ONES_OWN),
+    of("user", query("files(filter.ownerId)", r#"filter: { ownerId: "$" }"#, [Anon, Own, Own, Forb, Forb, All])),
+    query("files(filter.everyone)", "filter: { everyone: true }", [Anon, Forb, Forb, Forb, Forb, All]),
+    query("files(filter.state)", "filter: { state: TRASHED }", ONES_OWN),
+    query("files(orderBy.field)", "orderBy: { field: CREATED_AT }", ONES_OWN),
+    query("files(orderBy.direction)", "orderBy: { direction: ASC }", ONES_OWN),
+
+    query("erasures", "", OWN_OR_STAFF),
+    of("purged", query("erasures(filter.fileId)", r#"filter: { fileId: "$" }"#, [Anon, Own, Own, Miss, All, All])),
+    query("erasures(filter.erased)", "filter: { erased: true }", OWN_OR_STAFF),
+
+    query("alerts", "", [Anon, Forb, Forb, Forb, All, All]),
+];
+
+impl Query {
+    fn root(&self) -> &str {
+        self.key.split('(').next().unwrap_or_default()
+    }
+
+    pub fn name(&self) -> String {
+        if self.case.is_empty() { self.key.to_owned() } else { format!("{}: {}", self.key, self.case) }
+    }
+
+    fn document(&self, schema: &Schema, id: &str, with_arguments: bool) -> String {
+        let (root, kind) = (self.root(), self.kind(schema));
+        let everything = schema.everything(&kind, with_arguments);
+        let selection = match (root, schema.nodes().contains(&kind)) {
+            ("node", true) => format!("{{ __typename id ... on {kind} {everything} }}"),
+            ("node", false) => "{ __typename id }".to_owned(),
+            _ => everything,
+        };
+        let arguments = self.arguments.replace('$', id);
+        let arguments = if arguments.is_empty() { arguments } else { format!("({arguments})") };
+        format!("{{ {root}{arguments}{selection} }}")
+    }
+
+    fn kind(&self, schema: &Schema) -> String {
+        match self.root() {
+            "node" => self.case.split(' ').next().unwrap_or_default().to_owned(),
+            root => schema.object("Query").unwrap()[root].kind.clone(),
+        }
+    }
+}
+
+/// The keys of the table, to be held against the schema's.
+pub fn keys() -> BTreeSet<String> {
+    TABLE.iter().map(|query| query.key.to_owned()).collect()
+}
+
+/// The types that are asked for by `node(id)`.
+pub fn nodes() -> BTreeSet<String> {
+    let nodes = TABLE.iter().filter(|query| query.root() == "node");
+    nodes.map(|query| query.case.split(' ').next().unwrap_or_default().to_owned()).collect()
+}
+
+/// Asks every question as everybody.
+pub async fn run() -> Findings {
+    let server = TestServer::with(|config| {
+        // Everything is asked for at once.
+        config.graphql.max_depth = 30;
+        config.graphql.max_complexity = 100_000_000;
+    })
+    .await;
+    // The first alert is the owner's, and fails once.
+    server.sink.fail_next(1);
+    let stage = Stage::new(server).await;
+    let owner = stage.account(Role::User).await;
+    let targets = furnish(&stage, &owner).await;
+    let mut people = Vec::new();
+    for caller in Caller::ALL.into_iter().filter(|caller| !caller.is_gone()) {
+        let asking = stage.asking(caller, &owner).await;
+        if let Some(me) = asking.me.as_ref().filter(|me| me.key != owner.key) {
+            furnish(&stage, me).await;
+        }
+        people.push(asking);
+    }
+    people.extend(stage.gone().await);
+    stage.server.settle().await;
+    let owners = stage.owners().await;
+    let mut findings = Findings::default();
+    for query in TABLE {
+        for asking in &people {
+            ask(&stage, &owners, query, &targets, asking, &mut findings).await;
+        }
+    }
+    for asking in &people {
+        paging(&stage, asking, &people, &mut findings).await;
+    }
+    stage.server.finish().await;
+    findings
+}
+
+async fn ask(
+    stage: &Stage,
+    owners: &HashMap<String, Option<Uuid>>,
+    query: &Query,
+    targets: &BTreeMap<&'static str, String>,
+    asking: &Asking,
+    findings: &mut Findings,
+) {
+    let (id, missing) = query.target.map_or_else(Default::default, |name| {
+        let id = targets[name].clone();
+        let missing = match id.split_once('_') {
+            Some((prefix, _)) => format!("{prefix}_{}", Uuid::now_v7().simple()),
+            None => stage.unique("nowhere"),
+        };
+        (id, missing)
+    });
+    let send = async |id: &str, arguments| {
+        asking.client.query(&query.document(&stage.schema, id, arguments), &Value::Null).await
+    };
+    let answer = send(&id, false).await;
+    let twin = if id.is_empty() { None } else { Some(send(&missing, false).await) };
+    let me = asking.me.as_ref().map(|me| me.key);
+    let is_own = |id: &str| me.is_some() && owners.get(id).copied().flatten() == me;
+    let twin = twin.as_ref().map(|twin: &Answer| (id.as_str(), twin, missing.as_str()));
+    let saw = outcome::outcome(&answer, query.root(), is_own, twin);
+    findings.expect(&query.name(), asking.caller, &query.outcomes, saw);
+    let kind = query.kind(&stage.schema);
+    let walk = Walk { schema: &stage.schema, owners, asking, entered: None, operation: query.root() };
+    for answer in [answer, send(&id, true).await] {
+        findings.shows.answer(&walk, query.root(), &kind, &answer);
+    }
+}
+
+/// Whatever page is asked for, with whoever's cursor, it shows nothing that the list itself does not.
+async fn paging(stage: &Stage, asking: &Asking, people: &[Asking], findings: &mut Findings) {
+    let admin = people.iter().find(|asking| asking.caller == Caller::Admin).unwrap();
+    for (root, field) in stage.schema.object("Query").unwrap() {
+        if !PAGING.iter().all(|name| field.arguments.contains_key(*name)) {
+            continue;
+        }
+        let page = |arguments: &str| {
+            format!("{{ {root}({arguments}) {{ nodes {{ id }} pageInfo {{ startCursor endCursor }} }} }}")
+        };
+        let whole = asking.client.query(&page("first: 100"), &Value::Null).await;
+        let ids = page_ids(&whole, root);
+        let info = admin.client.query(&page("first: 100"), &Value::Null).await.body["data"][root]["pageInfo"].clone();
+        let (start, end) = (string(&info["startCursor"]), string(&info["endCursor"]));
+        let (after, before) = (format!("after: \"{start}\""), format!("before: \"{end}\""));
+        for arguments in ["first: 1", "last: 1", &after, &before] {
+            let answer = asking.client.query(&page(arguments), &Value::Null).await;
+            let refused = (answer.error(), answer.status) != (whole.error(), whole.status);
+            if refused || !page_ids(&answer, root).iter().all(|id| ids.contains(id)) {
+                let (role, body) = (asking.caller.name(), &answer.body);
+                findings.failures.push(format!("{root}({arguments}) × {role}: not a page of the list ({body})"));
+            }
+        }
+    }
+}
+
+/// Something of everything, and where it can be found.
+async fn furnish(stage: &Stage, person: &Account) -> BTreeMap<&'static str, String> {
+    let upload = async |name: &str, bytes: Vec<u8>| {
+        let input = json!({
+            "file": null, "name": name, "description": "said of it", "tags": ["a tag"], "metadata": { "some": "data" },
+        });
+        string(&person.client.done("uploadFile", "file { id }", input, Some(bytes)).await["file"]["id"])
+    };
+    let picture = Picture::quarters(40, 30).png();
+    let broken = picture[..picture.len() / 2].to_vec();
+    let file = upload("picture.png", picture).await;
+    upload("broken.png", broken).await;
+    let trashed = upload("trashed.txt", b"trashed".to_vec()).await;
+    let purged = upload("purged.txt", b"purged".to_vec()).await;
+    let gone =
+        person.client.done("purgeFiles", "alert { id } erasures { id }", json!({ "ids": [&purged] }), None).await;
+    person.client.done("trashFiles", "files { id }", json!({ "ids": [&trashed] }), None).await;
+    let versions = format!("{{ node(id: \"{file}\") {{ ... on File {{ versions {{ nodes {{ id }} }} }} }} }}");
+    let version =
+        person.client.query(&versions, &Value::Null).await.body["data"]["node"]["versions"]["nodes"][0].clone();
+    let owned = stage.server.objects().await;
+    let key = snaphaven::id::NodeKind::File.parse(&file).unwrap();
+    let object = owned.iter().find(|object| object.file_id == Some(key)).unwrap();
+    BTreeMap::from([
+        ("user", person.id.clone()),
+        ("username", person.name.clone()),
+        ("session", stage.log_in(person).await.1),
+        ("token", stage.api_token(person).await.1),
+        ("file", file),
+        ("trashed", trashed),
+        ("purged", purged),
+        ("version", string(&version["id"])),
+        ("erasure", string(&gone["erasures"][0]["id"])),
+        ("object", snaphaven::id::NodeKind::Erasure.id(object.id).to_string()),
+        ("alert", string(&gone["alert"]["id"])),
+    ])
+}

@@ -1,0 +1,336 @@
+//! A server with people on it, the things they own, and everyone who may come to ask for them.
+
+use std::{
+    collections::HashMap,
+    sync::atomic::{AtomicUsize, Ordering},
+};
+
+use entity::{
+    Timestamp, alert, event, event_counter, file, file_version, idempotency, job, lease, object, object_copy,
+};
+use entity::{rendition, session, site_role, throttle, user, write_intent};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, sea_query::Expr};
+use serde_json::{Value, json};
+use snaphaven::id::NodeKind;
+use uuid::Uuid;
+
+use super::{
+    client::{Client, Credentials},
+    outcome::Outcome,
+    schema::Schema,
+};
+use crate::support::{PASSWORD, TestServer};
+
+/// Who asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Caller {
+    Anonymous,
+    /// With a session.
+    Owner,
+    /// The owner, with an API token.
+    Token,
+    Other,
+    Operator,
+    Admin,
+    /// An admin no more, with the session of that time.
+    Demoted,
+    SuspendedSession,
+    SuspendedCookie,
+    SuspendedToken,
+    SuspendedAdmin,
+    ExpiredSession,
+    RevokedSession,
+    RevokedCookie,
+    RevokedToken,
+}
+
+impl Caller {
+    pub const ALL: [Self; 15] = [
+        Self::Anonymous,
+        Self::Owner,
+        Self::Token,
+        Self::Other,
+        Self::Operator,
+        Self::Admin,
+        Self::Demoted,
+        Self::SuspendedSession,
+        Self::SuspendedCookie,
+        Self::SuspendedToken,
+        Self::SuspendedAdmin,
+        Self::ExpiredSession,
+        Self::RevokedSession,
+        Self::RevokedCookie,
+        Self::RevokedToken,
+    ];
+
+    /// What a row of a table says of this caller.
+    pub fn expected(self, outcomes: &[Outcome; 6]) -> Outcome {
+        self.column().map_or(Outcome::Unauthenticated, |column| outcomes[column])
+    }
+
+    pub fn is_gone(self) -> bool {
+        self != Self::Anonymous && self.column().is_none_or(|column| column == 0)
+    }
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Anonymous => "anonymous",
+            Self::Owner => "owner",
+            Self::Token => "owner's API token",
+            Self::Other => "other user",
+            Self::Operator => "operator",
+            Self::Admin => "admin",
+            Self::Demoted => "former admin",
+            Self::SuspendedSession => "suspended",
+            Self::SuspendedCookie => "suspended, by cookie",
+            Self::SuspendedToken => "suspended, by API token",
+            Self::SuspendedAdmin => "suspended admin",
+            Self::ExpiredSession => "expired session",
+            Self::RevokedSession => "revoked session",
+            Self::RevokedCookie => "revoked session, by cookie",
+            Self::RevokedToken => "revoked API token",
+        }
+    }
+
+    /// The column of the tables that says what this caller gets. `None`: nothing whatever, being refused at the door.
+    pub fn column(self) -> Option<usize> {
+        match self {
+            // A browser cannot drop a dead cookie by itself, so it is as good as none.
+            Self::Anonymous | Self::SuspendedCookie | Self::RevokedCookie => Some(0),
+            Self::Owner => Some(1),
+            Self::Token => Some(2),
+            Self::Other | Self::Demoted => Some(3),
+            Self::Operator => Some(4),
+            Self::Admin => Some(5),
+            Self::SuspendedSession
+            | Self::SuspendedToken
+            | Self::SuspendedAdmin
+            | Self::ExpiredSession
+            | Self::RevokedSession
+            | Self::RevokedToken => None,
+        }
+    }
+}
+
+/// A person with an account.
+#[derive(Clone)]
+pub struct Account {
+    pub id: String,
+    pub key: Uuid,
+    pub name: String,
+    pub token: String,
+    pub client: Client,
+}
+
+/// Somebody who asks: a client, and the account behind it where the server knows one.
+pub struct Asking {
+    pub caller: Caller,
+    pub client: Client,
+    pub me: Option<Account>,
+}
+
+pub struct Stage {
+    pub server: TestServer,
+    pub schema: Schema,
+    /// Nobody's.
+    pub client: Client,
+    count: AtomicUsize,
+}
+
+impl Stage {
+    pub async fn new(server: TestServer) -> Self {
+        let client = Client::new(&server.url);
+        Self { schema: Schema::of(&client).await, server, client, count: AtomicUsize::new(0) }
+    }
+
+    /// A name that nobody has.
+    pub fn unique(&self, what: &str) -> String {
+        format!("{what}{:04}", self.count.fetch_add(1, Ordering::Relaxed))
+    }
+
+    pub async fn account(&self, role: user::Role) -> Account {
+        let name = self.unique("someone");
+        let input = json!({
+            "username": name, "email": format!("{name}@example.org"), "firstName": "Some", "lastName": "One",
+            "password": PASSWORD,
+        });
+        let payload = self.client.done("signUp", "user { id } token", input, None).await;
+        let (id, token) = (string(&payload["user"]["id"]), string(&payload["token"]));
+        let key = NodeKind::User.parse(&id).unwrap();
+        let client = self.client.with(Credentials::Bearer(token.clone()));
+        let account = Account { id, key, name, token, client };
+        if role != user::Role::User {
+            self.set(&account, user::Column::Role, role).await;
+        }
+        account
+    }
+
+    /// What no mutation does yet: a role, a suspension.
+    async fn set(&self, account: &Account, column: user::Column, value: impl Into<sea_orm::Value>) {
+        let value: sea_orm::Value = value.into();
+        let update = user::Entity::update_many().col_expr(column, Expr::value(value));
+        let outcome = update.filter(user::Column::Id.eq(account.key)).exec(self.server.app.db.read()).await.unwrap();
+        assert_eq!(outcome.rows_affected, 1);
+    }
+
+    async fn suspend(&self, account: &Account) {
+        self.set(account, user::Column::Status, user::Status::Suspended).await;
+    }
+
+    /// Another log-in: its token and its id.
+    pub async fn log_in(&self, account: &Account) -> (String, String) {
+        let input = json!({ "login": account.name, "password": PASSWORD });
+        let token = string(&self.client.done("logIn", "token", input, None).await["token"]);
+        let client = self.client.with(Credentials::Bearer(token.clone()));
+        let answer = client.query("{ viewer { sessions { nodes { id current } } } }", &json!({})).await;
+        let sessions = answer.body["data"]["viewer"]["sessions"]["nodes"].as_array().unwrap().clone();
+        let current = sessions.iter().find(|session| session["current"] == true).unwrap();
+        (token, string(&current["id"]))
+    }
+
+    /// An API token and its id.
+    pub async fn api_token(&self, account: &Account) -> (String, String) {
+        let input = json!({ "name": "a program", "expiresIn": 3600 });
+        let payload = account.client.done("createApiToken", "token apiToken { id }", input, None).await;
+        (string(&payload["token"]), string(&payload["apiToken"]["id"]))
+    }
+
+    /// A caller who looks for what is `owner`'s. Where the caller's days are over, the owner's may be too.
+    pub async fn asking(&self, caller: Caller, owner: &Account) -> Asking {
+        let with = |credentials| self.client.with(credentials);
+        let (client, me) = match caller {
+            Caller::Anonymous => (self.client.clone(), None),
+            Caller::Owner => (owner.client.clone(), Some(owner.clone())),
+            Caller::Token => (with(Credentials::Bearer(self.api_token(owner).await.0)), Some(owner.clone())),
+            Caller::Other | Caller::Operator | Caller::Admin | Caller::Demoted | Caller::SuspendedAdmin => {
+                let account = self.account(role(caller)).await;
+                (account.client.clone(), Some(account))
+            }
+            Caller::SuspendedSession => (owner.client.clone(), None),
+            Caller::SuspendedCookie => (with(Credentials::Cookie(owner.token.clone())), None),
+            Caller::SuspendedToken | Caller::RevokedToken => {
+                let (token, id) = self.api_token(owner).await;
+                let client = with(Credentials::Bearer(token));
+                lives(&client).await;
+                if caller == Caller::RevokedToken {
+                    owner.client.done("revokeApiToken", "apiTokenId", json!({ "id": id }), None).await;
+                }
+                (client, None)
+            }
+            Caller::ExpiredSession | Caller::RevokedSession | Caller::RevokedCookie => {
+                let (token, id) = self.log_in(owner).await;
+                let cookie = caller == Caller::RevokedCookie;
+                let client = with(if cookie { Credentials::Cookie(token) } else { Credentials::Bearer(token) });
+                lives(&client).await;
+                if caller == Caller::ExpiredSession {
+                    self.expire(&id).await;
+                } else {
+                    owner.client.done("revokeSession", "sessionId", json!({ "id": id }), None).await;
+                }
+                (client, None)
+            }
+        };
+        match caller {
+            Caller::SuspendedSession | Caller::SuspendedCookie | Caller::SuspendedToken => {
+                lives(&client).await;
+                self.suspend(owner).await;
+            }
+            Caller::SuspendedAdmin => {
+                lives(&client).await;
+                self.suspend(me.as_ref().unwrap()).await;
+                return Asking { caller, client, me: None };
+            }
+            Caller::Demoted => self.set(me.as_ref().unwrap(), user::Column::Role, user::Role::User).await,
+            _ => {}
+        }
+        Asking { caller, client, me }
+    }
+
+    async fn expire(&self, session: &str) {
+        let update = session::Entity::update_many()
+            .col_expr(session::Column::ExpiresAt, Expr::value(Timestamp(self.server.app.now().0 - 1)))
+            .filter(session::Column::Id.eq(NodeKind::Session.parse(session).unwrap()));
+        assert_eq!(update.exec(self.server.app.db.read()).await.unwrap().rows_affected, 1);
+    }
+
+    /// Whose each thing is, by its global id. `None`: the server's own.
+    pub async fn owners(&self) -> HashMap<String, Option<Uuid>> {
+        let db = self.server.app.db.read();
+        let mut owners = HashMap::new();
+        for row in user::Entity::find().all(db).await.unwrap() {
+            owners.insert(NodeKind::User.id(row.id).to_string(), Some(row.id));
+        }
+        for row in session::Entity::find().all(db).await.unwrap() {
+            for kind in [NodeKind::Session, NodeKind::ApiToken] {
+                owners.insert(kind.id(row.id).to_string(), Some(row.user_id));
+            }
+        }
+        for row in file::Entity::find().all(db).await.unwrap() {
+            owners.insert(NodeKind::File.id(row.id).to_string(), Some(row.owner_id));
+        }
+        for row in file_version::Entity::find().all(db).await.unwrap() {
+            let of_file = owners[&NodeKind::File.id(row.file_id).to_string()];
+            owners.insert(NodeKind::FileVersion.id(row.id).to_string(), of_file);
+        }
+        for row in object::Entity::find().all(db).await.unwrap() {
+            owners.insert(NodeKind::Erasure.id(row.id).to_string(), row.user_id);
+        }
+        for row in alert::Entity::find().all(db).await.unwrap() {
+            owners.insert(NodeKind::Alert.id(row.id).to_string(), row.actor_id);
+        }
+        owners
+    }
+
+    /// Every row of every table, as text.
+    pub async fn rows(&self) -> Vec<String> {
+        let db = self.server.app.db.read();
+        let mut rows = Vec::new();
+        macro_rules! read {
+            ($($table:ident)*) => {
+                $(for row in $table::Entity::find().all(db).await.unwrap() {
+                    rows.push(format!("{}: {row:?}", stringify!($table)));
+                })*
+                // A new table is to be compared too.
+                let all = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/entity/src/lib.rs"));
+                assert_eq!(all.matches("pub mod ").count(), [$(stringify!($table)),*].len());
+            };
+        }
+        read!(alert event event_counter file file_version idempotency job lease object object_copy rendition session
+            site_role throttle user write_intent);
+        rows.sort();
+        rows
+    }
+
+    /// Those whose days are over. They had accounts of their own.
+    pub async fn gone(&self) -> Vec<Asking> {
+        let mut gone = Vec::new();
+        for caller in Caller::ALL.into_iter().filter(|caller| caller.is_gone()) {
+            gone.push(self.asking(caller, &self.account(user::Role::User).await).await);
+        }
+        gone
+    }
+
+    /// Everyone's role and status.
+    pub async fn standings(&self) -> HashMap<Uuid, (user::Role, user::Status)> {
+        let users = user::Entity::find().all(self.server.app.db.read()).await.unwrap();
+        users.into_iter().map(|row| (row.id, (row.role, row.status))).collect()
+    }
+}
+
+fn role(caller: Caller) -> user::Role {
+    match caller {
+        Caller::Operator => user::Role::Operator,
+        Caller::Admin | Caller::Demoted | Caller::SuspendedAdmin => user::Role::Admin,
+        _ => user::Role::User,
+    }
+}
+
+/// These credentials were good before they were not.
+async fn lives(client: &Client) {
+    let answer = client.query("{ viewer { id } }", &json!({})).await;
+    assert!(answer.body["data"]["viewer"]["id"].is_string(), "{answer:?}");
+}
+
+pub fn string(value: &Value) -> String {
+    value.as_str().unwrap_or_else(|| panic!("not a text: {value}")).to_owned()
+}
