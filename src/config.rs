@@ -207,6 +207,8 @@ pub struct Ledger {
     #[serde(with = "humantime_serde")]
     pub abandoned_after: Duration,
     #[serde(with = "humantime_serde")]
+    pub late_writes: Duration,
+    #[serde(with = "humantime_serde")]
     pub sweep_interval: Duration,
 }
 

@@ -2,7 +2,7 @@
 
 use sea_orm::DbErr;
 
-use crate::{adapters::objects::StoreError, db::AsDbErr, viewer::Denied};
+use crate::{adapters::objects::{StoreError, StoreErrorKind}, db::AsDbErr, viewer::Denied};
 
 /// The display text is for logs; clients see only the kind and a request id.
 #[derive(Debug, thiserror::Error)]
@@ -31,8 +31,9 @@ impl Fault {
         match self {
             Self::Denied(_) | Self::Internal(_) => false,
             Self::Busy(_) => true,
-            Self::Database(error) => crate::db::is_unavailable(error),
-            Self::Store(error) => !error.is_definite(),
+            Self::Database(error) => crate::db::is_unavailable(error) || crate::db::is_transient(error),
+            // A digest that does not fit tells of bytes altered on their way.
+            Self::Store(error) => !error.is_definite() || error.kind == StoreErrorKind::BadDigest,
         }
     }
 }

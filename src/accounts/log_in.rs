@@ -114,7 +114,7 @@ async fn open(
             update.col_expr(Column::PasswordHash, Expr::value(hash)).exec(&tx).await?;
         }
         forgive(app, &tx, &current).await?;
-        let session = NewSession::log_in(app, user.id, request)?;
+        let session = NewSession::log_in(app, &tx, user.id, request).await?;
         store::insert_session(&tx, &session.row).await?;
         Ok(Some(session.of(current)))
     })

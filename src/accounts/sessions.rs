@@ -7,6 +7,7 @@ use entity::{
     session::{Kind, Model},
     user,
 };
+use sea_orm::ConnectionTrait;
 use secrecy::SecretString;
 use uuid::Uuid;
 
@@ -61,9 +62,14 @@ pub(super) struct NewSession {
 }
 
 impl NewSession {
-    pub fn log_in(app: &App, user_id: Uuid, request: &RequestInfo) -> Result<Self, Fault> {
+    pub async fn log_in(
+        app: &App,
+        connection: &impl ConnectionTrait,
+        user_id: Uuid,
+        request: &RequestInfo,
+    ) -> Result<Self, Fault> {
         let (token, token_hash) = credentials::mint(Kind::Session)?;
-        let now = app.now();
+        let now = app.db.now(connection).await?;
         let expires_at = now.plus(app.config.accounts.session_ttl);
         let user_agent = request.user_agent.chars().filter(|c| !c.is_control()).take(USER_AGENT_MAX).collect();
         let row = Model {
@@ -92,11 +98,12 @@ impl NewSession {
 /// Nothing is cached, so that a suspension or a revocation holds from the next request on.
 pub async fn authenticate(app: &App, token: &str) -> Result<Option<Viewer>, Fault> {
     let Some(hash) = credentials::token_hash(token) else { return Ok(None) };
-    let now = app.now();
-    let bearer = store::bearer(app.db.read(), hash).await?.filter(|bearer| {
-        bearer.status == user::Status::Active && bearer.expires_at.is_none_or(|expires_at| expires_at > now)
-    });
-    let Some(bearer) = bearer else { return Ok(None) };
+    let Some(bearer) = store::bearer(&app.db, hash).await? else { return Ok(None) };
+    let now = app.db.at(bearer.now);
+    let valid = bearer.status == user::Status::Active && bearer.expires_at.is_none_or(|expires_at| expires_at > now);
+    if !valid {
+        return Ok(None);
+    }
     if now.since(bearer.last_used_at) >= TOUCH_INTERVAL {
         touch(app, &bearer, now).await;
     }
@@ -152,7 +159,8 @@ async fn list(
     page: &PageRequest<Position<Timestamp>>,
 ) -> Result<Page<Model>, Fault> {
     let me = viewer.person()?;
-    Ok(page.finish(store::list_sessions(app.db.read(), me.user_id, kind, app.now(), page).await?))
+    let now = app.db.now(app.db.read()).await?;
+    Ok(page.finish(store::list_sessions(app.db.read(), me.user_id, kind, now, page).await?))
 }
 
 /// Ends one of the viewer's own sessions. Another person's answers as a missing one.
@@ -195,7 +203,7 @@ pub async fn create_api_token(
         }
     };
     let (token, token_hash) = credentials::mint(Kind::Token)?;
-    let now = app.now();
+    let now = app.db.now(app.db.read()).await.map_err(Fault::from)?;
     let row = Model {
         id: Uuid::now_v7(),
         user_id: me.user_id,

@@ -33,7 +33,7 @@ pub async fn sign_up(app: &App, input: NewAccount, request: &RequestInfo) -> Res
         return Err(Problem::SignUpClosed.into());
     }
     let user = prepare(app, &input, Role::User).await?;
-    let session = NewSession::log_in(app, user.id, request)?;
+    let session = NewSession::log_in(app, app.db.read(), user.id, request).await?;
     insert(app, &user, Some(&session.row)).await?;
     metrics::counter!("snaphaven_sign_ups_total").increment(1);
     tracing::info!(user.id = %user.id, "account created");

@@ -8,7 +8,7 @@ use sea_orm::{
 use uuid::Uuid;
 
 use crate::db::{
-    Tx,
+    Db, Tx,
     page::{PageRequest, Position, keyset},
 };
 
@@ -88,10 +88,12 @@ pub(super) struct Bearer {
     pub expires_at: Option<Timestamp>,
     pub role: user::Role,
     pub status: user::Status,
+    /// The database's time, by which sessions end: see [`Db::at`].
+    pub now: i64,
 }
 
 /// One look into two unique indexes.
-pub(super) async fn bearer(connection: &impl ConnectionTrait, token_hash: Vec<u8>) -> Result<Option<Bearer>, DbErr> {
+pub(super) async fn bearer(db: &Db, token_hash: Vec<u8>) -> Result<Option<Bearer>, DbErr> {
     let to_user = session::Entity::belongs_to(user::Entity).from(session::Column::UserId).to(user::Column::Id).into();
     session::Entity::find()
         .select_only()
@@ -103,10 +105,11 @@ pub(super) async fn bearer(connection: &impl ConnectionTrait, token_hash: Vec<u8
             session::Column::ExpiresAt,
         ])
         .columns([user::Column::Role, user::Column::Status])
+        .expr_as(db.time_column(), "now")
         .join(JoinType::InnerJoin, to_user)
         .filter(session::Column::TokenHash.eq(token_hash))
         .into_model::<Bearer>()
-        .one(connection)
+        .one(db.read())
         .await
 }
 

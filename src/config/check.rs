@@ -244,6 +244,7 @@ fn durations(checks: &mut Checks, config: &Config) {
         ("files.trash_retention", config.files.trash_retention, far),
         ("ledger.erase_margin", config.ledger.erase_margin, far),
         ("ledger.abandoned_after", config.ledger.abandoned_after, far),
+        ("ledger.late_writes", config.ledger.late_writes, far),
         ("ledger.sweep_interval", config.ledger.sweep_interval, A_DAY),
         ("jobs.poll_interval", config.jobs.poll_interval, A_DAY),
         ("jobs.lease", config.jobs.lease, A_DAY),

@@ -3,12 +3,14 @@
 use std::{fmt::Display, path::Path, sync::Arc, time::Duration};
 
 use migration::MigratorTrait as _;
+use futures::FutureExt as _;
 use sea_orm::{ConnectOptions, ConnectionTrait as _, Database, DatabaseConnection, DbBackend, DbErr};
 use secrecy::ExposeSecret;
 use sqlx::{Connection as _, Executor as _};
 
 use super::{
     Db,
+    pulse::{Probe, Pulse},
     reader::{Patience, Reader},
 };
 use crate::{clock::Clock, config};
@@ -36,11 +38,15 @@ impl Db {
             url => url.to_owned(),
         };
         let failed = |error: &dyn Display| ConnectError { url: without_password(&url), reason: error.to_string() };
-        let connection = Database::connect(options(&url, settings)).await.map_err(|error| failed(&error))?;
-        let sqlite = connection.get_database_backend() == DbBackend::Sqlite;
-        // A file answers in its own time; what hangs across a network is given up.
-        let patience = Patience { limit: (!sqlite).then_some(settings.statement_timeout), statements: Arc::default() };
-        let reader = Reader { connection, patience };
+        let sqlite = url.starts_with("sqlite:");
+        let plain = options(&url, settings);
+        let pulse = (!sqlite).then(|| Pulse::new(settings.statement_timeout, probe(&plain)));
+        let options = match &pulse {
+            Some(pulse) => without_stuck(plain, pulse),
+            None => plain,
+        };
+        let connection = Database::connect(options).await.map_err(|error| failed(&error))?;
+        let reader = Reader { connection, patience: Patience { pulse, statements: Arc::default() } };
         reader.execute_unprepared("SELECT 1").await.map_err(|error| failed(&error))?;
         Ok(Self { reader, clock, writer: sqlite.then(Arc::default) })
     }
@@ -110,6 +116,40 @@ fn options(url: &str, settings: &config::Database) -> ConnectOptions {
             after_connect(pool, format!("SET lock_timeout = {}", LOCK_WAIT.as_millis()))
         });
     options
+}
+
+/// Asks over a connection of its own: the pool's may be stuck, or all in use.
+fn probe(options: &ConnectOptions) -> Probe {
+    let mut options = options.clone();
+    options.max_connections(1);
+    Box::new(move || {
+        let options = options.clone();
+        async move {
+            let Ok(connection) = Database::connect(options).await else { return false };
+            let answered = connection.execute_unprepared("SELECT 1").await.is_ok();
+            let closed = connection.close().await;
+            answered && closed.is_ok()
+        }
+        .boxed()
+    })
+}
+
+/// Drops connections rather than keep what may be stuck: the pool would wait for their answer for ever, and have fewer.
+fn without_stuck(mut options: ConnectOptions, pulse: &Arc<Pulse>) -> ConnectOptions {
+    let (postgres, mysql) = (pulse.clone(), pulse.clone());
+    options
+        .map_sqlx_postgres_pool_opts(move |pool| if_steady(pool, postgres.clone()))
+        .map_sqlx_mysql_pool_opts(move |pool| if_steady(pool, mysql.clone()));
+    options
+}
+
+fn if_steady<D: sqlx::Database>(pool: sqlx::pool::PoolOptions<D>, pulse: Arc<Pulse>) -> sqlx::pool::PoolOptions<D> {
+    pool.after_release(move |_, _| {
+        let steady = pulse.is_steady();
+        // An error closes it without a farewell, which a stuck one would not take.
+        let stuck = || sqlx::Error::Io(std::io::ErrorKind::TimedOut.into());
+        Box::pin(async move { if steady { Ok(true) } else { Err(stuck()) } })
+    })
 }
 
 /// Runs `statement` on each new connection.

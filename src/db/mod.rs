@@ -4,6 +4,7 @@ mod connect;
 mod error;
 pub mod idempotency;
 pub mod page;
+mod pulse;
 mod reader;
 mod tx;
 
@@ -17,12 +18,13 @@ use entity::Timestamp;
 use rand::RngExt as _;
 use sea_orm::{
     ConnectionTrait, DbBackend, DbErr, SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait,
+    sea_query::Expr,
 };
 use tokio::sync::Mutex;
 
 pub use self::{
     connect::ConnectError,
-    error::{AsDbErr, is_unavailable, is_unique_violation},
+    error::{AsDbErr, is_transient, is_unavailable, is_unique_violation},
     reader::Reader,
     tx::Tx,
 };
@@ -31,8 +33,8 @@ use crate::clock::Clock;
 
 const ATTEMPTS: u32 = 8;
 
-/// How long lost races may be run again: with the statement that began just before, still below the 5 s of any answer.
-const RETRY: Duration = Duration::from_secs(4);
+/// How long lost races may be run again: with a wait for a lock that began just before, still within the 5 s of any answer.
+const RETRY: Duration = Duration::from_secs(2);
 
 /// A handle on the one database. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -62,7 +64,7 @@ impl Db {
     }
 
     /// Runs `work` in a transaction and commits. Deadlocks and serialization failures roll back and run the whole of
-    /// `work` again, up to eight times within four seconds, so it must have no effect outside the transaction.
+    /// `work` again, up to eight times within two seconds, so it must have no effect outside the transaction.
     pub async fn transaction<T, E, F, W>(&self, work: F) -> Result<T, E>
     where
         F: Fn(Tx) -> W,
@@ -74,7 +76,7 @@ impl Db {
             attempt += 1;
             let again = attempt < ATTEMPTS && started.elapsed() < RETRY;
             match self.attempt(&work).await {
-                Err(error) if again && error.as_db_err().is_some_and(error::is_transient) => {
+                Err(error) if again && error.as_db_err().is_some_and(is_transient) => {
                     tracing::debug!(attempt, "transaction runs again");
                     let pause = rand::rng().random_range(2..=10u64) << attempt.min(5);
                     tokio::time::sleep(Duration::from_millis(pause)).await;
@@ -88,7 +90,7 @@ impl Db {
     where
         F: Fn(Tx) -> W,
         W: Future<Output = Result<T, E>>,
-        E: From<DbErr>,
+        E: From<DbErr> + AsDbErr,
     {
         let _writer = match &self.writer {
             Some(writer) => Some(writer.lock().await),
@@ -110,6 +112,8 @@ impl Db {
                 patience.wait(transaction.commit()).await?;
                 Ok(value)
             }
+            // Its connection goes with it, and so does the transaction.
+            Err(error) if error.as_db_err().is_some_and(is_unavailable) => Err(error),
             Err(error) => {
                 // MariaDB's lock timeout undoes only the statement: without this the retry would run on a half-done transaction.
                 if let Err(rollback) = patience.wait(transaction.rollback()).await {
@@ -122,13 +126,30 @@ impl Db {
 
     /// The time that decides leases, windows and expiry: the database's own, read now. SQLite's is the host's.
     pub async fn now(&self, connection: &impl ConnectionTrait) -> Result<Timestamp, DbErr> {
-        let sql = match self.backend() {
-            DbBackend::Postgres => "SELECT (EXTRACT(EPOCH FROM clock_timestamp()) * 1000000)::bigint AS now",
-            DbBackend::MySql => "SELECT TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(6)) AS now",
-            _ => return Ok(self.clock.now()),
-        };
-        let row = connection.query_one_raw(Statement::from_string(self.backend(), sql)).await?;
+        let Some(time) = self.time() else { return Ok(self.clock.now()) };
+        let statement = Statement::from_string(self.backend(), format!("SELECT {time} AS now"));
+        let row = connection.query_one_raw(statement).await?;
         let row = row.ok_or_else(|| DbErr::RecordNotFound("the database's time".to_owned()))?;
         Ok(self.clock.of_database(Timestamp(row.try_get("", "now")?)))
+    }
+
+    /// The database's time in microseconds as a column of a query that decides by it; [`Db::at`] reads it.
+    #[must_use]
+    pub fn time_column(&self) -> Expr {
+        self.time().map_or_else(|| Expr::value(self.clock.now().0), Expr::cust)
+    }
+
+    /// What [`Db::time_column`] gave.
+    #[must_use]
+    pub fn at(&self, time: i64) -> Timestamp {
+        self.clock.of_database(Timestamp(time))
+    }
+
+    fn time(&self) -> Option<&'static str> {
+        match self.backend() {
+            DbBackend::Postgres => Some("(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000)::bigint"),
+            DbBackend::MySql => Some("TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(6))"),
+            _ => None,
+        }
     }
 }

@@ -6,11 +6,12 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    time::Duration,
 };
 
 use async_trait::async_trait;
-use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, ExecResult, QueryResult, RuntimeErr, Statement};
+use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, ExecResult, QueryResult, Statement};
+
+use super::pulse::Pulse;
 
 /// The pool, where each call takes a connection and returns it.
 #[derive(Clone, Debug)]
@@ -31,7 +32,8 @@ impl Reader {
 /// them too.
 #[derive(Clone, Debug)]
 pub(super) struct Patience {
-    pub limit: Option<Duration>,
+    /// None of a file, which answers in its own time.
+    pub pulse: Option<Arc<Pulse>>,
     pub statements: Arc<AtomicU64>,
 }
 
@@ -39,10 +41,8 @@ impl Patience {
     /// The outcome, or [`DbErr::Conn`] when it is late. What the statement did is unknown then.
     pub async fn wait<T>(&self, work: impl Future<Output = Result<T, DbErr>>) -> Result<T, DbErr> {
         self.statements.fetch_add(1, Ordering::Relaxed);
-        match self.limit {
-            Some(limit) => tokio::time::timeout(limit, work).await.unwrap_or_else(|_| {
-                Err(DbErr::Conn(RuntimeErr::Internal(format!("the database gave no answer within {limit:?}"))))
-            }),
+        match &self.pulse {
+            Some(pulse) => pulse.wait(work).await,
             None => work.await,
         }
     }

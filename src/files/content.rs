@@ -1,6 +1,6 @@
 //! Bytes coming in: spooled and told apart.
 
-use std::io::{Read as _, Seek as _};
+use std::io::{ErrorKind, Read as _, Seek as _};
 
 use entity::{file_version, rendition};
 use tempfile::TempPath;
@@ -48,13 +48,13 @@ impl Received {
         if bytes > limit {
             return Err(FilesError::TooLarge { limit });
         }
-        let mut spool = app.spool().and_then(Spool::file).map_err(FilesError::Unreadable)?;
+        let mut spool = app.spool().and_then(Spool::file).map_err(unreadable)?;
         let work = move || {
             let head = copy(file, spool.as_file_mut(), bytes)?;
             Ok::<_, std::io::Error>((spool.into_temp_path(), images::sniff(&head, &name)))
         };
         let copied = tokio::task::spawn_blocking(work).await.map_err(Fault::internal)?;
-        let (path, content_type) = copied.map_err(FilesError::Unreadable)?;
+        let (path, content_type) = copied.map_err(unreadable)?;
         let picture = if images::is_raster(content_type) {
             // A picture that cannot be read is still a file; its renditions will say why.
             app.images.probe(path.to_path_buf()).await.ok()
@@ -99,6 +99,14 @@ impl Received {
     /// The renditions to be made: all of a picture, none of anything else.
     pub(super) fn sizes(&self) -> &'static [rendition::Size] {
         if images::is_raster(self.content_type) { &SIZES } else { &[] }
+    }
+}
+
+/// A full disk is the server's trouble, and passes; anything else may be the upload's own.
+fn unreadable(error: std::io::Error) -> FilesError {
+    match error.kind() {
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Fault::Busy(format!("no room for uploads: {error}")).into(),
+        _ => FilesError::Unreadable(error),
     }
 }
 

@@ -39,7 +39,8 @@ pub async fn trash(app: &App, viewer: &Viewer, ids: &[Uuid]) -> Result<Trashed, 
     let ids = distinct(ids)?;
     app.transaction(async |tx| {
         let files = lock_all(&tx, scope, &ids).await?;
-        let now = app.now();
+        // The database's time, because retention ends by it.
+        let now = app.db.now(&tx).await?;
         let mut result = Vec::with_capacity(files.len());
         let mut trashed = Vec::new();
         for current in files {

@@ -188,7 +188,8 @@ async fn keep_schedules(app: App, registry: Arc<Registry>, shutdown: Cancellatio
         }
         tokio::select! {
             () = shutdown.cancelled() => {}
-            () = sleep_until(next.clamp(Instant::now() + Duration::from_millis(50), renewal)) => {}
+            // After a slow database the renewal may be due already.
+            () = sleep_until(next.min(renewal).max(Instant::now() + Duration::from_millis(50))) => {}
         }
     }
     if let Err(error) = lead::resign(&app.db, SCHEDULER, holder).await {
@@ -199,7 +200,7 @@ async fn keep_schedules(app: App, registry: Arc<Registry>, shutdown: Cancellatio
 async fn enqueue_scheduled(app: &App, schedule: &super::Schedule) {
     let outcome = app
         .transaction::<_, sea_orm::DbErr, _, _>(async |tx| {
-            let now = app.now();
+            let now = app.db.now(&tx).await?;
             store::insert_unique(
                 &tx,
                 schedule.kind,

@@ -193,7 +193,10 @@ impl Job for Erase {
             return Ok(());
         }
         if object.state == State::Erased {
-            tracing::warn!(key = %object.key, "bytes may have landed after their erasure was proven; erasing them again");
+            if is_gone(app, &object.key).await? {
+                return Ok(());
+            }
+            tracing::warn!(key = %object.key, "bytes landed after their erasure was proven; erasing them again");
         }
         // Read before deleting: an intent needs a live or pending row, so none can be added from here on.
         let deadline = store::last_deadline(app.db.read(), object.id).await?;
@@ -237,6 +240,11 @@ impl Job for Erase {
                     if still.is_some_and(|object| object.state == State::Deleting) {
                         let now = app.db.now(&tx).await?;
                         store::set_erased(&tx, object.id, now).await?;
+                        if let Some(deadline) = deadline {
+                            // The store may carry out late what it got in time.
+                            enqueue_at(&tx, &Erase { object: object.id }, deadline.plus(app.config.ledger.late_writes))
+                                .await?;
+                        }
                         if !app.config.downloads.distribution_id.is_empty() {
                             let forget = Forget { key: object.key.clone(), object: object.id };
                             enqueue_at(&tx, &forget, now.plus(ORIGIN_TIMEOUT)).await?;
@@ -248,6 +256,15 @@ impl Job for Erase {
         }
         Ok(())
     }
+}
+
+async fn is_gone(app: &App, key: &str) -> Result<bool, JobError> {
+    for site in Site::ALL {
+        if app.stores.at(site).look(key).await? != Presence::Gone {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// As long as CloudFront waits for an origin's answer, with a margin.
@@ -307,7 +324,7 @@ impl Job for Sweep {
             })
             .await?;
         }
-        let ended = now.minus(settings.erase_margin);
+        let ended = now.minus(settings.erase_margin.max(settings.late_writes));
         app.db.transaction::<_, DbErr, _, _>(async |tx| store::clear_old_intents(&tx, ended).await).await?;
         Ok(())
     }

@@ -19,3 +19,8 @@ mod support;
 
 #[path = "../servers/mod.rs"]
 mod servers;
+
+#[path = "../trials/common/mod.rs"]
+mod common;
+#[path = "../trials/proxy/mod.rs"]
+mod proxy;

@@ -1,9 +1,13 @@
 //! Long fault and race trials over real processes: `make trials SUITE=crash SEED=1 ROUNDS=50`.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a trial that cannot go on has failed")]
 
+mod common;
 mod crash;
+mod proxy;
+#[expect(dead_code, reason = "the integration suite uses all of it")]
 #[path = "../servers/mod.rs"]
 mod servers;
+mod weather;
 
 use std::{process::ExitCode, time::Instant};
 
@@ -16,6 +20,8 @@ use self::servers::TestDatabase;
 enum Suite {
     /// SIGKILL of the server at seeded random moments.
     Crash,
+    /// Stores, database, disk and clock misbehave.
+    Weather,
 }
 
 /// Long fault and race trials, seeded: the same seed gives the same work and the same moments, as far as the machine's
@@ -28,6 +34,9 @@ struct Args {
     seed: u64,
     #[arg(long, default_value_t = 50)]
     rounds: u32,
+    /// Of the weather, one promise only
+    #[arg(long, value_enum)]
+    only: Option<weather::Promise>,
     /// Keep data and logs, also of a trial without violations
     #[arg(long)]
     keep: bool,
@@ -40,18 +49,28 @@ async fn main() -> ExitCode {
     let (suite, kind) = (args.suite.to_possible_value().unwrap(), *servers::KIND);
     let suite = suite.get_name();
     println!("{suite} trial on {kind:?}, seed {}, {} rounds, in {}", args.seed, args.rounds, folder.display());
-    let database = TestDatabase::empty().await;
     let began = Instant::now();
     let mut terminated = signal(SignalKind::terminate()).unwrap();
     let say = |line: &str| println!("{:>6.1} s  {line}", began.elapsed().as_secs_f64());
-    let trial = match args.suite {
-        Suite::Crash => crash::run(crash::Options {
-            seed: args.seed,
-            rounds: args.rounds,
-            database: &database.url,
-            folder: &folder,
-            say: &say,
-        }),
+    let (seed, rounds) = (args.seed, args.rounds);
+    let trial = async {
+        match args.suite {
+            Suite::Crash => {
+                let database = TestDatabase::empty().await;
+                let (database, folder) = (&database.url, &folder);
+                crash::run(crash::Options { seed, rounds, database, folder, say: &say }).await
+            }
+            Suite::Weather => {
+                let options = weather::Options { seed, rounds, short: false, folder: &folder, say: &say };
+                for promise in weather::Promise::value_variants() {
+                    if args.only.is_none_or(|only| only == *promise) {
+                        say(&format!("{promise:?}"));
+                        weather::run(*promise, options).await?;
+                    }
+                }
+                Ok(())
+            }
+        }
     };
     // Dropping the trial kills its processes.
     let outcome = tokio::select! {

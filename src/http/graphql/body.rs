@@ -65,7 +65,7 @@ impl Limited {
     }
 
     /// Reads and drops the rest, so that the refusal arrives. A client that waits for `100 Continue` sends none.
-    pub async fn drain(mut self, headers: &HeaderMap) {
+    pub async fn drain(&mut self, headers: &HeaderMap) {
         let waits =
             headers.get(header::EXPECT).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"));
         if self.ended || (waits && !self.begun) {

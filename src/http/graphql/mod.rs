@@ -77,10 +77,13 @@ async fn serve<E: Executor>(State(endpoint): State<Arc<Endpoint<E>>>, request: R
     let (parts, body) = request.into_parts();
     let id = RequestId::in_extensions(&parts.extensions);
     let jar = CookieJar::default();
-    let body = body::Limited::new(body);
-    let mut response = match endpoint.handle(&parts, body, &id, &jar).await {
+    let mut body = body::Limited::new(body);
+    let mut response = match endpoint.handle(&parts, &mut body, &id, &jar).await {
         Ok(response) => response,
-        Err(error) => error.into_response(&id),
+        Err(error) => {
+            body.drain(&parts.headers).await;
+            error.into_response(&id)
+        }
     };
     if let Some(cookie) = jar.header(endpoint.cookie) {
         response.headers_mut().append(header::SET_COOKIE, cookie);
@@ -94,20 +97,14 @@ impl<E: Executor> Endpoint<E> {
     async fn handle(
         &self,
         parts: &Parts,
-        mut body: body::Limited,
+        body: &mut body::Limited,
         id: &RequestId,
         jar: &CookieJar,
     ) -> Result<Response, HttpError> {
         let media_type = MediaType::negotiate(&parts.headers)?;
         // Before the body is read: nobody uploads with a wrong token.
         let (viewer, credentials) = self.viewer(&parts.headers, jar).await?;
-        let (operation, uploads) = match self.read(parts, &mut body).await {
-            Ok(read) => read,
-            Err(error) => {
-                body.drain(&parts.headers).await;
-                return Err(error);
-            }
-        };
+        let (operation, uploads) = self.read(parts, body).await?;
         let spools = Spools(uploads.iter().map(|upload| upload.spooled).collect());
         let mut request = operation.into_request()?;
         for upload in uploads {

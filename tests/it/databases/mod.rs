@@ -8,3 +8,4 @@ mod jobs;
 mod ledger;
 mod migrations;
 mod scale;
+mod weather;

@@ -1,15 +1,7 @@
 //! The crash trial: SIGKILL at seeded random moments of upload, replace and purge, over and over on the same data, and
 //! then a judge that compares what was acknowledged with what is there, and the ledger with both buckets.
 
-mod audit;
-mod client;
-mod content;
-mod plant;
-mod process;
-mod verdict;
-mod work;
-
-use std::{error::Error, fmt, path::Path, time::Duration};
+use std::{fmt, path::Path, time::Duration};
 
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use tokio::{
@@ -19,15 +11,16 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use self::{
-    audit::Auditor,
+use crate::common::{
+    Failure,
+    audit::{self, Auditor},
     client::Client,
     content::Contents,
+    plant,
     process::{Launcher, ObjectServer, Process},
+    verdict,
     work::{Act, Notes, Round, Worker},
 };
-
-pub type Failure = Box<dyn Error + Send + Sync>;
 
 const WORKERS: u32 = 4;
 /// Rounds between two judgements on the way.
@@ -127,7 +120,7 @@ struct Trial<'a> {
 /// Every violation found, each on a line; or what kept the trial from running.
 pub async fn run(options: Options<'_>) -> Result<(), Failure> {
     let objects = ObjectServer::start(options.folder).await?;
-    let launcher = Launcher::new(options.folder, options.database, &objects);
+    let launcher = Launcher::new(options.folder, options.database, objects.settings());
     let (first, url) = launcher.start().await?;
     let client = Client::sign_up(&url, "trial").await?;
     let contents = Contents::new(options.seed);
@@ -228,7 +221,7 @@ impl Trial<'_> {
             stop: CancellationToken::new(),
         };
         for worker in &mut self.workers {
-            worker.settle_some(&round).await;
+            worker.settle_some(&round, 0.5).await;
         }
         let auditor = self.auditor().await?;
         let (quiet, mut findings) = auditor.quiet(SETTLE).await?;

@@ -4,7 +4,7 @@ use std::{
     fs::OpenOptions,
     io,
     path::{Path, PathBuf},
-    process::Stdio,
+    process::{ExitStatus, Stdio},
     time::Duration,
 };
 
@@ -28,8 +28,20 @@ pub struct Process {
 impl Process {
     /// Runs a command with these settings and waits until it says that it is ready. Its log goes to `log`.
     pub async fn start(command: &str, data_dir: &Path, settings: &[(&str, String)], log: &Path) -> io::Result<Self> {
+        Self::start_with(command, data_dir, settings, log, &[]).await
+    }
+
+    /// The same, with further environment variables.
+    pub async fn start_with(
+        command: &str,
+        data_dir: &Path,
+        settings: &[(&str, String)],
+        log: &Path,
+        variables: &[(&str, String)],
+    ) -> io::Result<Self> {
         let mut process = Command::new(env!("CARGO_BIN_EXE_snaphaven"));
         process.arg(command).arg("--data-dir").arg(data_dir).env_clear();
+        process.envs(variables.iter().map(|(name, value)| (name, value)));
         for (name, value) in settings {
             process.env(format!("SNAPHAVEN_{}", name.replace('.', "__").to_uppercase()), value);
         }
@@ -60,6 +72,29 @@ impl Process {
         found.map(str::to_owned).ok_or_else(|| io::Error::other(format!("no {name:?} in {:?}", self.greeting)))
     }
 
+    pub fn pid(&self) -> u32 {
+        self.child.id().expect("it has not been waited for")
+    }
+
+    /// Sends a signal such as `STOP`.
+    pub async fn signal(&self, name: &str) -> io::Result<()> {
+        let status = Command::new("kill").arg(format!("-{name}")).arg(self.pid().to_string()).status().await?;
+        if status.success() { Ok(()) } else { Err(io::Error::other(format!("no process takes SIG{name}"))) }
+    }
+
+    /// Waits for an end that comes by itself.
+    pub async fn end(mut self, limit: Duration) -> io::Result<ExitStatus> {
+        timeout(limit, self.child.wait()).await.map_err(|_| io::Error::other(format!("no end within {limit:?}")))?
+    }
+
+    /// The most memory it ever had, in MiB (`VmHWM`, proc(5)).
+    pub fn peak_memory(&self) -> io::Result<u64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid()))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let kib = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
+        kib.map(|kib| kib / 1024).ok_or_else(|| io::Error::other("no VmHWM"))
+    }
+
     /// SIGKILL, and waits for the end.
     pub async fn kill(mut self) -> io::Result<()> {
         timeout(END, self.child.kill()).await.map_err(|_| io::Error::other("a killed process did not end"))?
@@ -68,7 +103,7 @@ impl Process {
 
 /// The store that outlives every crash of the server.
 pub struct ObjectServer {
-    _process: Process,
+    _process: Option<Process>,
     endpoint: String,
     key: (String, String),
 }
@@ -81,6 +116,15 @@ impl ObjectServer {
         let settings = [("embedded.s3_listen", "127.0.0.1:0".to_owned())];
         let process = Process::start("s3", &data_dir, &settings, &folder.join("s3.log")).await?;
         let endpoint = process.address("address")?;
+        Self::of(Some(process), endpoint, &data_dir)
+    }
+
+    /// The store within a server.
+    pub fn within(server: &Process, data_dir: &Path) -> io::Result<Self> {
+        Self::of(None, server.address("s3")?, data_dir)
+    }
+
+    fn of(process: Option<Process>, endpoint: String, data_dir: &Path) -> io::Result<Self> {
         let text = std::fs::read_to_string(data_dir.join("keys").join("s3-credentials.env"))?;
         let value = |name: &str| {
             let found =
@@ -104,7 +148,12 @@ impl ObjectServer {
         [S3Store::connect(&first).await, S3Store::connect(&second).await]
     }
 
-    fn settings(&self) -> Vec<(&'static str, String)> {
+    pub fn port(&self) -> u16 {
+        self.endpoint.rsplit(':').next().and_then(|port| port.parse().ok()).expect("an endpoint with a port")
+    }
+
+    /// What a server needs to use the two buckets.
+    pub fn settings(&self) -> Vec<(&'static str, String)> {
         vec![
             ("objects.backend", "s3".to_owned()),
             ("objects.first.endpoint", self.endpoint.clone()),
@@ -120,11 +169,12 @@ impl ObjectServer {
 }
 
 /// Short times, so that the grace period is 2 s: a write of 1.5 s and half a second more before it is swept.
-const TIMES: [(&str, &str); 13] = [
+const TIMES: [(&str, &str); 14] = [
     ("server.listen", "127.0.0.1:0"),
     ("objects.write_timeout", "1500ms"),
     ("ledger.abandoned_after", "500ms"),
     ("ledger.erase_margin", "200ms"),
+    ("ledger.late_writes", "500ms"),
     ("ledger.sweep_interval", "200ms"),
     ("jobs.poll_interval", "100ms"),
     ("jobs.backoff_min", "50ms"),
@@ -137,23 +187,38 @@ const TIMES: [(&str, &str); 13] = [
 ];
 
 /// Starts the server, always on the same data.
+#[derive(Clone)]
 pub struct Launcher {
     folder: PathBuf,
     settings: Vec<(&'static str, String)>,
+    variables: Vec<(&'static str, String)>,
 }
 
 impl Launcher {
-    pub fn new(folder: &Path, database: &str, objects: &ObjectServer) -> Self {
+    /// `stores`: the settings of the object stores; none for those in the process.
+    pub fn new(folder: &Path, database: &str, stores: Vec<(&'static str, String)>) -> Self {
         let times = TIMES.iter().map(|(name, value)| (*name, (*value).to_owned()));
         let database = [("database.url", database.to_owned())];
-        let settings = times.chain(database).chain(objects.settings()).collect();
-        Self { folder: folder.to_owned(), settings }
+        let settings = times.chain(database).chain(stores).collect();
+        Self { folder: folder.to_owned(), settings, variables: Vec::new() }
+    }
+
+    /// With another value for a setting.
+    pub fn with(mut self, setting: &'static str, value: impl Into<String>) -> Self {
+        self.settings.push((setting, value.into()));
+        self
+    }
+
+    /// With an environment variable.
+    pub fn with_variable(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.variables.push((name, value.into()));
+        self
     }
 
     /// The process and the address of its GraphQL endpoint.
     pub async fn start(&self) -> io::Result<(Process, String)> {
         let log = self.folder.join("server.log");
-        let process = Process::start("serve", &self.data_dir(), &self.settings, &log).await?;
+        let process = Process::start_with("serve", &self.data_dir(), &self.settings, &log, &self.variables).await?;
         let url = format!("{}/graphql", process.address("app")?);
         Ok((process, url))
     }

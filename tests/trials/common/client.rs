@@ -1,6 +1,9 @@
 //! A client that keeps apart what the server said and what nobody knows.
 
-use std::time::Duration;
+use std::{
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
 
 use aws_lc_rs::digest::{SHA256, digest};
 use bytes::Bytes;
@@ -24,6 +27,39 @@ pub enum NoAnswer {
     /// A definite refusal.
     #[error("refused: {0}")]
     Refused(String),
+}
+
+/// How one GraphQL request ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum End {
+    Answered,
+    /// A top-level error: its code, and the whole text.
+    Fault(String, String),
+    /// No answer at all.
+    Broken(String),
+}
+
+/// One GraphQL request.
+#[derive(Clone, Debug)]
+pub struct Sample {
+    pub began: Instant,
+    pub took: Duration,
+    pub end: End,
+}
+
+/// Every request of a client and its clones.
+#[derive(Clone, Debug, Default)]
+pub struct Log(Arc<Mutex<Vec<Sample>>>);
+
+impl Log {
+    /// Takes out what was noted so far.
+    pub fn take(&self) -> Vec<Sample> {
+        std::mem::take(&mut *self.0.lock().expect("no holder panics"))
+    }
+
+    fn note(&self, began: Instant, end: End) {
+        self.0.lock().expect("no holder panics").push(Sample { began, took: began.elapsed(), end });
+    }
 }
 
 /// A file as the server shows it.
@@ -61,6 +97,7 @@ pub struct Client {
     http: reqwest::Client,
     url: String,
     token: String,
+    pub log: Log,
 }
 
 type Answer<T> = Result<T, NoAnswer>;
@@ -74,7 +111,7 @@ const FILE: &str = "id name state sha256 revision downloadUrl { url }";
 impl Client {
     pub async fn sign_up(url: &str, username: &str) -> Answer<Self> {
         let http = reqwest::Client::builder().timeout(REQUEST).build().map_err(unknown)?;
-        let mut client = Self { http, url: url.to_owned(), token: String::new() };
+        let mut client = Self { http, url: url.to_owned(), token: String::new(), log: Log::default() };
         let input = json!({
             "username": username, "email": format!("{username}@example.org"), "firstName": "Trial", "lastName": "",
             "password": "a fox jumps 7 times",
@@ -86,10 +123,22 @@ impl Client {
         Ok(client)
     }
 
+    /// The same, noted elsewhere.
+    pub fn with_log(self, log: Log) -> Self {
+        Self { log, ..self }
+    }
+
     /// The same person after a restart: new addresses, and no connection to the dead process.
     pub fn at(&self, url: &str) -> Answer<Self> {
         let http = reqwest::Client::builder().timeout(REQUEST).build().map_err(unknown)?;
-        Ok(Self { http, url: url.to_owned(), token: self.token.clone() })
+        Ok(Self { http, url: url.to_owned(), token: self.token.clone(), log: self.log.clone() })
+    }
+
+    /// Opens a session, which is not used any further.
+    pub async fn log_in(&self, login: &str, password: &str) -> Answer<()> {
+        let query =
+            "mutation($input: LogInInput!) { answer: logIn(input: $input) { token userErrors { code message } } }";
+        self.mutate(query, json!({ "login": login, "password": password })).await.map(drop)
     }
 
     pub async fn upload(&self, name: &str, bytes: &Bytes, key: &str) -> Answer<Shown> {
@@ -158,6 +207,12 @@ impl Client {
         Ok(files)
     }
 
+    /// A first page, as somebody who only looks.
+    pub async fn page(&self) -> Answer<usize> {
+        let data = self.graphql("{ files(first: 20) { nodes { id name } } }", json!({})).await?;
+        Ok(data["files"]["nodes"].as_array().map_or(0, Vec::len))
+    }
+
     /// SHA-256 of what a signed URL gives. An answer other than 200 is a refusal, unless the server says "later".
     pub async fn download(&self, url: &str) -> Answer<String> {
         let answer = self.http.get(url).send().await.map_err(unknown)?;
@@ -189,11 +244,19 @@ impl Client {
     }
 
     async fn answer(&self, request: reqwest::RequestBuilder) -> Answer<Value> {
-        let mut body: Value = request.send().await.map_err(unknown)?.json().await.map_err(unknown)?;
-        match body.get("errors") {
-            None => Ok(body["data"].take()),
-            Some(errors) => Err(NoAnswer::Fault(errors.to_string())),
-        }
+        let began = Instant::now();
+        let sent = async { request.send().await?.json::<Value>().await };
+        let mut body = sent.await.map_err(|error| {
+            self.log.note(began, End::Broken(format!("{error:?}")));
+            unknown(error)
+        })?;
+        let Some(errors) = body.get("errors") else {
+            self.log.note(began, End::Answered);
+            return Ok(body["data"].take());
+        };
+        let code = errors[0]["extensions"]["code"].as_str().unwrap_or_default().to_owned();
+        self.log.note(began, End::Fault(code, errors.to_string()));
+        Err(NoAnswer::Fault(errors.to_string()))
     }
 }
 

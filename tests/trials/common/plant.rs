@@ -64,6 +64,11 @@ pub async fn check(
     }
     caught.push("a lost acknowledged file");
 
+    if verdict::compare(records, &[files, &[kept.clone()]].concat()).is_empty() {
+        return Err("a file that is there twice was not found".into());
+    }
+    caught.push("a duplicate");
+
     if let Some(purged) = records.iter().find(|record| record.allowed == [State::Gone]) {
         let back = Shown { name: purged.name.clone(), ..kept.clone() };
         if verdict::compare(records, &[files, &[back]].concat()).is_empty() {

@@ -8,13 +8,19 @@ use std::{
 };
 
 use aws_lc_rs::digest::{Context, SHA256};
-use entity::{file, file_version, job, object, object_copy, object_copy::Site, rendition, write_intent};
+use entity::{
+    Timestamp, alert, file, file_version, job, lease, object, object_copy, object_copy::Site, rendition, session,
+    write_intent,
+};
 use futures::TryStreamExt;
 use sea_orm::{
     ColumnTrait, ConnectionTrait, Database, DatabaseConnection, DbBackend, DbErr, EntityTrait, ExprTrait,
     PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait, Statement,
 };
-use snaphaven::adapters::objects::{ObjectStore, StoreError, s3::S3Store};
+use snaphaven::{
+    adapters::objects::{ObjectStore, StoreError, s3::S3Store},
+    clock::Clock,
+};
 use uuid::Uuid;
 
 /// How the ledger and the buckets disagree.
@@ -100,9 +106,9 @@ impl Auditor {
             let busy = self.under_way().await?;
             let time = began.elapsed();
             if busy.is_empty() || time > limit {
-                let stuck = |what| Finding { kind: Kind::Stuck, what: format!("{what}, {limit:?} after the restart") };
+                let stuck = |what| Finding { kind: Kind::Stuck, what: format!("{what}, still after {limit:?}") };
                 let seconds = time.as_secs_f64();
-                let story = format!("quiet {seconds:.1} s after the restart, last waited for {}", last.join(", "));
+                let story = format!("quiet after {seconds:.1} s, last waited for {}", last.join(", "));
                 return Ok((story, busy.into_iter().map(stuck).collect()));
             }
             last = busy;
@@ -333,6 +339,41 @@ impl Auditor {
             }
         }
         Ok(())
+    }
+
+    /// Every alert.
+    pub async fn alerts(&self) -> Result<Vec<alert::Model>, AuditError> {
+        Ok(alert::Entity::find().all(&self.database).await?)
+    }
+
+    /// Times that are none of the database's: sessions and files in the trash that end other than `life` after now, and
+    /// schedules and leases that begin or end later than they may.
+    pub async fn times_off(&self, life: Duration) -> Result<Vec<String>, AuditError> {
+        const NEAR: Duration = Duration::from_secs(600);
+        let now = Clock::system().now();
+        let near = |time: Timestamp, to: Timestamp| time >= to.minus(NEAR) && time <= to.plus(NEAR);
+        let mut off = Vec::new();
+        for session in session::Entity::find().all(&self.database).await? {
+            if session.expires_at.is_some_and(|end| !near(end, now.plus(life))) {
+                off.push(format!("{session:?}"));
+            }
+        }
+        for file in file::Entity::find().all(&self.database).await? {
+            if file.purge_at.is_some_and(|end| !near(end, now.plus(life))) {
+                off.push(format!("{file:?}"));
+            }
+        }
+        for job in job::Entity::find().all(&self.database).await? {
+            if job.run_at > now.plus(NEAR) || job.lease_until.is_some_and(|end| !near(end, now)) {
+                off.push(format!("{job:?}"));
+            }
+        }
+        for lease in lease::Entity::find().all(&self.database).await? {
+            if !near(lease.until, now) {
+                off.push(format!("{lease:?}"));
+            }
+        }
+        Ok(off)
     }
 
     /// Any live object that is in both buckets, for planting faults.

@@ -5,6 +5,7 @@ use std::{
     collections::BTreeMap,
     fmt,
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use rand::{RngExt, SeedableRng, rngs::StdRng};
@@ -15,6 +16,8 @@ use super::{
     client::{Client, NoAnswer, Shown},
     content::{Content, Contents},
 };
+
+const AFTER_FAULT: Duration = Duration::from_millis(100);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Act {
@@ -178,11 +181,11 @@ impl Worker {
         }
     }
 
-    /// Settles half of what is unknown; the rest is left as it is.
-    pub async fn settle_some(&mut self, round: &Round) {
+    /// Settles this share of what is unknown; the rest is left as it is.
+    pub async fn settle_some(&mut self, round: &Round, share: f64) {
         let mut rng = self.rng(round.number);
         for at in 0..self.records.len() {
-            if may_be_settled(&self.records[at], round.number) && rng.random_bool(0.5) {
+            if may_be_settled(&self.records[at], round.number) && rng.random_bool(share) {
                 self.settle(round, at, &mut rng).await;
             }
         }
@@ -275,7 +278,8 @@ impl Worker {
                 }
                 self.saw(at, shown);
             }
-            Err(error) if self.notes.unknown(&error) => {}
+            // A client that waits before it comes again, as it was told.
+            Err(error) if self.notes.unknown(&error) => tokio::time::sleep(AFTER_FAULT).await,
             Err(error) => {
                 self.notes.violation(format!("{}: {act} of {:?} was {error}", record.name, record.allowed));
                 record.open = None;

@@ -1,0 +1,53 @@
+//! A short weather trial, each promise once; `make trials SUITE=weather` runs the long one.
+
+#[path = "../../trials/weather/mod.rs"]
+mod trial;
+
+use trial::Promise;
+
+async fn kept(promise: Promise) {
+    let folder = tempfile::tempdir().unwrap();
+    let say = |line: &str| println!("{line}");
+    let options = trial::Options { seed: 1, rounds: 1, short: true, folder: folder.path(), say: &say };
+    trial::run(promise, options).await.unwrap_or_else(|error| panic!("{error}"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn stores_that_fail_lose_nothing_and_hold_up_no_query() {
+    kept(Promise::Stores).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_database_away_is_said_within_five_seconds_and_its_return_is_noticed() {
+    kept(Promise::Database).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lost_reply_to_commit_doubles_nothing() {
+    kept(Promise::Commit).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_disk_refuses_cleanly_and_recovers_with_room() {
+    kept(Promise::Disk).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sigterm_lets_requests_finish_and_keeps_its_deadline() {
+    kept(Promise::Terminate).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_late_write_brings_nothing_back() {
+    kept(Promise::Writer).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn alerts_outlast_an_absent_topic() {
+    kept(Promise::Alerts).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_databases_time_decides_beside_a_wrong_clock() {
+    kept(Promise::Clock).await;
+}

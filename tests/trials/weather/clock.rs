@@ -1,0 +1,119 @@
+//! One server's clock two hours off, forward and back, beside one that is right, on one database: its time decides.
+
+use std::{path::Path, time::Duration};
+
+use serde_json::json;
+
+use super::{
+    Options,
+    storm::Storm,
+    world::{Database, World},
+};
+use crate::{
+    common::{Failure, client::Client, process::Launcher},
+    servers::{KIND, Kind},
+};
+
+const LIBRARY: &str = "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1";
+const LIBRARY_ARM: &str = "/usr/lib/aarch64-linux-gnu/faketime/libfaketimeMT.so.1";
+/// Shorter than the clocks are apart.
+const LIFE: Duration = Duration::from_secs(3600);
+const FAILURES: u32 = 3;
+
+fn library() -> Result<&'static str, Failure> {
+    let found = [LIBRARY, LIBRARY_ARM].into_iter().find(|path| Path::new(path).exists());
+    found.ok_or_else(|| "libfaketime is missing; on Debian: sudo apt-get install libfaketime".into())
+}
+
+pub async fn run(options: Options<'_>) -> Result<(), Failure> {
+    if *KIND == Kind::Sqlite {
+        (options.say)("not on SQLite, whose clock is the host's");
+        return Ok(());
+    }
+    let library = library()?;
+    for _ in 0..options.rounds {
+        for offset in ["+2h", "-2h"] {
+            let lives = |launcher: Launcher| {
+                launcher
+                    .with("accounts.session_ttl", "1h")
+                    .with("files.trash_retention", "1h")
+                    .with("accounts.log_in_failures_per_account", FAILURES.to_string())
+            };
+            let off = |launcher: Launcher| {
+                lives(launcher)
+                    .with_variable("LD_PRELOAD", library)
+                    .with_variable("FAKETIME", offset)
+                    .with_variable("FAKETIME_DONT_FAKE_MONOTONIC", "1")
+                    .with_variable("DONT_FAKE_MONOTONIC", "1")
+            };
+            let folder = options.folder.join(offset);
+            std::fs::create_dir_all(&folder)?;
+            let options = Options { folder: &folder, ..options };
+            let mut world = World::new(options, Database::shared().await?, &[&lives, &off]).await?;
+            one(&mut world, offset).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn one(world: &mut World<'_>, offset: &str) -> Result<(), Failure> {
+    let storm = Storm {
+        hold: Duration::from_secs(if world.options.short { 2 } else { 10 }),
+        ..Storm::new(format!("one server's clock {offset}"))
+    };
+    let off = clock_of(&world.servers[1].url).await?;
+    let strike = async |_: &World<'_>| Ok(());
+    // It struck where the server really shows another time.
+    world.storm(&storm, strike, |_| u32::from(off.abs_diff(now()) > 3600), async |_| Ok(())).await?;
+    let (right, wrong) = (world.servers[0].url.clone(), world.servers[1].url.clone());
+    for (name, here, there) in [("here", &right, &wrong), ("there", &wrong, &right)] {
+        session(name, here, there).await?;
+        throttle(name, here, there).await?;
+    }
+    let skewed = world.auditor().await?.times_off(LIFE).await?;
+    if !skewed.is_empty() {
+        return Err(format!("by the server's clock, not the database's: {skewed:?}").into());
+    }
+    let log = std::fs::read_to_string(world.options.folder.join("server.log"))?;
+    let stolen = log.matches("lost its lease").count();
+    if stolen > 0 {
+        return Err(format!("{stolen} leases were stolen").into());
+    }
+    world.say(&format!("{:<44} sessions, limits, retention, schedules and leases by the database's time", "  time"));
+    world.judge(40).await
+}
+
+/// A session opened at one server is good at the other.
+async fn session(name: &str, here: &str, there: &str) -> Result<(), Failure> {
+    let opened = Client::sign_up(here, &format!("session-{name}")).await?;
+    opened.at(there)?.page().await?;
+    opened.at(here)?.page().await?;
+    Ok(())
+}
+
+/// Wrong guesses at one server count at the other.
+async fn throttle(name: &str, here: &str, there: &str) -> Result<(), Failure> {
+    let username = format!("throttle-{name}");
+    let person = Client::sign_up(here, &username).await?;
+    for _ in 0..FAILURES {
+        _ = person.log_in(&username, "not the password").await;
+    }
+    for url in [there, here] {
+        match person.at(url)?.log_in(&username, "a fox jumps 7 times").await {
+            Err(error) if error.to_string().contains("TOO_MANY_ATTEMPTS") => {}
+            other => return Err(format!("{username} at {url}: {other:?}, although there were too many guesses").into()),
+        }
+    }
+    Ok(())
+}
+
+/// What time a server says it is, by its answers' Date, or by a signed URL's end.
+async fn clock_of(url: &str) -> Result<i64, Failure> {
+    let answer = reqwest::Client::new().post(url).json(&json!({ "query": "{ __typename }" })).send().await?;
+    let date = answer.headers().get("date").and_then(|date| date.to_str().ok()).ok_or("no Date")?;
+    Ok(chrono::DateTime::parse_from_rfc2822(date)?.timestamp())
+}
+
+fn now() -> i64 {
+    snaphaven::clock::Clock::system().now().unix_seconds()
+}
