@@ -1,7 +1,10 @@
 //! Pictures: types by bytes, limits before decoding, and what renditions look like.
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
 
+pub mod bombs;
 pub mod fixtures;
+pub mod parts;
+pub mod profiles;
 
 use std::time::{Duration, Instant};
 
@@ -23,7 +26,14 @@ async fn shown(bytes: &[u8]) -> Picture {
 
 fn decode(rendered: &Rendered) -> Picture {
     let Rendered { bytes, width, height, content_type, .. } = rendered;
-    let picture = match *content_type {
+    let picture = decoded(bytes, content_type);
+    assert_eq!((picture.width, picture.height), (*width, *height), "the declared size is the real one");
+    picture
+}
+
+/// A rendition's pixels.
+pub fn decoded(bytes: &[u8], content_type: &str) -> Picture {
+    match content_type {
         "image/jpeg" => {
             let image = turbojpeg::decompress(bytes, turbojpeg::PixelFormat::RGBA).unwrap();
             Picture { width: image.width as u32, height: image.height as u32, rgba: image.pixels }
@@ -33,26 +43,24 @@ fn decode(rendered: &Rendered) -> Picture {
             Picture { width, height, rgba }
         }
         other => panic!("a rendition of {other}"),
-    };
-    assert_eq!((picture.width, picture.height), (*width, *height), "the declared size is the real one");
-    picture
+    }
 }
 
 #[track_caller]
-fn assert_near(actual: [u8; 4], expected: [u8; 4], tolerance: u8) {
+pub fn assert_near(actual: [u8; 4], expected: [u8; 4], tolerance: u8) {
     let near = actual.iter().zip(expected).all(|(actual, expected)| actual.abs_diff(expected) <= tolerance);
     assert!(near, "{actual:?} is not near {expected:?}");
 }
 
 #[track_caller]
-fn assert_quarters(picture: &Picture, tolerance: u8) {
+pub fn assert_quarters(picture: &Picture, tolerance: u8) {
     for (actual, expected) in picture.quarter_colors().into_iter().zip([RED, GREEN, WHITE, BLUE]) {
         assert_near(actual, expected, tolerance);
     }
 }
 
 /// `upright` as a camera held at this orientation stores it.
-fn stored_as(upright: &Picture, orientation: u16) -> Picture {
+pub fn stored_as(upright: &Picture, orientation: u16) -> Picture {
     let Picture { width: w, height: h, .. } = *upright;
     let (width, height) = if orientation >= 5 { (h, w) } else { (w, h) };
     // The inverse of each transformation: where a stored pixel is shown.

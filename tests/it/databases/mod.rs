@@ -3,6 +3,7 @@
 mod accounts;
 mod crash;
 mod files;
+mod hostile;
 mod jobs;
 mod ledger;
 mod migrations;
