@@ -7,6 +7,9 @@ use snaphaven::cli::{self, Args, Failure};
 
 fn main() -> ExitCode {
     let args = Args::parse();
+    if args.stays() {
+        cli::settle_allocator();
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let outcome = match runtime {
         Ok(runtime) => runtime.block_on(cli::run(args)),

@@ -145,11 +145,14 @@ impl Images {
 
     /// Dimensions as shown, transparency, and the thumbhash, of a picture on disk.
     ///
+    /// Somebody waits for this one: where no place becomes free within the time of a decode, it is `TimedOut`.
+    ///
     /// # Errors
     /// `NotAnImage` and `Unsupported` by the first bytes, `TooLarge` before anything is decoded, `Damaged` where
     /// even the header is. Pixels behind a sound header that are damaged or need too much memory only cost the thumbhash.
     pub async fn probe(&self, path: PathBuf) -> Result<Probe, ImageError> {
-        let (place, opened) = self.open(path).await?;
+        let opened = tokio::time::timeout(self.limits.timeout, self.open(path)).await;
+        let (place, opened) = opened.unwrap_or(Err(ImageError::TimedOut))?;
         let facts = Probe::of(&opened.header);
         match self.decode(place, opened, probe::NEEDED, probe::look).await {
             Ok(seen) => Ok(Probe { has_alpha: seen.has_alpha, thumbhash: Some(seen.thumbhash), ..facts }),

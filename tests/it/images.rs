@@ -3,6 +3,7 @@
 
 pub mod bombs;
 pub mod fixtures;
+mod memory;
 pub mod parts;
 pub mod profiles;
 
@@ -426,7 +427,7 @@ async fn memory_scans_and_time_are_bounded() {
     let progressive =
         compress(&picture.rgb(), 1600, turbojpeg::PixelFormat::RGB, |compressor| compressor.set_progressive(true));
     let stored = Stored::new(&progressive);
-    let tight = Images::new(Limits { max_memory: 4 << 20, ..limits() });
+    let tight = Images::new(Limits { max_memory: 12 << 20, ..limits() });
     let refused = tight.render(stored.path(), &ALL).await.unwrap_err();
     assert!(matches!(refused, ImageError::TooLarge { what: "bytes of memory", .. }), "{refused}");
     let baseline = Stored::new(&picture.jpeg());
