@@ -313,6 +313,62 @@ async fn ink_and_gray_jpegs_get_their_colors() {
     assert_near(shown(&gray).await.at(32, 32), [77, 77, 77, 255], 4);
 }
 
+/// A picture with so much detail that its averages alone are decoded where those are enough.
+fn busy(width: u32, height: u32) -> Picture {
+    let quarters = Picture::quarters(width, height);
+    Picture::from_fn(width, height, |x, y| {
+        let noise = (x.wrapping_mul(2_654_435_761) ^ y.wrapping_mul(2_246_822_519)).wrapping_mul(3_266_489_917) >> 27;
+        quarters.at(x, y).map(|sample| sample.saturating_add(noise as u8).saturating_sub(16).max(1))
+    })
+}
+
+#[tokio::test]
+async fn a_busy_jpeg_made_small_by_its_averages_looks_the_same() {
+    use turbojpeg::{PixelFormat, Subsamp};
+    let picture = busy(2607, 1711);
+    let pixels = picture.rgb();
+    let jpeg = |subsamp, progressive| {
+        compress(&pixels, 2607, PixelFormat::RGB, |compressor| {
+            compressor.set_quality(97)?;
+            compressor.set_subsamp(subsamp)?;
+            compressor.set_progressive(progressive)
+        })
+    };
+    let whole = jpeg(Subsamp::Sub2x2, false);
+    for subsamp in [Subsamp::Sub2x2, Subsamp::None, Subsamp::Sub2x1, Subsamp::Sub1x2] {
+        let file = jpeg(subsamp, false);
+        for rendered in render(&file, &[Size::Square150, Size::Fit320]).await.unwrap() {
+            assert_quarters(&decode(&rendered), 16);
+        }
+        // The same coefficients in another order, decoded in full.
+        let expected = decode(&render(&jpeg(subsamp, true), &[Size::Fit320]).await.unwrap()[0]);
+        let shown = decode(&render(&file, &[Size::Fit320]).await.unwrap()[0]);
+        assert_eq!((shown.width, shown.height), (expected.width, expected.height));
+        let difference: u64 = shown.rgba.iter().zip(&expected.rgba).map(|(a, b)| u64::from(a.abs_diff(*b))).sum();
+        assert!(difference < shown.rgba.len() as u64, "{subsamp:?}: {difference} over {}", shown.rgba.len());
+    }
+    for percent in [1, 20, 50, 80, 99] {
+        let cut = &whole[..whole.len() * percent / 100];
+        let closed = [cut, b"\xff\xd9"].concat();
+        for file in [cut, &closed] {
+            let cut = render(file, &[Size::Fit320]).await;
+            assert!(matches!(cut, Err(ImageError::Damaged(_))), "cut at {percent} %: {cut:?}");
+        }
+    }
+    let mut state = 7_u64;
+    for _ in 0..40 {
+        let mut altered = whole.clone();
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let at = 600 + (state >> 33) as usize % (altered.len() - 600);
+        altered[at] ^= 1 << (state >> 29 & 7);
+        match render(&altered, &[Size::Fit320]).await {
+            Ok(rendered) => assert_eq!(rendered.len(), 1),
+            Err(ImageError::Damaged(reason)) => assert_ne!(reason, "its decoder gave up"),
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
+
 #[tokio::test]
 async fn progressive_arithmetic_and_lossless_jpegs_are_read() {
     let picture = Picture::quarters(600, 400);

@@ -1,5 +1,8 @@
 //! JPEG (ITU-T T.81): baseline, progressive and lossless, gray, colour and ink, decoded at 1/8 to full scale.
 
+mod averages;
+mod bits;
+
 use turbojpeg::{Decompressor, PixelFormat, ScalingFactor};
 
 use super::{Budget, Header, ImageError, damaged};
@@ -25,6 +28,8 @@ pub(super) struct Coding {
     scans: u32,
     partial_scans: bool,
     complete: bool,
+    /// Of the file.
+    bytes: u64,
 }
 
 /// The markers up to the end of the image.
@@ -65,7 +70,9 @@ impl Coding {
         let output = scale.scale(frame.width.into()) * scale.scale(frame.height.into()) * usize::from(frame.components);
         let rows = 64 * u64::from(frame.width) * u64::from(frame.components);
         let kept = if frame.is_progressive() || self.partial_scans { frame.coefficients() } else { 0 };
-        output as u64 + rows + kept
+        // Without details the file is smaller.
+        let averages = if scale == ScalingFactor::ONE_EIGHTH { self.bytes } else { 0 };
+        output as u64 + rows + kept + averages
     }
 }
 
@@ -112,7 +119,7 @@ pub(super) fn inspect(data: &[u8], budget: &Budget) -> Result<Header, ImageError
     let (width, height) = (u32::from(frame.width), u32::from(frame.height));
     budget.dimensions(width, height, 1)?;
     let Markers { adobe, scans, partial_scans, complete, .. } = markers;
-    let coding = Coding { frame, adobe, scans, partial_scans, complete };
+    let coding = Coding { frame, adobe, scans, partial_scans, complete, bytes: data.len() as u64 };
     Ok(Header {
         width,
         height,
@@ -141,6 +148,8 @@ pub(super) fn decode(data: &[u8], coding: &Coding, needed: Needed) -> Result<Bit
     };
     let scale = coding.scale(needed);
     let (width, height) = (scale.scale(frame.width.into()), scale.scale(frame.height.into()));
+    let averages = if scale == ScalingFactor::ONE_EIGHTH { averages::only(data) } else { None };
+    let data = averages.as_deref().unwrap_or(data);
     let mut pixels = vec![0; width * height * channels.count()];
     let image =
         turbojpeg::Image { pixels: pixels.as_mut_slice(), width, pitch: width * channels.count(), height, format };
