@@ -27,6 +27,8 @@ pub mod password;
 
 pub mod spool;
 
+pub mod text;
+
 pub mod app;
 
 pub mod graphql;

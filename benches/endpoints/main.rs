@@ -10,14 +10,17 @@ mod nginx;
 #[expect(dead_code, reason = "the trials use the rest")]
 mod servers;
 mod subject;
+#[path = "../support/table.rs"]
+mod table;
 
-use std::{env, time::Instant};
+use std::env;
 
 use self::{
     load::{Get, Graphql, cpu_of, peak_of, run},
     nginx::Nginx,
     servers::{DatabaseServer, Kind},
     subject::{PASSWORD, Subject},
+    table::{Row, Target},
 };
 
 const FILES: usize = 50;
@@ -26,19 +29,13 @@ const LIST: &str = "{ files(first: 50) { nodes { id name size contentType create
 const LIST_WITH_URLS: &str = "{ files(first: 50) { nodes { id name size contentType createdAt owner { username } \
      rendition(size: SQUARE_150) { url } } } }";
 
-/// One line of the report.
-struct Row {
-    what: String,
-    unit: &'static str,
-    value: f64,
-    target: Option<f64>,
-}
-
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
 async fn main() {
     let wanted = env::args().skip(1).find(|argument| !argument.starts_with('-')).unwrap_or_default();
     let mut rows = Vec::new();
-    for (kind, target) in [(Kind::Sqlite, 0.60), (Kind::Postgres, 0.40), (Kind::MariaDb, f64::NAN)] {
+    for (kind, target) in
+        [(Kind::Sqlite, Target::Limit(600.0)), (Kind::Postgres, Target::Limit(400.0)), (Kind::MariaDb, Target::None)]
+    {
         if format!("lists {}", kind.name()).contains(&wanted) {
             lists(kind, target, &mut rows).await;
         }
@@ -49,21 +46,11 @@ async fn main() {
     if "log-in".contains(&wanted) {
         log_in(&mut rows).await;
     }
-    println!("\n{:<66} {:>10} {:>10}  ratio", "CPU of the server's process", "measured", "target");
-    for row in rows {
-        let (target, ratio) = match row.target.filter(|target| target.is_finite()) {
-            Some(target) => (
-                format!("{target:.3}"),
-                format!("{:.2}{}", row.value / target, if row.value > target { "  missed" } else { "" }),
-            ),
-            None => Default::default(),
-        };
-        println!("{:<66} {:>10.3} {:>10}  {}   {}", row.what, row.value, target, ratio, row.unit);
-    }
+    table::print("Requests: processor time of the server's process", "peer", &rows);
 }
 
 /// A list of fifty with its owner, with log-in and access rules; and with a signed thumbnail URL for each.
-async fn lists(kind: Kind, target: f64, rows: &mut Vec<Row>) {
+async fn lists(kind: Kind, target: Target, rows: &mut Vec<Row>) {
     let database = match kind {
         Kind::Sqlite => None,
         kind => Some(DatabaseServer::start(kind).await.unwrap()),
@@ -74,18 +61,15 @@ async fn lists(kind: Kind, target: f64, rows: &mut Vec<Row>) {
     let urls = Graphql::new(&subject, LIST_WITH_URLS, |body| body.matches("Signature=").count() == FILES);
     let plain = run(&subject.cpu(), 3000, list).await;
     let signed = run(&subject.cpu(), 3000, urls).await;
-    let ms = |seconds: f64| seconds * 1e3;
+    let what = format!("list of {FILES} with owner, {} ({} bytes)", kind.name(), plain.bytes);
+    rows.push(Row { what, unit: "µs", ours: plain.cpu * 1e6, peer: None, target });
+    let what = format!("  thumbnail URLs beside ({} bytes)", signed.bytes);
     rows.push(Row {
-        what: format!("list of {FILES} with owner, {kind:?} ({} bytes)", plain.bytes),
-        unit: "ms",
-        value: ms(plain.cpu),
-        target: Some(target),
-    });
-    rows.push(Row {
-        what: format!("  the signed thumbnail URLs of it, more ({} bytes)", signed.bytes),
-        unit: "ms",
-        value: ms(signed.cpu - plain.cpu),
-        target: (kind != Kind::MariaDb).then_some(0.05),
+        what,
+        unit: "µs",
+        ours: (signed.cpu - plain.cpu) * 1e6,
+        peer: None,
+        target: if kind == Kind::MariaDb { Target::None } else { Target::Limit(50.0) },
     });
 }
 
@@ -100,31 +84,28 @@ async fn downloads(rows: &mut Vec<Row>) {
     let ours = run(&subject.cpu(), 20_000, Get::new(&thumbnail, picture.len())).await;
     let theirs = run(&nginx.cpu(), 20_000, Get::new(&nginx.url("thumbnail"), picture.len())).await;
     rows.push(Row {
-        what: format!("warm thumbnail through the edge ({} bytes)", picture.len()),
+        what: format!("warm thumbnail, edge ({} bytes), nginx", picture.len()),
         unit: "µs",
-        value: ours.cpu * 1e6,
-        target: Some(50.0),
+        ours: ours.cpu * 1e6,
+        peer: Some(theirs.cpu * 1e6),
+        target: Target::Limit(50.0),
     });
-    rows.push(Row { what: "  nginx".to_owned(), unit: "µs", value: theirs.cpu * 1e6, target: None });
 
+    subject.forget_peak();
     let before = peak_of(subject.pid());
     let ours = run(&subject.cpu(), 24, Get::new(&large_url, LARGE)).await;
     let grown = peak_of(subject.pid()).saturating_sub(before);
     let theirs = run(&nginx.cpu(), 24, Get::new(&nginx.url("large"), LARGE)).await;
-    let per_gib = |cpu: f64| cpu * (1 << 30) as f64 / LARGE as f64;
+    let per_gib = |cpu: f64| cpu * 1e3 * (1 << 30) as f64 / LARGE as f64;
     rows.push(Row {
-        what: "100 MiB through the edge, a GiB".to_owned(),
-        unit: "CPU-s",
-        value: per_gib(ours.cpu),
-        target: Some(1.3 * per_gib(theirs.cpu)),
+        what: "a GiB in files of 100 MiB, edge, nginx".to_owned(),
+        unit: "ms",
+        ours: per_gib(ours.cpu),
+        peer: Some(per_gib(theirs.cpu)),
+        target: Target::Ratio(1.3),
     });
-    rows.push(Row { what: "  nginx".to_owned(), unit: "CPU-s", value: per_gib(theirs.cpu), target: None });
-    rows.push(Row {
-        what: "  memory above before, 4 at once".to_owned(),
-        unit: "MB",
-        value: grown as f64 / 1e6,
-        target: None,
-    });
+    let what = "  memory above before, 4 at once".to_owned();
+    rows.push(Row { what, unit: "MB", ours: grown as f64 / 1e6, peer: None, target: Target::None });
 }
 
 /// With the hashing of the default settings.
@@ -137,13 +118,17 @@ async fn log_in(rows: &mut Vec<Row>) {
     let ours = run(&subject.cpu(), TIMES as usize, log_in).await;
     let params = argon2::Params::new(19 * 1024, 2, 1, None).unwrap();
     let argon2 = argon2::Argon2::new(argon2::Algorithm::Argon2id, argon2::Version::V0x13, params);
-    let (me, mut out) = (std::process::id(), [0; 32]);
-    let (before, started) = (cpu_of(me), Instant::now());
+    let mut out = [0; 32];
+    let before = cpu_of(std::process::id());
     for _ in 0..TIMES {
         argon2.hash_password_into(PASSWORD.as_bytes(), b"a salt of its own", &mut out).unwrap();
     }
-    // Ticks are too coarse where nothing else ran; the wall is the CPU's then.
-    let alone = (cpu_of(me) - before).max(0.0).min(started.elapsed().as_secs_f64()) / f64::from(TIMES);
-    rows.push(Row { what: "log-in".to_owned(), unit: "ms", value: ours.cpu * 1e3, target: Some(1.1 * alone * 1e3) });
-    rows.push(Row { what: "  argon2id alone, 19 MiB, t = 2".to_owned(), unit: "ms", value: alone * 1e3, target: None });
+    let alone = (cpu_of(std::process::id()) - before) / f64::from(TIMES);
+    rows.push(Row {
+        what: "log-in, argon2id alone".to_owned(),
+        unit: "ms",
+        ours: ours.cpu * 1e3,
+        peer: Some(alone * 1e3),
+        target: Target::Ratio(1.1),
+    });
 }

@@ -69,6 +69,11 @@ impl Subject {
         Cpu(vec![self.pid()])
     }
 
+    /// Lets the most memory it had begin anew.
+    pub fn forget_peak(&self) {
+        std::fs::write(format!("/proc/{}/clear_refs", self.pid()), "5").unwrap();
+    }
+
     async fn ask(&self, query: &str, variables: Value) -> Value {
         let request = self.http.post(format!("{}/graphql", self.app)).bearer_auth(&self.token);
         let request = if self.token.is_empty() { self.http.post(format!("{}/graphql", self.app)) } else { request };

@@ -4,6 +4,7 @@ use serde_json::Value;
 use unicode_normalization::UnicodeNormalization;
 
 use super::FilesError;
+use crate::text;
 
 /// Characters of a name, as most file systems allow bytes.
 pub const MAX_NAME: usize = 255;
@@ -12,6 +13,8 @@ pub const MAX_TAGS: usize = 50;
 pub const MAX_TAG: usize = 64;
 /// Bytes of the metadata as JSON.
 pub const MAX_METADATA: usize = 16 * 1024;
+/// Arrays and objects within each other in the metadata; databases and parsers stop soon after a hundred.
+pub const MAX_METADATA_DEPTH: usize = 32;
 /// Files named in one trash, restore or purge.
 pub const MAX_FILES_AT_ONCE: usize = 100;
 /// Characters kept of a sort key; NFKC can make a name 18 times as long.
@@ -70,12 +73,24 @@ pub fn metadata(given: Value) -> Result<Value, FilesError> {
     if !given.is_object() {
         return Err(FilesError::InvalidMetadata("Metadata is a JSON object, such as {\"camera\": \"X100\"}."));
     }
-    let text = given.to_string();
-    if text.len() > MAX_METADATA {
+    if is_deeper(&given, MAX_METADATA_DEPTH) {
+        return Err(FilesError::InvalidMetadata("Metadata nests at most 32 levels deep."));
+    }
+    if given.to_string().len() > MAX_METADATA {
         return Err(FilesError::InvalidMetadata("Metadata has at most 16 KiB as JSON."));
     }
-    if text.contains("\\u0000") {
+    if !text::is_storable(&given) {
         return Err(FilesError::InvalidMetadata("Metadata holds no NUL characters."));
     }
     Ok(given)
+}
+
+/// Whether more than `most` arrays and objects are within each other. Never goes further down than that.
+fn is_deeper(value: &Value, most: usize) -> bool {
+    match value {
+        Value::Array(_) | Value::Object(_) if most == 0 => true,
+        Value::Array(items) => items.iter().any(|item| is_deeper(item, most - 1)),
+        Value::Object(fields) => fields.values().any(|field| is_deeper(field, most - 1)),
+        _ => false,
+    }
 }

@@ -70,7 +70,8 @@ impl Job for Render {
 
 async fn fail(app: &App, tx: &Tx, pending: &[rendition::Model], error: &str) -> Result<(), DbErr> {
     for row in pending {
-        let error = Some(error.chars().take(255).collect());
+        // A codec may quote the file's bytes, and Postgres stores no NUL.
+        let error = Some(error.chars().filter(|c| !c.is_control()).take(255).collect());
         let row = rendition::Model { state: State::Failed, error, updated_at: app.now(), ..row.clone() };
         store::settle_rendition(tx, row).await?;
     }

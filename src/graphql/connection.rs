@@ -9,7 +9,10 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::error::bad_input;
-use crate::db::page::{Page, PageRequest};
+use crate::{
+    db::page::{Page, PageRequest},
+    text,
+};
 
 /// Edges, nodes, page info, and `A`: additional fields such as `totalCount`.
 pub type Connection<T, A = EmptyFields> = async_graphql::connection::Connection<
@@ -90,8 +93,8 @@ pub fn encode<C: Serialize>(position: &C) -> String {
 fn decode<C: DeserializeOwned>(cursor: Option<String>) -> async_graphql::Result<Option<C>> {
     cursor
         .map(|cursor| {
-            let bytes = URL_SAFE_NO_PAD.decode(&cursor).ok();
-            bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok())
+            let position: serde_json::Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(&cursor).ok()?).ok()?;
+            text::is_storable(&position).then(|| serde_json::from_value(position).ok())?
         })
         .map(|position| {
             position

@@ -1,7 +1,7 @@
 //! Pictures: what the bytes are, decoding within limits, renditions, placeholders.
 //!
 //! Everything here is pure computation over a file on disk. [`Images`] is the door: it bounds how many pictures
-//! are decoded at once, for how long and with how much memory, and turns a codec's panic into an error.
+//! are decoded at once, for how long and with how much memory together, and turns a codec's panic into an error.
 
 mod bitmap;
 mod color;
@@ -21,13 +21,17 @@ use std::{
 };
 
 use entity::rendition::Size;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 pub use self::{
     formats::Format,
     probe::Probe,
     render::Rendered,
     sniff::{SNIFF_LEN, is_raster, raster_types, sniff},
+};
+use self::{
+    formats::Header,
+    render::{Needed, Picture},
 };
 use crate::config;
 
@@ -59,7 +63,8 @@ pub struct Limits {
     /// Pixels along the longer side.
     pub max_side: u32,
     pub max_frames: u32,
-    /// Bytes: the file, the decoder's buffers and the decoded picture together.
+    /// Bytes of all decodes together: their files, the decoders' buffers and the decoded pictures. A picture that needs
+    /// more is refused; one that only does not fit beside the others waits.
     pub max_memory: u64,
     pub timeout: Duration,
     /// Decodes at the same time.
@@ -103,12 +108,6 @@ impl Budget {
     }
 
     /// # Errors
-    /// `TooLarge` where a decode is about to need more than the limit.
-    fn memory(&self, bytes: u64) -> Result<(), ImageError> {
-        within("bytes of memory", bytes, self.limits.max_memory)
-    }
-
-    /// # Errors
     /// `TimedOut` past the deadline.
     fn time(&self) -> Result<(), ImageError> {
         if Instant::now() < self.deadline { Ok(()) } else { Err(ImageError::TimedOut) }
@@ -124,21 +123,42 @@ fn within(what: &'static str, actual: u64, limit: u64) -> Result<(), ImageError>
 pub struct Images {
     limits: Limits,
     gate: Arc<Semaphore>,
+    /// KiB of `Limits::max_memory`.
+    memory: Arc<Semaphore>,
+}
+
+/// The right to decode, given back when dropped.
+struct Place {
+    _gate: OwnedSemaphorePermit,
+    memory: Option<OwnedSemaphorePermit>,
 }
 
 impl Images {
     #[must_use]
     pub fn new(limits: Limits) -> Self {
-        Self { gate: Arc::new(Semaphore::new(limits.concurrency.max(1))), limits }
+        Self {
+            gate: Arc::new(Semaphore::new(limits.concurrency.max(1))),
+            memory: Arc::new(Semaphore::new(kib(limits.max_memory) as usize)),
+            limits,
+        }
     }
 
     /// Dimensions as shown, transparency, and the thumbhash, of a picture on disk.
     ///
+    /// Somebody waits for this one: where no place becomes free within the time of a decode, it is `TimedOut`.
+    ///
     /// # Errors
     /// `NotAnImage` and `Unsupported` by the first bytes, `TooLarge` before anything is decoded, `Damaged` where
-    /// even the header is. Damaged pixels behind a sound header only cost the thumbhash.
+    /// even the header is. Pixels behind a sound header that are damaged or need too much memory only cost the thumbhash.
     pub async fn probe(&self, path: PathBuf) -> Result<Probe, ImageError> {
-        self.run(move |budget| probe::probe(&read(&path, budget)?, budget)).await
+        let opened = tokio::time::timeout(self.limits.timeout, self.open(path)).await;
+        let (place, opened) = opened.unwrap_or(Err(ImageError::TimedOut))?;
+        let facts = Probe::of(&opened.header);
+        match self.decode(place, opened, probe::NEEDED, probe::look).await {
+            Ok(seen) => Ok(Probe { has_alpha: seen.has_alpha, thumbhash: Some(seen.thumbhash), ..facts }),
+            Err(ImageError::Damaged(_) | ImageError::Unsupported(_) | ImageError::TooLarge { .. }) => Ok(facts),
+            Err(error) => Err(error),
+        }
     }
 
     /// The renditions asked for, in that order, from one decode.
@@ -147,31 +167,74 @@ impl Images {
     /// As [`Self::probe`], and `Damaged` where any of the pixels are missing: no rendition shows half a picture.
     pub async fn render(&self, path: PathBuf, sizes: &[Size]) -> Result<Vec<Rendered>, ImageError> {
         let sizes = sizes.to_vec();
-        self.run(move |budget| render::render(&read(&path, budget)?, &sizes, budget)).await
+        let (place, opened) = self.open(path).await?;
+        let needed = Needed::of(&sizes);
+        self.decode(place, opened, needed, move |picture, budget| render::render(picture, &sizes, budget)).await
     }
 
-    /// Runs `work` on a blocking thread. The time starts with the work, not with the wait for a free place.
+    /// Waits for a place, then reads the file and what its header declares.
+    async fn open(&self, path: PathBuf) -> Result<(Place, Opened), ImageError> {
+        let gate = Arc::clone(&self.gate).acquire_owned().await.map_err(io::Error::other)?;
+        self.run(Place { _gate: gate, memory: None }, move |budget| Opened::read(&path, budget)).await
+    }
+
+    /// Waits for the memory that the decode will take, then hands the decoded picture to `work`.
+    async fn decode<T, F>(&self, mut place: Place, opened: Opened, needed: Needed, work: F) -> Result<T, ImageError>
+    where
+        T: Send + 'static,
+        F: FnOnce(Picture, &Budget) -> Result<T, ImageError> + Send + 'static,
+    {
+        let bytes = opened.data.len() as u64 + opened.header.memory(needed);
+        within("bytes of memory", bytes, self.limits.max_memory)?;
+        let memory = Arc::clone(&self.memory).acquire_many_owned(kib(bytes)).await.map_err(io::Error::other)?;
+        place.memory = Some(memory);
+        let decode = move |budget: &Budget| {
+            let Opened { data, header } = opened;
+            let picture = Picture::decode(&data, &header, needed, budget)?;
+            drop(data);
+            work(picture, budget)
+        };
+        self.run(place, decode).await.map(|(_, result)| result)
+    }
+
+    /// Runs `work` on a blocking thread, and gives the place back with its result. The time starts with the work, not
+    /// with the wait for a place or for memory.
     ///
     /// The place is held until the thread has ended, even where the caller was already told `TimedOut`, so that the
     /// number of decoders never exceeds the limit. The thread ends soon after: PNG and GIF meet the deadline at
     /// their next read, and one JPEG or WebP decode is bounded by the pixels and scans allowed.
-    async fn run<T, F>(&self, work: F) -> Result<T, ImageError>
+    async fn run<T, F>(&self, place: Place, work: F) -> Result<(Place, T), ImageError>
     where
         T: Send + 'static,
         F: FnOnce(&Budget) -> Result<T, ImageError> + Send + 'static,
     {
-        let place = Arc::clone(&self.gate).acquire_owned().await.map_err(io::Error::other)?;
         let limits = self.limits.clone();
-        let task = tokio::task::spawn_blocking(move || {
-            let _place = place;
-            work(&Budget::start(limits))
-        });
+        let task = tokio::task::spawn_blocking(move || work(&Budget::start(limits)).map(|result| (place, result)));
         match tokio::time::timeout(self.limits.timeout, task).await {
             Ok(Ok(result)) => result,
             Ok(Err(error)) if error.is_panic() => Err(ImageError::Damaged("its decoder gave up".into())),
             Ok(Err(error)) => Err(io::Error::other(error).into()),
             Err(_) => Err(ImageError::TimedOut),
         }
+    }
+}
+
+/// As many permits as these bytes cost.
+fn kib(bytes: u64) -> u32 {
+    u32::try_from(bytes.div_ceil(1024)).unwrap_or(u32::MAX)
+}
+
+/// A picture's file, and what its header declares.
+struct Opened {
+    data: Vec<u8>,
+    header: Header,
+}
+
+impl Opened {
+    fn read(path: &Path, budget: &Budget) -> Result<Self, ImageError> {
+        let data = read(path, budget)?;
+        let header = formats::inspect(&data, budget)?;
+        Ok(Self { data, header })
     }
 }
 
@@ -187,7 +250,7 @@ fn read(path: &Path, budget: &Budget) -> Result<Vec<u8>, ImageError> {
         });
     }
     let length = file.metadata()?.len();
-    budget.memory(length)?;
+    within("bytes", length, budget.limits.max_memory)?;
     data.reserve_exact(usize::try_from(length).unwrap_or(usize::MAX).saturating_sub(data.len()));
     file.take(budget.limits.max_memory).read_to_end(&mut data)?;
     Ok(data)

@@ -1,7 +1,8 @@
 //! What a list of files shows of a picture before any rendition exists.
 
 use super::{
-    Budget, Format, ImageError, formats,
+    Budget, Format, ImageError,
+    formats::Header,
     render::{Needed, Picture},
 };
 
@@ -22,26 +23,26 @@ pub struct Probe {
     pub thumbhash: Option<Vec<u8>>,
 }
 
-pub(super) fn probe(data: &[u8], budget: &Budget) -> Result<Probe, ImageError> {
-    let header = formats::inspect(data, budget)?;
-    let (width, height) = header.orientation.shown(header.width, header.height);
-    let mut probe = Probe {
-        format: header.format,
-        width,
-        height,
-        has_alpha: header.has_alpha,
-        animated: header.animated,
-        thumbhash: None,
-    };
-    match Picture::decode(data, &header, Needed { fit: THUMBHASH_SIDE, cover: 0 }, budget) {
-        Ok(picture) => {
-            probe.has_alpha = !picture.is_opaque();
-            probe.thumbhash = Some(thumbhash(&picture)?);
-        }
-        Err(ImageError::Damaged(_) | ImageError::Unsupported(_)) => {}
-        Err(error) => return Err(error),
+/// What a probe decodes.
+pub(super) const NEEDED: Needed = Needed { fit: THUMBHASH_SIDE, cover: 0 };
+
+/// What only the pixels tell.
+pub(super) struct Seen {
+    pub has_alpha: bool,
+    pub thumbhash: Vec<u8>,
+}
+
+impl Probe {
+    /// What the header tells.
+    pub(super) fn of(header: &Header) -> Self {
+        let (width, height) = header.orientation.shown(header.width, header.height);
+        let (has_alpha, animated) = (header.has_alpha, header.animated);
+        Self { format: header.format(), width, height, has_alpha, animated, thumbhash: None }
     }
-    Ok(probe)
+}
+
+pub(super) fn look(picture: Picture, _budget: &Budget) -> Result<Seen, ImageError> {
+    Ok(Seen { has_alpha: !picture.is_opaque(), thumbhash: thumbhash(&picture)? })
 }
 
 fn thumbhash(picture: &Picture) -> Result<Vec<u8>, ImageError> {

@@ -37,7 +37,7 @@ pub(super) struct Needed {
 }
 
 impl Needed {
-    fn of(sizes: &[Size]) -> Self {
+    pub fn of(sizes: &[Size]) -> Self {
         sizes.iter().fold(Self::default(), |needed, size| match size {
             Size::Square150 => Self { cover: needed.cover.max(side(*size)), ..needed },
             Size::Fit320 | Size::Fit1280 => Self { fit: needed.fit.max(side(*size)), ..needed },
@@ -57,9 +57,7 @@ impl Needed {
     }
 }
 
-pub(super) fn render(data: &[u8], sizes: &[Size], budget: &Budget) -> Result<Vec<Rendered>, ImageError> {
-    let header = formats::inspect(data, budget)?;
-    let mut picture = Picture::decode(data, &header, Needed::of(sizes), budget)?;
+pub(super) fn render(mut picture: Picture, sizes: &[Size], budget: &Budget) -> Result<Vec<Rendered>, ImageError> {
     // From large to small, each made from the last: the full picture is walked only once.
     let mut order: Vec<usize> = (0..sizes.len()).collect();
     order.sort_by_key(|index| std::cmp::Reverse(side(sizes[*index])));

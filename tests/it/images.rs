@@ -1,7 +1,11 @@
 //! Pictures: types by bytes, limits before decoding, and what renditions look like.
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
 
+pub mod bombs;
 pub mod fixtures;
+mod memory;
+pub mod parts;
+pub mod profiles;
 
 use std::time::{Duration, Instant};
 
@@ -23,7 +27,14 @@ async fn shown(bytes: &[u8]) -> Picture {
 
 fn decode(rendered: &Rendered) -> Picture {
     let Rendered { bytes, width, height, content_type, .. } = rendered;
-    let picture = match *content_type {
+    let picture = decoded(bytes, content_type);
+    assert_eq!((picture.width, picture.height), (*width, *height), "the declared size is the real one");
+    picture
+}
+
+/// A rendition's pixels.
+pub fn decoded(bytes: &[u8], content_type: &str) -> Picture {
+    match content_type {
         "image/jpeg" => {
             let image = turbojpeg::decompress(bytes, turbojpeg::PixelFormat::RGBA).unwrap();
             Picture { width: image.width as u32, height: image.height as u32, rgba: image.pixels }
@@ -33,26 +44,24 @@ fn decode(rendered: &Rendered) -> Picture {
             Picture { width, height, rgba }
         }
         other => panic!("a rendition of {other}"),
-    };
-    assert_eq!((picture.width, picture.height), (*width, *height), "the declared size is the real one");
-    picture
+    }
 }
 
 #[track_caller]
-fn assert_near(actual: [u8; 4], expected: [u8; 4], tolerance: u8) {
+pub fn assert_near(actual: [u8; 4], expected: [u8; 4], tolerance: u8) {
     let near = actual.iter().zip(expected).all(|(actual, expected)| actual.abs_diff(expected) <= tolerance);
     assert!(near, "{actual:?} is not near {expected:?}");
 }
 
 #[track_caller]
-fn assert_quarters(picture: &Picture, tolerance: u8) {
+pub fn assert_quarters(picture: &Picture, tolerance: u8) {
     for (actual, expected) in picture.quarter_colors().into_iter().zip([RED, GREEN, WHITE, BLUE]) {
         assert_near(actual, expected, tolerance);
     }
 }
 
 /// `upright` as a camera held at this orientation stores it.
-fn stored_as(upright: &Picture, orientation: u16) -> Picture {
+pub fn stored_as(upright: &Picture, orientation: u16) -> Picture {
     let Picture { width: w, height: h, .. } = *upright;
     let (width, height) = if orientation >= 5 { (h, w) } else { (w, h) };
     // The inverse of each transformation: where a stored pixel is shown.
@@ -304,6 +313,62 @@ async fn ink_and_gray_jpegs_get_their_colors() {
     assert_near(shown(&gray).await.at(32, 32), [77, 77, 77, 255], 4);
 }
 
+/// A picture with so much detail that its averages alone are decoded where those are enough.
+fn busy(width: u32, height: u32) -> Picture {
+    let quarters = Picture::quarters(width, height);
+    Picture::from_fn(width, height, |x, y| {
+        let noise = (x.wrapping_mul(2_654_435_761) ^ y.wrapping_mul(2_246_822_519)).wrapping_mul(3_266_489_917) >> 27;
+        quarters.at(x, y).map(|sample| sample.saturating_add(noise as u8).saturating_sub(16).max(1))
+    })
+}
+
+#[tokio::test]
+async fn a_busy_jpeg_made_small_by_its_averages_looks_the_same() {
+    use turbojpeg::{PixelFormat, Subsamp};
+    let picture = busy(2607, 1711);
+    let pixels = picture.rgb();
+    let jpeg = |subsamp, progressive| {
+        compress(&pixels, 2607, PixelFormat::RGB, |compressor| {
+            compressor.set_quality(97)?;
+            compressor.set_subsamp(subsamp)?;
+            compressor.set_progressive(progressive)
+        })
+    };
+    let whole = jpeg(Subsamp::Sub2x2, false);
+    for subsamp in [Subsamp::Sub2x2, Subsamp::None, Subsamp::Sub2x1, Subsamp::Sub1x2] {
+        let file = jpeg(subsamp, false);
+        for rendered in render(&file, &[Size::Square150, Size::Fit320]).await.unwrap() {
+            assert_quarters(&decode(&rendered), 16);
+        }
+        // The same coefficients in another order, decoded in full.
+        let expected = decode(&render(&jpeg(subsamp, true), &[Size::Fit320]).await.unwrap()[0]);
+        let shown = decode(&render(&file, &[Size::Fit320]).await.unwrap()[0]);
+        assert_eq!((shown.width, shown.height), (expected.width, expected.height));
+        let difference: u64 = shown.rgba.iter().zip(&expected.rgba).map(|(a, b)| u64::from(a.abs_diff(*b))).sum();
+        assert!(difference < shown.rgba.len() as u64, "{subsamp:?}: {difference} over {}", shown.rgba.len());
+    }
+    for percent in [1, 20, 50, 80, 99] {
+        let cut = &whole[..whole.len() * percent / 100];
+        let closed = [cut, b"\xff\xd9"].concat();
+        for file in [cut, &closed] {
+            let cut = render(file, &[Size::Fit320]).await;
+            assert!(matches!(cut, Err(ImageError::Damaged(_))), "cut at {percent} %: {cut:?}");
+        }
+    }
+    let mut state = 7_u64;
+    for _ in 0..40 {
+        let mut altered = whole.clone();
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let at = 600 + (state >> 33) as usize % (altered.len() - 600);
+        altered[at] ^= 1 << (state >> 29 & 7);
+        match render(&altered, &[Size::Fit320]).await {
+            Ok(rendered) => assert_eq!(rendered.len(), 1),
+            Err(ImageError::Damaged(reason)) => assert_ne!(reason, "its decoder gave up"),
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
+
 #[tokio::test]
 async fn progressive_arithmetic_and_lossless_jpegs_are_read() {
     let picture = Picture::quarters(600, 400);
@@ -418,7 +483,7 @@ async fn memory_scans_and_time_are_bounded() {
     let progressive =
         compress(&picture.rgb(), 1600, turbojpeg::PixelFormat::RGB, |compressor| compressor.set_progressive(true));
     let stored = Stored::new(&progressive);
-    let tight = Images::new(Limits { max_memory: 4 << 20, ..limits() });
+    let tight = Images::new(Limits { max_memory: 12 << 20, ..limits() });
     let refused = tight.render(stored.path(), &ALL).await.unwrap_err();
     assert!(matches!(refused, ImageError::TooLarge { what: "bytes of memory", .. }), "{refused}");
     let baseline = Stored::new(&picture.jpeg());

@@ -3,7 +3,7 @@
 use gif::{DecodeOptions, DecodingError};
 use image::{ImageDecoder as _, ImageError as DecoderError, codecs::gif::GifDecoder};
 
-use super::{Budget, Format, Header, ImageError, Timed, damaged};
+use super::{Budget, Coding, Header, ImageError, Timed, damaged};
 use crate::images::{
     bitmap::{Bitmap, Channels, area},
     color::Profile,
@@ -27,21 +27,19 @@ pub(super) fn inspect(data: &[u8], budget: &Budget) -> Result<Header, ImageError
     budget.time()?;
     budget.dimensions(width, height, frames)?;
     Ok(Header {
-        format: Format::Gif,
         width,
         height,
         orientation: Orientation::default(),
         profile: Profile::Srgb,
         has_alpha,
         animated: frames > 1,
+        coding: Coding::Gif,
     })
 }
 
 pub(super) fn decode(data: &[u8], header: &Header, budget: &Budget) -> Result<Bitmap, ImageError> {
     let (width, height) = (header.width, header.height);
     let screen = 4 * area(width, height);
-    // The decoder composes the frame in a buffer of its own, at most as large as the screen.
-    budget.memory(data.len() as u64 + 2 * screen as u64)?;
     let decoder = GifDecoder::new(Timed::new(data, budget)).map_err(refuse_image)?;
     let mut pixels = vec![0; screen];
     if decoder.dimensions() != (width, height) || decoder.total_bytes() != screen as u64 {

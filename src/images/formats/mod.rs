@@ -7,7 +7,13 @@ mod webp;
 
 use std::io::{self, BufRead, Read, Seek, SeekFrom};
 
-use super::{Budget, ImageError, bitmap::Bitmap, color::Profile, orientation::Orientation, render::Needed};
+use super::{
+    Budget, ImageError,
+    bitmap::{Bitmap, area},
+    color::Profile,
+    orientation::Orientation,
+    render::Needed,
+};
 
 /// What is decoded here, shown inline and given renditions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,7 +52,6 @@ impl Format {
 /// What a file declares, read without decoding a pixel.
 #[derive(Clone, Debug)]
 pub(super) struct Header {
-    pub format: Format,
     /// As stored, before the orientation is applied.
     pub width: u32,
     pub height: u32,
@@ -55,7 +60,43 @@ pub(super) struct Header {
     /// Pixels may be transparent.
     pub has_alpha: bool,
     pub animated: bool,
+    coding: Coding,
 }
+
+/// What only the format's own decoder wants to know.
+#[derive(Clone, Copy, Debug)]
+enum Coding {
+    Jpeg(jpeg::Coding),
+    Png(png::Coding),
+    Gif,
+    Webp(webp::Coding),
+}
+
+impl Header {
+    pub fn format(&self) -> Format {
+        match self.coding {
+            Coding::Jpeg(_) => Format::Jpeg,
+            Coding::Png(_) => Format::Png,
+            Coding::Gif => Format::Gif,
+            Coding::Webp(_) => Format::Webp,
+        }
+    }
+
+    /// Bytes that the decoder and its output take at the most, beside the file.
+    pub fn memory(&self, needed: Needed) -> u64 {
+        let bytes = match &self.coding {
+            Coding::Jpeg(coding) => coding.memory(needed),
+            Coding::Png(coding) => coding.memory(self, needed),
+            // The decoder composes the frame in a buffer of its own, at most as large as the screen.
+            Coding::Gif => 2 * 4 * area(self.width, self.height) as u64,
+            Coding::Webp(coding) => coding.memory(self, needed),
+        };
+        bytes + WORKING_MEMORY
+    }
+}
+
+/// For what every decode takes beside: tables, the renditions and their encoders.
+const WORKING_MEMORY: u64 = 8 << 20;
 
 /// # Errors
 /// `TooLarge` for what exceeds the limits, `Damaged` for a header that cannot be read.
@@ -87,11 +128,11 @@ impl Decoded {
 
 /// The first frame, complete, possibly scaled down as far as `needed` allows.
 pub(super) fn decode(data: &[u8], header: &Header, needed: Needed, budget: &Budget) -> Result<Decoded, ImageError> {
-    match header.format {
-        Format::Jpeg => jpeg::decode(data, needed, budget).and_then(Decoded::new),
-        Format::Png => png::decode(data, needed, budget),
-        Format::Gif => gif::decode(data, header, budget).and_then(Decoded::new),
-        Format::Webp => webp::decode(data, header, needed, budget).and_then(Decoded::new),
+    match &header.coding {
+        Coding::Jpeg(coding) => jpeg::decode(data, coding, needed).and_then(Decoded::new),
+        Coding::Png(coding) => png::decode(data, header, coding, needed, budget),
+        Coding::Gif => gif::decode(data, header, budget).and_then(Decoded::new),
+        Coding::Webp(_) => webp::decode(data, header, needed).and_then(Decoded::new),
     }
 }
 

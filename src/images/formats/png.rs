@@ -2,7 +2,7 @@
 
 use png::{ColorType, Decoder, DecodingError, Limits, Reader, Transformations};
 
-use super::{Budget, Decoded, Format, Header, ImageError, Timed, damaged};
+use super::{Budget, Decoded, Header, ImageError, Timed, damaged};
 use crate::images::{
     bitmap::{Bitmap, Channels, area},
     color::Profile,
@@ -20,6 +20,31 @@ const STRIP_ROWS: u32 = 16;
 const SRGB_GAMMA: f32 = 1.0 / 2.2;
 const GAMMA_TOLERANCE: f32 = 0.05;
 
+/// How the rows are read.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Coding {
+    /// After palettes, keys and depths are expanded.
+    channels: Channels,
+    interlaced: bool,
+}
+
+impl Coding {
+    /// By how much the rows are made smaller while they are read; an interlaced picture is read whole.
+    fn reduction(self, header: &Header, needed: Needed) -> u32 {
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "no larger than a side")]
+        let factor = needed.reduction(header.width, header.height) as u32;
+        if self.interlaced { 1 } else { factor }
+    }
+
+    /// The output, a strip of rows, and what the reader takes for the profile and two rows.
+    pub fn memory(self, header: &Header, needed: Needed) -> u64 {
+        let factor = self.reduction(header, needed);
+        let strip = if factor == 1 { 0 } else { area(header.width, factor * STRIP_ROWS) };
+        let output = area(header.width.div_ceil(factor), header.height.div_ceil(factor) + 1);
+        ((output + strip) * self.channels.count() + 2 * 8 * header.width as usize + SIDE_MEMORY) as u64
+    }
+}
+
 pub(super) fn inspect(data: &[u8], budget: &Budget) -> Result<Header, ImageError> {
     let mut decoder = decoder(data, budget);
     let info = decoder.read_header_info().map_err(refuse)?;
@@ -29,37 +54,42 @@ pub(super) fn inspect(data: &[u8], budget: &Budget) -> Result<Header, ImageError
     let frames = info.animation_control.map_or(1, |animation| animation.num_frames);
     budget.dimensions(info.width, info.height, frames)?;
     Ok(Header {
-        format: Format::Png,
         width: info.width,
         height: info.height,
         orientation: chunk(data, *b"eXIf").map_or_else(Orientation::default, Orientation::from_exif),
         profile: profile(info),
         has_alpha: info.trns.is_some() || matches!(info.color_type, ColorType::GrayscaleAlpha | ColorType::Rgba),
         animated: frames > 1,
+        coding: super::Coding::Png(Coding { channels: channels(&reader)?, interlaced: info.interlaced }),
     })
 }
 
-pub(super) fn decode(data: &[u8], needed: Needed, budget: &Budget) -> Result<Decoded, ImageError> {
+fn channels(reader: &Reader<Timed<'_>>) -> Result<Channels, ImageError> {
+    match reader.output_color_type().0 {
+        ColorType::Grayscale => Ok(Channels::Gray),
+        ColorType::GrayscaleAlpha => Ok(Channels::GrayAlpha),
+        ColorType::Rgb => Ok(Channels::Rgb),
+        ColorType::Rgba => Ok(Channels::Rgba),
+        ColorType::Indexed => Err(damaged("its palette could not be expanded")),
+    }
+}
+
+pub(super) fn decode(
+    data: &[u8],
+    header: &Header,
+    coding: &Coding,
+    needed: Needed,
+    budget: &Budget,
+) -> Result<Decoded, ImageError> {
     let mut reader = decoder(data, budget).read_info().map_err(refuse)?;
-    let channels = match reader.output_color_type().0 {
-        ColorType::Grayscale => Channels::Gray,
-        ColorType::GrayscaleAlpha => Channels::GrayAlpha,
-        ColorType::Rgb => Channels::Rgb,
-        ColorType::Rgba => Channels::Rgba,
-        ColorType::Indexed => return Err(damaged("its palette could not be expanded")),
-    };
-    let (width, height) = (reader.info().width, reader.info().height);
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "no larger than a side")]
-    let factor = needed.reduction(width, height) as u32;
-    let bytes = |width: u32, height: u32| (area(width, height) * channels.count()) as u64;
-    if factor == 1 || reader.info().interlaced {
-        budget.memory(data.len() as u64 + bytes(width, height))?;
+    let (width, height, channels) = (header.width, header.height, coding.channels);
+    let factor = coding.reduction(header, needed);
+    if factor == 1 {
         let mut bitmap = Bitmap::new(width, height, channels);
         reader.next_frame(&mut bitmap.pixels).map_err(refuse)?;
         return Decoded::new(bitmap);
     }
     let strip = Bitmap::new(width, height.min(factor * STRIP_ROWS), channels);
-    budget.memory(data.len() as u64 + strip.pixels.len() as u64 + bytes(width / factor, height / factor))?;
     reduced(&mut reader, strip, height, factor)
 }
 
@@ -67,7 +97,9 @@ pub(super) fn decode(data: &[u8], needed: Needed, budget: &Budget) -> Result<Dec
 fn reduced(reader: &mut Reader<Timed<'_>>, mut strip: Bitmap, height: u32, factor: u32) -> Result<Decoded, ImageError> {
     let line = strip.width as usize * strip.channels.count();
     let width = strip.width.div_ceil(factor);
-    let mut small = Bitmap { pixels: Vec::new(), width, height: 0, channels: strip.channels };
+    // Each strip but the last gives STRIP_ROWS rows.
+    let pixels = Vec::with_capacity(area(width, height.div_ceil(factor)) * strip.channels.count());
+    let mut small = Bitmap { pixels, width, height: 0, channels: strip.channels };
     let mut opaque = true;
     let mut left = height;
     while left > 0 {

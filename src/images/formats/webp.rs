@@ -2,7 +2,7 @@
 
 use webpx::{AnimationDecoder, ColorMode, DecoderConfig, Limits};
 
-use super::{Budget, Format, Header, ImageError, damaged};
+use super::{Budget, Header, ImageError, damaged};
 use crate::images::{
     bitmap::{Bitmap, Channels, area},
     color::Profile,
@@ -10,42 +10,64 @@ use crate::images::{
     render::Needed,
 };
 
+/// How the pixels are packed.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Coding {
+    /// The lossless decoder holds the whole picture; the lossy one a few rows.
+    lossless: bool,
+}
+
+impl Coding {
+    /// The decoder's buffers and the output.
+    pub fn memory(self, header: &Header, needed: Needed) -> u64 {
+        let pixels = area(header.width, header.height) as u64;
+        if header.animated {
+            // Two canvases and our copy of one, beside the decoder's copy of the file.
+            return 3 * 4 * pixels;
+        }
+        let (width, height) = scaled(header, needed);
+        let output = 4 * area(width, height) as u64;
+        // Alpha is a lossless picture of its own beside a plane of its values.
+        let alpha = if header.has_alpha { pixels } else { 0 };
+        let whole = if self.lossless || header.has_alpha { 4 * pixels } else { 0 };
+        // Per column: rows of the loop filter and the scaler, and what is known of each macroblock.
+        output + alpha + whole + 256 * u64::from(header.width)
+    }
+}
+
 pub(super) fn inspect(data: &[u8], budget: &Budget) -> Result<Header, ImageError> {
     let info = webpx::ImageInfo::from_webp(data).map_err(damaged)?;
     budget.dimensions(info.width, info.height, 1)?;
     let mut profile = Profile::Srgb;
     let mut orientation = Orientation::default();
     let mut frames = 0;
+    let mut lossless = false;
     for (name, body) in chunks(data) {
         match &name {
             b"ICCP" => profile = Profile::Icc(body.to_vec()),
             b"EXIF" => orientation = Orientation::from_exif(body),
             b"ANMF" => frames += 1,
+            b"VP8L" => lossless = true,
             _ => {}
         }
     }
     budget.dimensions(info.width, info.height, frames)?;
     Ok(Header {
-        format: Format::Webp,
         width: info.width,
         height: info.height,
         orientation,
         profile,
         has_alpha: info.has_alpha,
         animated: info.has_animation,
+        coding: super::Coding::Webp(Coding { lossless }),
     })
 }
 
-pub(super) fn decode(data: &[u8], header: &Header, needed: Needed, budget: &Budget) -> Result<Bitmap, ImageError> {
-    let pixels = area(header.width, header.height) as u64;
+pub(super) fn decode(data: &[u8], header: &Header, needed: Needed) -> Result<Bitmap, ImageError> {
     if header.animated {
-        // Two canvases and our copy of one, beside the decoder's copy of the file.
-        budget.memory(2 * data.len() as u64 + 3 * 4 * pixels)?;
         return first_frame(data, header);
     }
     let (width, height) = scaled(header, needed);
-    // The lossless decoder holds the whole picture beside the output.
-    budget.memory(data.len() as u64 + 4 * (pixels + area(width, height) as u64))?;
     let mut config = DecoderConfig::new().limits(Limits::none());
     if (width, height) != (header.width, header.height) {
         config = config.scale(width, height);

@@ -4,6 +4,7 @@ mod access;
 mod accounts;
 mod crash;
 mod files;
+mod hostile;
 mod jobs;
 mod ledger;
 mod migrations;

@@ -186,9 +186,9 @@ async fn memory_does_not_grow_with_the_list() {
         }
     };
     walk(60).await;
-    let warm = server.memory();
+    let warm = server.memory("RssAnon");
     walk(240).await;
-    let grown = server.memory().saturating_sub(warm);
+    let grown = server.memory("RssAnon").saturating_sub(warm);
     println!("{warm} bytes after 60 pages, {grown} more after 300");
     assert_eq!(seen, 300 * PAGE);
     // SQLite's connections keep 2 MB of pages each; the rows that were shown would be some 30 MB.

@@ -83,6 +83,17 @@ impl Person {
         data("uploadFile", answer)["uploadFile"].clone()
     }
 
+    /// An uploaded file, announced as of this content type.
+    pub async fn upload_as(&self, file: &str, bytes: Vec<u8>, content_type: &str) -> Value {
+        let query = mutation("uploadFile", &format!("file {{ {FILE} }}"));
+        let operations = json!({ "query": query, "variables": { "input": { "file": null } } });
+        let part = Part::bytes(bytes).file_name(file.to_owned()).mime_str(content_type).unwrap();
+        let map = json!({ "0": ["variables.input.file"] });
+        let form = Form::new().text("operations", operations.to_string()).text("map", map.to_string()).part("0", part);
+        let answer = self.post().multipart(form).send().await.unwrap().json().await.unwrap();
+        data("uploadFile", answer)["uploadFile"]["file"].clone()
+    }
+
     /// An uploaded file.
     pub async fn upload(&self, file: &str, bytes: impl Into<Vec<u8>>) -> Value {
         let payload = self.try_upload(file, bytes, json!({})).await;

@@ -78,22 +78,30 @@ impl ServerProcess {
         self.dir.path().join("data")
     }
 
+    /// Bytes by a line of its `/proc/<pid>/status`, such as `VmRSS`.
+    pub fn memory(&self, line: &str) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
+        let value = status.lines().find_map(|text| text.strip_prefix(line)?.strip_prefix(':')).unwrap();
+        1024 * value.trim().trim_end_matches(" kB").parse::<u64>().unwrap()
+    }
+
+    /// Lets `VmHWM` begin anew.
+    pub fn forget_peak(&self) {
+        std::fs::write(format!("/proc/{}/clear_refs", self.pid()), "5").unwrap();
+    }
+
+    fn pid(&self) -> u32 {
+        self.child.id().expect("the server has ended")
+    }
+
     /// What it has logged so far.
     pub fn log(&self) -> String {
         std::fs::read_to_string(self.dir.path().join("log")).unwrap()
     }
 
-    /// Bytes of its own in memory now, without the pages of files.
-    pub fn memory(&self) -> u64 {
-        let pid = self.child.id().expect("the server has ended");
-        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).unwrap();
-        line.trim().trim_end_matches("kB").trim().parse::<u64>().unwrap() * 1024
-    }
-
     /// Asks it to stop (SIGTERM) and waits for its end.
     pub async fn stop(&mut self) -> ExitStatus {
-        let pid = self.child.id().expect("the server has ended").to_string();
+        let pid = self.pid().to_string();
         assert!(Command::new("kill").args(["-TERM", &pid]).status().await.unwrap().success());
         timeout(STOP_TIME, self.child.wait()).await.expect("the server does not stop in time").unwrap()
     }

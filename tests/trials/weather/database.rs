@@ -49,7 +49,11 @@ async fn readiness(world: &World<'_>, ready: bool) -> Result<(), Failure> {
             break;
         }
         if began.elapsed() > LIMIT {
-            return Err(format!("/readyz says {answer} although the database is {}there", if ready { "" } else { "not " }).into());
+            return Err(format!(
+                "/readyz says {answer} although the database is {}there",
+                if ready { "" } else { "not " }
+            )
+            .into());
         }
         sleep(Duration::from_millis(50)).await;
     }
