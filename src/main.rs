@@ -5,13 +5,11 @@ use std::process::ExitCode;
 use clap::Parser;
 use snaphaven::cli::{self, Args, Failure};
 
-/// For the C libraries too. What large pictures leave behind goes back to the system, which glibc's keeps in its arenas, and
-/// the small things of every request cost half.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> ExitCode {
     let args = Args::parse();
+    if args.stays() {
+        cli::settle_allocator();
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let outcome = match runtime {
         Ok(runtime) => runtime.block_on(cli::run(args)),

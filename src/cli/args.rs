@@ -178,6 +178,12 @@ impl Command {
 }
 
 impl Args {
+    /// Whether the command runs until it is stopped.
+    #[must_use]
+    pub fn stays(&self) -> bool {
+        matches!(self.command, None | Some(Command::Serve(_) | Command::Worker | Command::S3(_)))
+    }
+
     /// The command to run and where its settings come from.
     ///
     /// # Errors

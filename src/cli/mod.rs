@@ -1,6 +1,7 @@
 //! The command line: what can be asked, which settings it overrides, and how failures are told.
 
 mod admin;
+mod allocator;
 pub mod args;
 pub mod client;
 mod config;
@@ -15,6 +16,7 @@ mod smoke_test;
 
 use std::io::{self, Write};
 
+pub use allocator::settle as settle_allocator;
 pub use args::{Args, Command};
 pub use failure::Failure;
 pub use password::read_password;

@@ -10,6 +10,7 @@ mod config;
 mod databases;
 mod edge;
 mod embedded_s3;
+mod hostile;
 mod http;
 mod images;
 mod moto;

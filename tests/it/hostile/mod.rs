@@ -1,9 +1,7 @@
-//! What is sent with bad intent or bad luck, through the public door: it is kept bit for bit or refused in clear words,
+//! Pictures sent with bad intent or bad luck, through the public door: it is kept bit for bit or refused in clear words,
 //! and never costs more than a moment.
 
-mod names;
 mod pictures;
-mod text;
 mod variants;
 
 use std::time::{Duration, Instant};
