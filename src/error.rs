@@ -2,7 +2,11 @@
 
 use sea_orm::DbErr;
 
-use crate::{adapters::objects::{StoreError, StoreErrorKind}, db::AsDbErr, viewer::Denied};
+use crate::{
+    adapters::objects::{StoreError, StoreErrorKind},
+    db::AsDbErr,
+    viewer::Denied,
+};
 
 /// The display text is for logs; clients see only the kind and a request id.
 #[derive(Debug, thiserror::Error)]

@@ -2,8 +2,8 @@
 
 use std::{fmt::Display, path::Path, sync::Arc, time::Duration};
 
-use migration::MigratorTrait as _;
 use futures::FutureExt as _;
+use migration::MigratorTrait as _;
 use sea_orm::{ConnectOptions, ConnectionTrait as _, Database, DatabaseConnection, DbBackend, DbErr};
 use secrecy::ExposeSecret;
 use sqlx::{Connection as _, Executor as _};

@@ -45,7 +45,10 @@ pub(super) struct Pulse {
 
 impl fmt::Debug for Pulse {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Pulse").field("limit", &self.limit).field("state", &*self.state.borrow()).finish_non_exhaustive()
+        f.debug_struct("Pulse")
+            .field("limit", &self.limit)
+            .field("state", &*self.state.borrow())
+            .finish_non_exhaustive()
     }
 }
 

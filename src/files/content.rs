@@ -105,7 +105,9 @@ impl Received {
 /// A full disk is the server's trouble, and passes; anything else may be the upload's own.
 fn unreadable(error: std::io::Error) -> FilesError {
     match error.kind() {
-        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Fault::Busy(format!("no room for uploads: {error}")).into(),
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
+            Fault::Busy(format!("no room for uploads: {error}")).into()
+        }
         _ => FilesError::Unreadable(error),
     }
 }

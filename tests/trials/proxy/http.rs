@@ -134,9 +134,10 @@ impl Message {
     /// With another value for this header.
     fn set(&mut self, name: &str, value: &str) {
         let text = String::from_utf8_lossy(&self.head).into_owned();
-        let others = text.trim_end().lines().filter(|line| {
-            !line.split_once(':').is_some_and(|(field, _)| field.eq_ignore_ascii_case(name))
-        });
+        let others = text
+            .trim_end()
+            .lines()
+            .filter(|line| !line.split_once(':').is_some_and(|(field, _)| field.eq_ignore_ascii_case(name)));
         let lines: Vec<&str> = others.collect();
         self.head = format!("{}\r\n{name}: {value}\r\n\r\n", lines.join("\r\n")).into_bytes();
     }

@@ -124,12 +124,8 @@ pub fn weigh(storm: &Storm, tally: &Tally) -> Vec<String> {
 /// What was not found.
 pub fn plant() -> Result<&'static str, String> {
     let sample = |took, end| Sample { began: Instant::now(), took: Duration::from_millis(took), end };
-    let sound = Tally {
-        struck: 1,
-        work: vec![sample(10, End::Answered)],
-        recovered: Some(Duration::ZERO),
-        ..Tally::default()
-    };
+    let sound =
+        Tally { struck: 1, work: vec![sample(10, End::Answered)], recovered: Some(Duration::ZERO), ..Tally::default() };
     let storm = Storm { page: Some(Duration::from_secs(1)), ..Storm::new("planted") };
     let with = |planted: Sample| Tally { work: vec![planted], ..sound.clone() };
     let faults = [
@@ -149,5 +145,7 @@ pub fn plant() -> Result<&'static str, String> {
             return Err(format!("{what} was not found: {:?}", weigh(&storm, &tally)));
         }
     }
-    Ok("a fault that never struck, an answer later than 5 s, an internal error, a leak, a broken request, a slow page, a server that stays away")
+    Ok(
+        "a fault that never struck, an answer later than 5 s, an internal error, a leak, a broken request, a slow page, a server that stays away",
+    )
 }

@@ -68,7 +68,15 @@ where
             _,
         ) => StoreErrorKind::BadDigest,
         ("InvalidRange", _) | (_, 416) => StoreErrorKind::InvalidRange,
-        ("RequestTimeout" | "RequestTimeTooSkewed" | "SlowDown" | "ServiceUnavailable" | "InternalError" | "OperationAborted", _)
+        (
+            "RequestTimeout"
+            | "RequestTimeTooSkewed"
+            | "SlowDown"
+            | "ServiceUnavailable"
+            | "InternalError"
+            | "OperationAborted",
+            _,
+        )
         | (_, 408 | 409 | 429 | 500..) => StoreErrorKind::Unavailable,
         (_, 401 | 403) => StoreErrorKind::Denied,
         _ => StoreErrorKind::Refused,
