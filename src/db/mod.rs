@@ -102,8 +102,11 @@ impl Db {
             ..Default::default()
         };
         let patience = self.reader.patience.clone();
-        let begin = self.reader.connection.begin_with_options(options);
-        let transaction = Tx { transaction: Arc::new(patience.wait(begin).await?), patience: patience.clone() };
+        // A task of its own: a BEGIN dropped half-way would leave its transaction open on a connection of the pool.
+        let (connection, waiting) = (self.reader.connection.clone(), patience.clone());
+        let begun = tokio::spawn(async move { waiting.wait(connection.begin_with_options(options)).await });
+        let begun = begun.await.map_err(|error| DbErr::Custom(format!("a transaction did not begin: {error}")))??;
+        let transaction = Tx { transaction: Arc::new(begun), patience: patience.clone() };
         let outcome = work(transaction.clone()).await;
         let transaction = Arc::into_inner(transaction.transaction)
             .ok_or_else(|| DbErr::Custom("a transaction was kept beyond its end".to_owned()))?;

@@ -64,7 +64,6 @@ async fn main() -> ExitCode {
                 let options = weather::Options { seed, rounds, short: false, folder: &folder, say: &say };
                 for promise in weather::Promise::value_variants() {
                     if args.only.is_none_or(|only| only == *promise) {
-                        say(&format!("{promise:?}"));
                         weather::run(*promise, options).await?;
                     }
                 }

@@ -98,14 +98,19 @@ impl Auditor {
         }
     }
 
-    /// Waits until nothing is under way any more, and says how long and for what; what still is after `limit` is stuck.
+    /// Waits until nothing is under way any more, and says how long and for what; what does not
+    /// change for `limit` is stuck.
     pub async fn quiet(&self, limit: Duration) -> Result<(String, Vec<Finding>), AuditError> {
         let began = Instant::now();
-        let mut last = Vec::new();
+        let (mut last, mut changed) = (Vec::new(), began);
         loop {
             let busy = self.under_way().await?;
             let time = began.elapsed();
-            if busy.is_empty() || time > limit {
+            if busy != last {
+                changed = Instant::now();
+            }
+            // A busy machine is slow; what goes round in circles is stuck too.
+            if busy.is_empty() || changed.elapsed() > limit || time > 5 * limit {
                 let stuck = |what| Finding { kind: Kind::Stuck, what: format!("{what}, still after {limit:?}") };
                 let seconds = time.as_secs_f64();
                 let story = format!("quiet after {seconds:.1} s, last waited for {}", last.join(", "));

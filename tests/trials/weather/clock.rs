@@ -31,44 +31,43 @@ pub async fn run(options: Options<'_>) -> Result<(), Failure> {
         return Ok(());
     }
     let library = library()?;
-    for _ in 0..options.rounds {
-        for offset in ["+2h", "-2h"] {
-            let lives = |launcher: Launcher| {
-                launcher
-                    .with("accounts.session_ttl", "1h")
-                    .with("files.trash_retention", "1h")
-                    .with("accounts.log_in_failures_per_account", FAILURES.to_string())
-            };
-            let off = |launcher: Launcher| {
-                lives(launcher)
-                    .with_variable("LD_PRELOAD", library)
-                    .with_variable("FAKETIME", offset)
-                    .with_variable("FAKETIME_DONT_FAKE_MONOTONIC", "1")
-                    .with_variable("DONT_FAKE_MONOTONIC", "1")
-            };
-            let folder = options.folder.join(offset);
-            std::fs::create_dir_all(&folder)?;
-            let options = Options { folder: &folder, ..options };
-            let mut world = World::new(options, Database::shared().await?, &[&lives, &off]).await?;
-            one(&mut world, offset).await?;
-        }
+    let lives = |launcher: Launcher| {
+        launcher
+            .with("accounts.session_ttl", "1h")
+            .with("files.trash_retention", "1h")
+            .with("accounts.log_in_failures_per_account", FAILURES.to_string())
+    };
+    let off = |launcher: Launcher, offset: &str| {
+        lives(launcher)
+            .with_variable("LD_PRELOAD", library)
+            .with_variable("FAKETIME", offset)
+            .with_variable("FAKETIME_DONT_FAKE_MONOTONIC", "1")
+            .with_variable("DONT_FAKE_MONOTONIC", "1")
+    };
+    let (forward, back) = (|launcher| off(launcher, "+2h"), |launcher| off(launcher, "-2h"));
+    let mut world = World::new(options, Database::shared().await?, &[&lives, &forward, &back]).await?;
+    for round in 0..options.rounds {
+        one(&mut world, round).await?;
     }
-    Ok(())
+    world.finish().await
 }
 
-async fn one(world: &mut World<'_>, offset: &str) -> Result<(), Failure> {
+async fn one(world: &mut World<'_>, round: u32) -> Result<(), Failure> {
     let storm = Storm {
-        hold: Duration::from_secs(if world.options.short { 2 } else { 10 }),
-        ..Storm::new(format!("one server's clock {offset}"))
+        hold: Duration::from_secs(if world.options.short { 1 } else { 10 }),
+        least: 2,
+        ..Storm::new("one clock 2 h ahead, another 2 h behind")
     };
-    let off = clock_of(&world.servers[1].url).await?;
-    let strike = async |_: &World<'_>| Ok(());
-    // It struck where the server really shows another time.
-    world.storm(&storm, strike, |_| u32::from(off.abs_diff(now()) > 3600), async |_| Ok(())).await?;
-    let (right, wrong) = (world.servers[0].url.clone(), world.servers[1].url.clone());
-    for (name, here, there) in [("here", &right, &wrong), ("there", &wrong, &right)] {
-        session(name, here, there).await?;
-        throttle(name, here, there).await?;
+    // A fault where the server really shows another time.
+    let mut wrong = 0;
+    for server in &world.servers {
+        wrong += u32::from(clock_of(&server.url).await?.abs_diff(now()) > 3600);
+    }
+    world.storm(&storm, async |_| Ok(()), |_| wrong, async |_| Ok(())).await?;
+    let urls: Vec<String> = world.servers.iter().map(|server| server.url.clone()).collect();
+    for (at, (here, there)) in urls.iter().zip(urls.iter().cycle().skip(1)).enumerate() {
+        session(&format!("session-{round}-{at}"), here, &urls).await?;
+        throttle(&format!("throttle-{round}-{at}"), here, there).await?;
     }
     let skewed = world.auditor().await?.times_off(LIFE).await?;
     if !skewed.is_empty() {
@@ -80,26 +79,26 @@ async fn one(world: &mut World<'_>, offset: &str) -> Result<(), Failure> {
         return Err(format!("{stolen} leases were stolen").into());
     }
     world.say(&format!("{:<44} sessions, limits, retention, schedules and leases by the database's time", "  time"));
-    world.judge(40).await
-}
-
-/// A session opened at one server is good at the other.
-async fn session(name: &str, here: &str, there: &str) -> Result<(), Failure> {
-    let opened = Client::sign_up(here, &format!("session-{name}")).await?;
-    opened.at(there)?.page().await?;
-    opened.at(here)?.page().await?;
     Ok(())
 }
 
-/// Wrong guesses at one server count at the other.
-async fn throttle(name: &str, here: &str, there: &str) -> Result<(), Failure> {
-    let username = format!("throttle-{name}");
-    let person = Client::sign_up(here, &username).await?;
+/// A session opened at one server is good at all.
+async fn session(username: &str, here: &str, everywhere: &[String]) -> Result<(), Failure> {
+    let opened = Client::sign_up(here, username).await?;
+    for url in everywhere {
+        opened.at(url)?.page().await?;
+    }
+    Ok(())
+}
+
+/// Wrong guesses at one server count at the next.
+async fn throttle(username: &str, here: &str, there: &str) -> Result<(), Failure> {
+    let person = Client::sign_up(here, username).await?;
     for _ in 0..FAILURES {
-        _ = person.log_in(&username, "not the password").await;
+        _ = person.log_in(username, "not the password").await;
     }
     for url in [there, here] {
-        match person.at(url)?.log_in(&username, "a fox jumps 7 times").await {
+        match person.at(url)?.log_in(username, "a fox jumps 7 times").await {
             Err(error) if error.to_string().contains("TOO_MANY_ATTEMPTS") => {}
             other => return Err(format!("{username} at {url}: {other:?}, although there were too many guesses").into()),
         }

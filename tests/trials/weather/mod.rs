@@ -15,7 +15,7 @@ use std::path::Path;
 
 use clap::ValueEnum;
 
-use crate::common::Failure;
+use crate::{common::Failure, servers::KIND};
 
 /// A promise and the faults under which it is held.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -59,6 +59,7 @@ pub async fn run(promise: Promise, options: Options<'_>) -> Result<(), Failure> 
     let name = promise.to_possible_value().expect("none is skipped");
     let folder = options.folder.join(name.get_name());
     std::fs::create_dir_all(&folder)?;
+    (options.say)(&format!("{} on {}", name.get_name(), KIND.name()));
     let options = Options { folder: &folder, ..options };
     match promise {
         Promise::Stores => Box::pin(stores::run(options)).await,

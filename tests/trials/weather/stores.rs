@@ -27,34 +27,40 @@ struct Case {
     fault: HttpFault,
     on: &'static [Op],
     sites: &'static [usize],
+    /// Part of the short trial too.
+    short: bool,
 }
 
 const fn case(name: &'static str, fault: HttpFault, on: &'static [Op], sites: &'static [usize]) -> Case {
-    Case { name, fault, on, sites }
+    Case { name, fault, on, sites, short: false }
+}
+
+const fn short(case: Case) -> Case {
+    Case { short: true, ..case }
 }
 
 const CASES: [Case; 15] = [
-    case("primary down", Down, &[], FIRST),
+    short(case("primary down", Down, &[], FIRST)),
     case("replica down", Down, &[], SECOND),
     case("both sites down", Down, &[], BOTH),
     case("503 at the primary", Unavailable(None), &[], FIRST),
-    case("503 with Retry-After at both", Unavailable(Some(1)), &[], BOTH),
-    case("reset in mid-body of PUTs to the primary", ResetRequest, &[Op::Put], FIRST),
-    case("reset in mid-body of answers, both", ResetResponse, &[Op::Get], BOTH),
-    case("30 s slow at the primary", Slow(Duration::from_secs(30)), &[], FIRST),
+    short(case("503 with Retry-After at both", Unavailable(Some(1)), &[], BOTH)),
+    short(case("reset in mid-body of PUTs to the primary", ResetRequest, &[Op::Put], FIRST)),
+    short(case("reset in mid-body of answers, primary", ResetResponse, &[Op::Get], FIRST)),
+    short(case("30 s slow at the primary", Slow(Duration::from_secs(30)), &[], FIRST)),
     case("30 s slow PUTs at the replica", Slow(Duration::from_secs(30)), &[Op::Put], SECOND),
-    case("replies to PUTs lost at the primary", DropReply, &[Op::Put], FIRST),
+    short(case("replies to PUTs lost at the primary", DropReply, &[Op::Put], FIRST)),
     case("replies to all but objects lost at both", DropReply, &[Op::Other], BOTH),
-    case("objects truncated at the primary", Truncate, &[Op::Get], FIRST),
+    short(case("objects truncated at the primary", Truncate, &[Op::Get], FIRST)),
     case("objects shortened at the primary", Shorten, &[Op::Get], FIRST),
-    case("objects altered at the primary", Flip, &[Op::Get], FIRST),
+    short(case("objects altered at the primary", Flip, &[Op::Get], FIRST)),
     case("objects altered at both", Flip, &[Op::Get], BOTH),
 ];
 
 pub async fn run(options: Options<'_>) -> Result<(), Failure> {
     let mut world = World::new(options, Database::shared().await?, &[&uncached]).await?;
     for _ in 0..options.rounds {
-        for case in &CASES {
+        for case in CASES.iter().filter(|case| !options.short || case.short) {
             one(&mut world, case).await?;
         }
     }
@@ -63,19 +69,19 @@ pub async fn run(options: Options<'_>) -> Result<(), Failure> {
     if memory > MEMORY {
         return Err(format!("the server took {memory} MiB, more than {MEMORY}").into());
     }
-    world.finish().await
+    world.finish_and_plant().await
 }
 
 /// Every download asks the stores.
 fn uncached(launcher: Launcher) -> Launcher {
-    launcher.with("embedded.edge_cache", "1 KiB")
+    launcher.with("embedded.edge_cache", "1 KiB").with("embedded.edge_cache_object", "1 KiB")
 }
 
 async fn one(world: &mut World<'_>, case: &Case) -> Result<(), Failure> {
-    let short = world.options.short;
+    let brief = world.options.short;
     let storm = Storm {
         least: 3,
-        hold: Duration::from_millis(if short { 400 } else { 3_000 }),
+        hold: Duration::from_millis(if brief { 200 } else { 3_000 }),
         page: Some(Duration::from_secs(2)),
         ..Storm::new(case.name)
     };
@@ -104,7 +110,7 @@ async fn one(world: &mut World<'_>, case: &Case) -> Result<(), Failure> {
     };
     let tally = world.storm(&storm, strike, struck, clear).await?;
     let slow = tally.p99().is_some_and(|(calm, stormy)| stormy > 2 * calm.max(Duration::from_millis(100)));
-    if slow && !short {
+    if slow && !brief {
         return Err(format!("{}: pages were slower than twice their p99 after {:?}", case.name, began.elapsed()).into());
     }
     Ok(())

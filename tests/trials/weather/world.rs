@@ -115,7 +115,7 @@ impl<'a> World<'a> {
             .with("jobs.backoff_max", "1s");
         if options.short {
             // With room for a machine that is busy with other tests.
-            launcher = launcher.with("database.statement_timeout", "2s").with("database.acquire_timeout", "1500ms");
+            launcher = launcher.with("database.statement_timeout", "1500ms").with("database.acquire_timeout", "1s");
         }
         Self::over(options, database, launcher, Some((objects, sites)), changes).await
     }
@@ -222,11 +222,12 @@ impl<'a> World<'a> {
             });
         }
         let pages = Log::default();
+        let look = if self.options.short { 3 * LOOK } else { LOOK };
         for url in &servers {
             let looker = self.client.at(url)?.with_log(pages.clone());
             let stop = stop.clone();
             looking.spawn(async move {
-                while stop.run_until_cancelled(sleep(LOOK)).await.is_some() {
+                while stop.run_until_cancelled(sleep(look)).await.is_some() {
                     _ = looker.page().await;
                 }
             });
@@ -325,9 +326,14 @@ impl<'a> World<'a> {
         self.workers.iter().flat_map(|worker| &worker.records).cloned().collect()
     }
 
-    /// The last judgement, of everything, and then of the judges.
+    /// The last judgement, of everything.
     pub async fn finish(&mut self) -> Result<(), Failure> {
-        self.judge(usize::MAX).await?;
+        self.judge(usize::MAX).await
+    }
+
+    /// The same, and then one of the judges: faults planted for each to find.
+    pub async fn finish_and_plant(&mut self) -> Result<(), Failure> {
+        self.finish().await?;
         let files = self.client.at(&self.servers[0].url)?.files().await?;
         let caught = stores_plant::check(&self.auditor().await?, &self.client, &self.records(), &files).await?;
         self.say(&format!("planted faults caught: {}; {}", caught.join("; "), plant()?));

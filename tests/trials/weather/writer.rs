@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// Longer than a write's deadline, the grace and the margin together, and shorter than late writes are looked for.
-const PAUSE: Duration = Duration::from_millis(4_500);
+const PAUSE: Duration = Duration::from_millis(4_000);
 const LATE_WRITES: &str = "6s";
 
 const LANDED: &str = "bytes landed after their erasure was proven";
@@ -27,7 +27,7 @@ pub async fn run(options: Options<'_>) -> Result<(), Failure> {
         if *KIND == Kind::Sqlite { &[&late] } else { &[&late, &late] };
     let mut world = World::new(options, Database::shared().await?, shared).await?;
     for _ in 0..options.rounds {
-        if world.servers.len() > 1 {
+        if world.servers.len() > 1 && !options.short {
             let storm = Storm {
                 hold: PAUSE,
                 // The paused one answers late, and is not asked to do otherwise.
