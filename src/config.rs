@@ -225,7 +225,9 @@ pub struct Jobs {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Graphql {
+    pub max_tokens: usize,
     pub max_depth: usize,
+    pub max_recursion: usize,
     pub max_aliases: usize,
     pub max_complexity: usize,
     pub max_directives: usize,

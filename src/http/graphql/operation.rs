@@ -1,5 +1,7 @@
 //! The four parameters of a request, and which operations a method may run.
 
+use std::borrow::Cow;
+
 use async_graphql::{
     Extensions, Request, ServerError, Variables,
     parser::types::{DocumentOperations, ExecutableDocument, OperationType},
@@ -7,16 +9,14 @@ use async_graphql::{
 use http::{Method, StatusCode, header};
 use serde_json::{Map, Value};
 
-use super::super::HttpError;
+use super::{super::HttpError, Limits, scan::scan, weigh};
 
-/// How async-graphql marks a variable that stands for a file. A client that writes it itself would name a file that
-/// does not exist, at which the library panics.
-const FILE_MARK: &str = "__graphql_file__";
+const PERSISTED_QUERY: &str = "persistedQuery";
 
 /// `query`, `operationName`, `variables` and `extensions`.
 #[derive(Debug, Default)]
 pub struct Operation {
-    query: String,
+    pub(super) query: String,
     name: Option<String>,
     variables: Map<String, Value>,
     extensions: Map<String, Value>,
@@ -57,7 +57,7 @@ impl Operation {
         let extensions = object(take("extensions"), "extensions")?;
         let query = match take("query") {
             Value::String(query) => query,
-            Value::Null if extensions.contains_key("persistedQuery") => String::new(),
+            Value::Null if extensions.contains_key(PERSISTED_QUERY) => String::new(),
             Value::Null => return Err(HttpError::bad_request("The parameter query is missing.")),
             _ => return Err(HttpError::bad_request("The parameter query must be a string.")),
         };
@@ -67,10 +67,12 @@ impl Operation {
             _ => return Err(HttpError::bad_request("The parameter operationName must be a string.")),
         };
         let variables = object(take("variables"), "variables")?;
-        if query.contains(FILE_MARK) || variables.values().any(is_marked) {
-            return Err(HttpError::bad_request("Files come as parts of a multipart/form-data request."));
-        }
         Ok(Self { query, name, variables, extensions })
+    }
+
+    /// The extension of this name, which is ours to handle.
+    pub fn take_persisted_query(&mut self) -> Option<Value> {
+        self.extensions.remove(PERSISTED_QUERY)
     }
 
     pub fn into_request(self) -> Result<Request, HttpError> {
@@ -91,28 +93,23 @@ fn object(value: Value, name: &str) -> Result<Map<String, Value>, HttpError> {
     }
 }
 
-fn is_marked(value: &Value) -> bool {
-    match value {
-        Value::String(text) => text.contains(FILE_MARK),
-        Value::Array(items) => items.iter().any(is_marked),
-        Value::Object(fields) => fields.values().any(is_marked),
-        _ => false,
-    }
-}
-
-/// Parses the document and refuses by GET what is no query: a link must change nothing. The inner error is one of
-/// GraphQL, the outer one of HTTP.
-pub fn check(request: &mut Request, method: &Method) -> Result<Result<(), ServerError>, HttpError> {
-    let by_post = *method == Method::POST;
-    if request.query.is_empty() && request.extensions.contains_key("persistedQuery") {
-        let refused = || HttpError::bad_request("Send persisted queries by POST.");
-        return if by_post { Ok(Ok(())) } else { Err(refused()) };
+/// Parses the document within the limits, and refuses by GET what is no query: a link must change nothing. The inner
+/// error is one of GraphQL, the outer one of HTTP.
+pub fn check(request: &mut Request, method: &Method, limits: &Limits) -> Result<Result<(), ServerError>, HttpError> {
+    match scan(&request.query, limits.max_tokens) {
+        Ok(Cow::Borrowed(_)) => {}
+        Ok(Cow::Owned(query)) => request.query = query,
+        Err(message) => return Ok(Err(ServerError::new(message, None))),
     }
     let name = request.operation_name.clone();
     let document = match request.parsed_query() {
         Ok(document) => document,
         Err(error) => return Ok(Err(error)),
     };
+    if let Err(error) = weigh::check(document, limits.document) {
+        return Ok(Err(error));
+    }
+    let by_post = *method == Method::POST;
     if by_post || matches!(kind(document, name.as_deref()), None | Some(OperationType::Query)) {
         return Ok(Ok(()));
     }
