@@ -63,7 +63,9 @@ pub struct Limits {
     /// Seconds a trashed file is kept.
     trash_retention: Long,
     page_size: i32,
-    /// Names, numbers, strings and signs of a document.
+    /// Bytes of a document.
+    document_size: Long,
+    /// Names, numbers, strings and signs of a document; names and values of its variables.
     tokens: i32,
     /// Fields within fields.
     depth: i32,
@@ -128,6 +130,7 @@ fn limits(config: &Config) -> Limits {
         download_ttl: i32::try_from(config.downloads.max_ttl.as_secs()).unwrap_or(i32::MAX),
         trash_retention: long(config.files.trash_retention.as_secs()),
         page_size: int(config.graphql.max_page_size),
+        document_size: long(config.graphql.max_document.as_u64()),
         tokens: int(config.graphql.max_tokens),
         depth: int(config.graphql.max_depth),
         recursion: int(config.graphql.max_recursion),
@@ -158,7 +161,8 @@ pub fn schema(app: &App) -> AppSchema {
         .data(user_loader(app))
         .data(rendition_loader(app))
         .limit_depth(limits.max_depth)
-        .limit_recursive_depth(limits.max_recursion)
+        // The HTTP layer holds to the limit itself; by then each spread of a fragment is two levels.
+        .limit_recursive_depth(2 * limits.max_recursion)
         .limit_complexity(limits.max_complexity)
         .limit_aliases(limits.max_aliases)
         .limit_directives(limits.max_directives)

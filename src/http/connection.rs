@@ -27,7 +27,7 @@ pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 /// What clients may hold of one listener.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ConnectionLimits {
-    /// Connections at once; more are answered 503.
+    /// Connections at once; more are answered 503. By default at most half of what the process may open.
     pub connections: usize,
     /// A connection that has not sent its first request by then is closed (slowloris).
     pub first_request: Duration,
@@ -39,13 +39,23 @@ pub struct ConnectionLimits {
 
 impl Default for ConnectionLimits {
     fn default() -> Self {
+        // Half of the descriptors: the other half is for the database, the stores and the uploads of those that are in.
+        let connections = descriptors().map_or(CONNECTIONS, |most| CONNECTIONS.min(most / 2));
         Self {
-            connections: 8192,
+            connections,
             first_request: Duration::from_secs(10),
             next_request: Duration::from_secs(30),
             stalled_read: Duration::from_secs(30),
         }
     }
+}
+
+const CONNECTIONS: usize = 8192;
+
+/// How many files and sockets this process may open, where the system tells (Linux).
+fn descriptors() -> Option<usize> {
+    let limits = std::fs::read_to_string("/proc/self/limits").ok()?;
+    limits.lines().find_map(|line| line.strip_prefix("Max open files"))?.split_whitespace().next()?.parse().ok()
 }
 
 /// Request line and headers together, in bytes.

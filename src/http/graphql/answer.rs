@@ -128,6 +128,9 @@ fn json_response(status: StatusCode, body: &impl serde::Serialize, media_type: M
     }
 }
 
+/// Messages quote what the client sent, which may be long.
+const MAX_MESSAGE: usize = 500;
+
 /// Every error carries a code and the request id. One that a resolver raised from some other error, without a code of
 /// its own, is a fault: its text goes to the log, and the client gets none of it.
 fn complete(error: &mut ServerError, id: &RequestId) {
@@ -148,4 +151,8 @@ fn complete(error: &mut ServerError, id: &RequestId) {
         extensions.set("code", code);
     }
     extensions.set("requestId", id.as_str());
+    if let Some((end, _)) = error.message.char_indices().nth(MAX_MESSAGE) {
+        error.message.truncate(end);
+        error.message.push('…');
+    }
 }

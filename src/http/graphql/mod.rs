@@ -41,12 +41,14 @@ use crate::{
 /// What the endpoint accepts.
 #[derive(Clone, Debug)]
 pub struct Limits {
-    /// Bytes of a JSON body, a query string, or the JSON parts of a multipart body.
+    /// Bytes of a JSON body, or of the JSON parts of a multipart body.
     pub max_body: u64,
+    /// Bytes of a document.
+    pub max_document: u64,
     /// Bytes of one uploaded file.
     pub max_file: u64,
     pub max_files: usize,
-    /// Names, numbers, strings and signs of a document.
+    /// Names, numbers, strings and signs of a document; names and values of its variables.
     pub max_tokens: usize,
     pub document: Most,
     /// Where uploads wait, nameless, until they are handled.
@@ -65,7 +67,8 @@ impl Limits {
             aliases: limits.max_aliases,
             directives: limits.max_directives,
         };
-        Self { max_body, max_file, max_files: MAX_FILES, max_tokens: limits.max_tokens, document, spool_dir }
+        let (max_document, max_tokens) = (limits.max_document.as_u64(), limits.max_tokens);
+        Self { max_body, max_document, max_file, max_files: MAX_FILES, max_tokens, document, spool_dir }
     }
 }
 
@@ -161,17 +164,14 @@ impl<E: Executor> Endpoint<E> {
 
     async fn read(&self, parts: &Parts, body: &mut body::Limited) -> Result<(Operation, Uploads), HttpError> {
         if parts.method != Method::POST {
-            return Ok((
-                Operation::from_query(parts.uri.query().unwrap_or(""), self.limits.max_body)?,
-                Uploads::default(),
-            ));
+            return Ok((Operation::from_query(parts.uri.query().unwrap_or(""), &self.limits)?, Uploads::default()));
         }
         identity(&parts.headers)?;
         let content_type = content_type(&parts.headers)?;
         match (content_type.type_(), content_type.subtype()) {
             (mime::APPLICATION, mime::JSON) => {
                 body.limit(self.limits.max_body, &parts.headers)?;
-                Ok((Operation::from_json(&body.bytes().await?)?, Uploads::default()))
+                Ok((Operation::from_json(&body.bytes().await?, &self.limits)?, Uploads::default()))
             }
             (mime::MULTIPART, mime::FORM_DATA) => multipart::read(parts, &content_type, body, &self.limits).await,
             _ => Err(HttpError::unsupported_media_type("Send application/json, or multipart/form-data with files.")),

@@ -128,7 +128,7 @@ impl<'a> Form<'a> {
 }
 
 async fn read_parts(form: &mut Form<'_>, limits: &Limits) -> Result<(Operation, Uploads), Failure> {
-    let operation = Operation::from_json(&json_part(form, "operations", limits.max_body).await?)?;
+    let operation = Operation::from_json(&json_part(form, "operations", limits.max_body).await?, limits)?;
     let map = json_part(form, "map", limits.max_body).await?;
     let mut map: HashMap<String, Vec<String>> = serde_json::from_slice(&map)
         .map_err(|_| HttpError::bad_request(r#"The part map must be JSON such as {"0": ["variables.file"]}."#))?;

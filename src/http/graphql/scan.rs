@@ -1,9 +1,41 @@
-//! A look at a document's text before it is parsed: parsing costs a hundred times the text's memory, and recurses.
+//! A look at a request's text before it is parsed: parsing costs a hundred times the text's memory, and recurses.
 
 use std::borrow::Cow;
 
 /// Brackets within brackets; the parser takes no more levels of selection sets.
 const MAX_NESTING: usize = 64;
+
+/// A longer name is no name of the schema; to find out which one it was to be takes time that grows with its length.
+pub const MAX_NAME: usize = 200;
+
+/// Whether a JSON text has at most so many values and names, those of objects and lists included.
+pub fn is_json_within(text: &[u8], max_tokens: usize) -> bool {
+    let (mut at, mut tokens) = (0, 0);
+    while let Some(&byte) = text.get(at) {
+        match byte {
+            b'"' => at += json_string(&text[at..]),
+            b',' | b':' | b'{' | b'[' => {
+                tokens += 1;
+                at += 1;
+            }
+            _ => at += 1,
+        }
+    }
+    tokens <= max_tokens
+}
+
+/// The length of a JSON string, quotes included; it may be unfinished.
+fn json_string(text: &[u8]) -> usize {
+    let mut at = 1;
+    while let Some(&byte) = text.get(at) {
+        match byte {
+            b'"' => return at + 1,
+            b'\\' => at += 2,
+            _ => at += 1,
+        }
+    }
+    at
+}
 
 /// The document to parse, where it has at most so many tokens (GraphQL specification, section 2.1.6).
 ///
@@ -40,7 +72,12 @@ pub fn scan(text: &str, max_tokens: usize) -> Result<Cow<'_, str>, String> {
                 nesting = nesting.saturating_sub(1);
                 1
             }
-            _ => span(&bytes[at..], is_of_name).max(1),
+            _ => match span(&bytes[at..], is_of_name) {
+                length if length > MAX_NAME => {
+                    return Err(format!("The document has a name of more than {MAX_NAME} characters."));
+                }
+                length => length.max(1),
+            },
         };
         at += length;
         tokens += 1;

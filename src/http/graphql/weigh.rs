@@ -5,7 +5,9 @@ use std::collections::HashMap;
 
 use async_graphql::{
     Name, Pos, Positioned, ServerError,
-    parser::types::{Directive, ExecutableDocument, Selection, SelectionSet},
+    parser::types::{
+        Directive, DocumentOperations, ExecutableDocument, InlineFragment, Selection, SelectionSet, TypeCondition,
+    },
 };
 
 /// The most that a document may have.
@@ -38,6 +40,46 @@ pub fn check(document: &ExecutableDocument, most: Most) -> Result<(), ServerErro
         scale.within(weight, fragment.pos)?;
     }
     Ok(())
+}
+
+/// Wraps each spread of a fragment into `... on T`, where T is the fragment's type: without it the library reckons what
+/// the fragment costs by the type around it, and pages of an object behind an interface such as `node` cost nothing.
+pub fn type_spreads(document: &mut ExecutableDocument) {
+    let types: HashMap<_, _> = document
+        .fragments
+        .iter()
+        .map(|(name, fragment)| (name.clone(), fragment.node.type_condition.clone()))
+        .collect();
+    let operations: Box<dyn Iterator<Item = _>> = match &mut document.operations {
+        DocumentOperations::Single(operation) => Box::new(std::iter::once(operation)),
+        DocumentOperations::Multiple(operations) => Box::new(operations.values_mut()),
+    };
+    for operation in operations {
+        wrap(&mut operation.node.selection_set.node, &types);
+    }
+    for fragment in document.fragments.values_mut() {
+        wrap(&mut fragment.node.selection_set.node, &types);
+    }
+}
+
+fn wrap(set: &mut SelectionSet, types: &HashMap<Name, Positioned<TypeCondition>>) {
+    for selection in &mut set.items {
+        match &mut selection.node {
+            Selection::Field(field) => wrap(&mut field.node.selection_set.node, types),
+            Selection::InlineFragment(fragment) => wrap(&mut fragment.node.selection_set.node, types),
+            Selection::FragmentSpread(spread) => {
+                let Some(of) = types.get(&spread.node.fragment_name.node) else { continue };
+                let at = selection.pos;
+                let inner = Positioned::new(Selection::FragmentSpread(spread.clone()), at);
+                let fragment = InlineFragment {
+                    type_condition: Some(of.clone()),
+                    directives: Vec::new(),
+                    selection_set: Positioned::new(SelectionSet { items: vec![inner] }, at),
+                };
+                selection.node = Selection::InlineFragment(Positioned::new(fragment, at));
+            }
+        }
+    }
 }
 
 #[derive(Clone, Copy, Default)]

@@ -1,6 +1,13 @@
 //! The HTTP layer over real sockets, with a small schema in the place of the real one.
 
+mod connections;
+mod documents;
+mod forms;
 mod graphql;
+mod leaks;
+mod limits;
+mod negotiation;
+mod persisted;
 mod process;
 mod server;
 mod uploads;

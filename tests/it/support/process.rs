@@ -48,9 +48,21 @@ pub fn command() -> Command {
 impl ServerProcess {
     /// Runs `serve` with these further arguments, and returns when it says that it is ready.
     pub async fn start(args: &[&str]) -> Self {
+        Self::start_by(command(), args).await
+    }
+
+    /// With at most so many open files.
+    pub async fn start_with_descriptors(most: u32, args: &[&str]) -> Self {
+        let mut limited = Command::new("sh");
+        limited.args(["-c", &format!("ulimit -n {most}; exec \"$0\" \"$@\""), BINARY]);
+        limited.stdin(Stdio::null()).kill_on_drop(true);
+        Self::start_by(limited, args).await
+    }
+
+    async fn start_by(mut command: Command, args: &[&str]) -> Self {
         let dir = TempDir::new().unwrap();
         let log = File::create(dir.path().join("log")).unwrap();
-        let mut child = command()
+        let mut child = command
             .args(["serve", "--listen", "127.0.0.1:0", "--data-dir"])
             .arg(dir.path().join("data"))
             .args(args)
@@ -76,6 +88,20 @@ impl ServerProcess {
 
     pub fn data_dir(&self) -> PathBuf {
         self.dir.path().join("data")
+    }
+
+    /// The most memory it has had at once, in MiB (`VmHWM` of Linux).
+    pub fn peak_memory(&self) -> u64 {
+        let pid = self.child.id().expect("the server has ended");
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        line.trim_end_matches("kB").trim().parse::<u64>().unwrap() / 1024
+    }
+
+    /// How many files and sockets it has open.
+    pub fn descriptors(&self) -> usize {
+        let pid = self.child.id().expect("the server has ended");
+        std::fs::read_dir(format!("/proc/{pid}/fd")).unwrap().count()
     }
 
     /// What it has logged so far.
