@@ -2,7 +2,6 @@
 
 use async_graphql::{
     Context, EmptySubscription, ID, Interface, MergedObject, Object, Schema, SchemaBuilder, SimpleObject,
-    extensions::apollo_persisted_queries::{ApolloPersistedQueries, LruCacheStorage},
 };
 
 use crate::{
@@ -21,7 +20,7 @@ use crate::{
         self,
         graphql::{File, FileVersion, FilesMutation, FilesQuery, file_loader, file_node, version_node},
     },
-    graphql::{self, FaultExt, GlobalId, NodeKind, scalars::Long},
+    graphql::{self, FaultExt, GlobalId, NodeKind, request::MAX_FILES, scalars::Long},
     jobs::Registry,
     ledger::{
         self,
@@ -53,15 +52,27 @@ pub enum Node {
 pub struct Limits {
     /// Bytes of one file in a multipart upload.
     upload_size: Long,
+    /// Files of one multipart request.
+    files_per_request: i32,
     /// Bytes of a request without its files.
     body_size: Long,
+    /// Seconds until a request that is still running is answered 503.
+    request_time: Long,
     /// Seconds a download URL lives at the most.
     download_ttl: i32,
     /// Seconds a trashed file is kept.
     trash_retention: Long,
     page_size: i32,
+    /// Bytes of a document.
+    document_size: Long,
+    /// Names, numbers, strings and signs of a document; names and values of its variables.
+    tokens: i32,
+    /// Fields within fields.
     depth: i32,
+    /// Selection sets within each other, with those of fragments.
+    recursion: i32,
     aliases: i32,
+    /// Every field counts 1; what is in a list or a page counts once for each item that was asked for.
     complexity: i32,
     directives: i32,
     file_name_length: i32,
@@ -113,11 +124,16 @@ fn limits(config: &Config) -> Limits {
     let long = |value: u64| Long(i64::try_from(value).unwrap_or(i64::MAX));
     Limits {
         upload_size: long(config.uploads.max_size.as_u64()),
+        files_per_request: int(MAX_FILES),
+        request_time: long(config.server.request_timeout.as_secs()),
         body_size: long(config.graphql.max_body.as_u64()),
         download_ttl: i32::try_from(config.downloads.max_ttl.as_secs()).unwrap_or(i32::MAX),
         trash_retention: long(config.files.trash_retention.as_secs()),
         page_size: int(config.graphql.max_page_size),
+        document_size: long(config.graphql.max_document.as_u64()),
+        tokens: int(config.graphql.max_tokens),
         depth: int(config.graphql.max_depth),
+        recursion: int(config.graphql.max_recursion),
         aliases: int(config.graphql.max_aliases),
         complexity: int(config.graphql.max_complexity),
         directives: int(config.graphql.max_directives),
@@ -132,9 +148,6 @@ fn limits(config: &Config) -> Limits {
     }
 }
 
-/// Persisted queries kept per process.
-const PERSISTED_QUERIES: usize = 256;
-
 fn builder() -> SchemaBuilder<Query, Mutation, EmptySubscription> {
     Schema::build(Query::default(), Mutation::default(), EmptySubscription)
 }
@@ -148,10 +161,11 @@ pub fn schema(app: &App) -> AppSchema {
         .data(user_loader(app))
         .data(file_loader(app))
         .limit_depth(limits.max_depth)
+        // The HTTP layer holds to the limit itself; by then each spread of a fragment is two levels.
+        .limit_recursive_depth(2 * limits.max_recursion)
         .limit_complexity(limits.max_complexity)
         .limit_aliases(limits.max_aliases)
         .limit_directives(limits.max_directives)
-        .extension(ApolloPersistedQueries::new(LruCacheStorage::new(PERSISTED_QUERIES)))
         .finish()
 }
 

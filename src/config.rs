@@ -229,7 +229,10 @@ pub struct Jobs {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Graphql {
+    pub max_document: ByteSize,
+    pub max_tokens: usize,
     pub max_depth: usize,
+    pub max_recursion: usize,
     pub max_aliases: usize,
     pub max_complexity: usize,
     pub max_directives: usize,

@@ -204,6 +204,10 @@ fn limits(checks: &mut Checks, config: &Config) {
     checks.range("images.max_memory", config.images.max_memory, ByteSize::mib(1), ByteSize::gib(64));
     checks.range("images.concurrency", config.images.concurrency, 1, 1024);
     checks.range("jobs.concurrency", config.jobs.concurrency, 1, 1024);
+    checks.range("graphql.max_document", config.graphql.max_document, ByteSize::kib(1), ByteSize::mib(4));
+    checks.range("graphql.max_tokens", config.graphql.max_tokens, 100, 100_000);
+    // The parser takes 64 levels of selection sets.
+    checks.range("graphql.max_recursion", config.graphql.max_recursion, 1, 64);
     checks.range("graphql.max_depth", config.graphql.max_depth, 1, 100);
     checks.range("graphql.max_aliases", config.graphql.max_aliases, 1, 10_000);
     checks.range("graphql.max_complexity", config.graphql.max_complexity, 1, 10_000_000);

@@ -1,7 +1,7 @@
 //! Relay connections over keyset pages.
 
 use async_graphql::{
-    ObjectType, OutputType, Positioned, VisitorContext,
+    Json, ObjectType, OutputType, Positioned, VisitorContext,
     connection::{CursorType, Edge, EmptyFields, EnableNodesField},
     parser::types::{Field, VariableDefinition},
 };
@@ -83,6 +83,19 @@ pub fn page_cost(
     // What is wrong with an argument is said by the rule that checks it.
     let argument = |name| ctx.param_value::<Option<i32>>(variables, field, name, None).ok().flatten();
     cost(argument("first"), argument("last"), child)
+}
+
+/// What a mutation over `input.ids` costs: its payload lists the things of all these ids.
+#[must_use]
+pub fn ids_cost(
+    ctx: &VisitorContext<'_>,
+    variables: &[Positioned<VariableDefinition>],
+    field: &Field,
+    child: usize,
+) -> usize {
+    let input = ctx.param_value::<Option<Json<serde_json::Value>>>(variables, field, "input", None).ok().flatten();
+    let ids = input.as_ref().and_then(|input| input.get("ids")?.as_array()).map_or(1, Vec::len);
+    ids.max(1).saturating_mul(child.max(1))
 }
 
 /// A cursor that says nothing to clients: base64url of JSON.

@@ -20,25 +20,42 @@ use hyper_util::{
 use tokio::{net::TcpStream, time::sleep};
 use tokio_util::sync::CancellationToken;
 
-use super::client::PeerAddress;
+use super::{client::PeerAddress, stall::Stalling};
 
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// What clients may hold of one listener.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ConnectionLimits {
-    /// Connections at once; more are answered 503.
+    /// Connections at once; more are answered 503. By default at most half of what the process may open.
     pub connections: usize,
     /// A connection that has not sent its first request by then is closed (slowloris).
     pub first_request: Duration,
     /// The same for later requests, and how long an HTTP/1.1 connection may idle between two.
     pub next_request: Duration,
+    /// A client that takes nothing of its answer for so long is cut off (slow read).
+    pub stalled_read: Duration,
 }
 
 impl Default for ConnectionLimits {
     fn default() -> Self {
-        Self { connections: 8192, first_request: Duration::from_secs(10), next_request: Duration::from_secs(30) }
+        // Half of the descriptors: the other half is for the database, the stores and the uploads of those that are in.
+        let connections = descriptors().map_or(CONNECTIONS, |most| CONNECTIONS.min(most / 2));
+        Self {
+            connections,
+            first_request: Duration::from_secs(10),
+            next_request: Duration::from_secs(30),
+            stalled_read: Duration::from_secs(30),
+        }
     }
+}
+
+const CONNECTIONS: usize = 8192;
+
+/// How many files and sockets this process may open, where the system tells (Linux).
+fn descriptors() -> Option<usize> {
+    let limits = std::fs::read_to_string("/proc/self/limits").ok()?;
+    limits.lines().find_map(|line| line.strip_prefix("Max open files"))?.split_whitespace().next()?.parse().ok()
 }
 
 /// Request line and headers together, in bytes.
@@ -52,6 +69,7 @@ pub struct Connections {
     name: &'static str,
     builder: Builder<TokioExecutor>,
     first_request: Duration,
+    stalled_read: Duration,
     stop: CancellationToken,
     cut: CancellationToken,
 }
@@ -67,7 +85,8 @@ impl Connections {
             .keep_alive_timeout(PING)
             .max_concurrent_streams(MAX_STREAMS)
             .max_header_list_size(MAX_HEADERS as u32);
-        Self { name, builder, first_request: limits.first_request, stop, cut }
+        let ConnectionLimits { first_request, stalled_read, .. } = limits;
+        Self { name, builder, first_request, stalled_read, stop, cut }
     }
 
     /// Until the client closes, the connection fails, or shutdown ends it: at `stop` after the running requests, at
@@ -90,7 +109,8 @@ impl Connections {
             request.extensions_mut().insert(PeerAddress(peer));
             service.call(request)
         });
-        let mut connection = pin!(self.builder.serve_connection_with_upgrades(TokioIo::new(stream), service));
+        let stream = TokioIo::new(Stalling::new(stream, self.stalled_read));
+        let mut connection = pin!(self.builder.serve_connection_with_upgrades(stream, service));
         let mut first = pin!(sleep(self.first_request));
         let (mut waiting, mut stopping) = (true, false);
         loop {

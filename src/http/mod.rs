@@ -10,6 +10,7 @@ mod observe;
 mod origin;
 mod server;
 mod session;
+mod stall;
 
 use std::sync::Arc;
 

@@ -15,6 +15,17 @@ use crate::config::Server;
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
+/// What pages elsewhere may send: credentials, and what GraphQL clients add by themselves.
+const HEADERS: [HeaderName; 7] = [
+    header::CONTENT_TYPE,
+    header::AUTHORIZATION,
+    header::ACCEPT,
+    X_REQUEST_ID,
+    HeaderName::from_static("apollo-require-preflight"),
+    HeaderName::from_static("graphql-require-preflight"),
+    HeaderName::from_static("x-apollo-operation-name"),
+];
+
 /// The origins whose pages may act for a logged-in person.
 #[derive(Clone, Debug, Default)]
 pub struct Origins {
@@ -57,7 +68,7 @@ impl Origins {
                 .allow_origin(AllowOrigin::list(origins))
                 .allow_credentials(true)
                 .allow_methods([Method::GET, Method::POST])
-                .allow_headers([header::CONTENT_TYPE, header::AUTHORIZATION, header::ACCEPT, X_REQUEST_ID])
+                .allow_headers(HEADERS)
                 .expose_headers([X_REQUEST_ID, header::RETRY_AFTER])
                 .max_age(Duration::from_secs(3600))
         })

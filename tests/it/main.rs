@@ -6,6 +6,7 @@ mod alert_sink;
 mod architecture;
 mod cdn;
 mod cli;
+mod clients;
 mod config;
 mod databases;
 mod edge;

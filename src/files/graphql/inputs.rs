@@ -1,7 +1,9 @@
 //! What mutations and lists of files take.
 
-use async_graphql::{Enum, ID, InputObject, Json, Upload};
+use async_graphql::{Enum, ID, InputObject, Json};
 use entity::file;
+
+use crate::graphql::request::Upload;
 
 #[derive(Clone, Copy, PartialEq, Eq, Enum)]
 #[graphql(remote = "file::State")]

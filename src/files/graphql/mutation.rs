@@ -1,6 +1,6 @@
 //! Changing files.
 
-use async_graphql::{Context, Enum, ID, Object, SimpleObject, Upload};
+use async_graphql::{Context, Enum, ID, Object, SimpleObject};
 use uuid::Uuid;
 
 use super::{
@@ -13,11 +13,7 @@ use crate::{
     alerts::graphql::Alert,
     error::Fault,
     files::{self, Content, FilesError},
-    graphql::{
-        self, FaultExt, NodeKind,
-        error::fault,
-        request::{Spooled, Spools},
-    },
+    graphql::{self, FaultExt, NodeKind, connection::ids_cost, error::fault, request::Upload},
     ledger::{self, graphql::Erasure},
 };
 
@@ -106,7 +102,7 @@ impl FilesMutation {
     /// Uploads a small file of any type. The type is told from its bytes; renditions of pictures follow.
     async fn upload_file(&self, ctx: &Context<'_>, input: UploadFileInput) -> async_graphql::Result<UploadFilePayload> {
         let upload = files::Upload {
-            content: content(ctx, &input.file)?,
+            content: content(ctx, input.file)?,
             name: input.name,
             description: input.description,
             tags: input.tags,
@@ -148,7 +144,7 @@ impl FilesMutation {
         let replace = files::Replace {
             id: file_key(&input.id),
             revision: input.revision,
-            content: content(ctx, &input.file)?,
+            content: content(ctx, input.file)?,
             idempotency_key: input.idempotency_key,
         };
         let (app, viewer) = (graphql::app(ctx).clone(), graphql::viewer(ctx).clone());
@@ -162,6 +158,7 @@ impl FilesMutation {
     }
 
     /// Moves one's own files to the trash; an admin removes anyone's. Raises an alert.
+    #[graphql(complexity = "ids_cost(__ctx, __variables_definition, __field, child_complexity)")]
     async fn trash_files(&self, ctx: &Context<'_>, input: TrashFilesInput) -> async_graphql::Result<TrashFilesPayload> {
         match files::trash(graphql::app(ctx), graphql::viewer(ctx), &file_keys(&input.ids)).await {
             Ok(trashed) => Ok(TrashFilesPayload {
@@ -176,6 +173,7 @@ impl FilesMutation {
     }
 
     /// Takes files back from the trash. What an admin removed only an admin restores.
+    #[graphql(complexity = "ids_cost(__ctx, __variables_definition, __field, child_complexity)")]
     async fn restore_files(
         &self,
         ctx: &Context<'_>,
@@ -190,6 +188,7 @@ impl FilesMutation {
     }
 
     /// Deletes files for good, with every version and rendition, at both sites. Raises an alert.
+    #[graphql(complexity = "ids_cost(__ctx, __variables_definition, __field, child_complexity)")]
     async fn purge_files(&self, ctx: &Context<'_>, input: PurgeFilesInput) -> async_graphql::Result<PurgeFilesPayload> {
         let app = graphql::app(ctx);
         match files::purge(app, graphql::viewer(ctx), &file_keys(&input.ids)).await {
@@ -221,11 +220,10 @@ fn file_keys(ids: &[ID]) -> Vec<Uuid> {
     ids.iter().map(file_key).collect()
 }
 
-fn content(ctx: &Context<'_>, upload: &Upload) -> async_graphql::Result<Content> {
-    let value = upload.value(ctx).map_err(|error| fault(&Fault::internal(error)))?;
-    let spooled = ctx.data_opt::<Spools>().and_then(|spools| spools.get(*upload));
-    let Spooled { size, sha256 } = spooled.ok_or_else(|| fault(&Fault::Internal("an unspooled upload".to_owned())))?;
-    Ok(Content { name: value.filename, file: value.content, bytes: size, sha256 })
+fn content(ctx: &Context<'_>, upload: Upload) -> async_graphql::Result<Content> {
+    let spooled = upload.spooled(ctx).ok_or_else(|| fault(&Fault::Internal("an unspooled upload".to_owned())))?;
+    let file = spooled.open().map_err(|error| fault(&Fault::internal(error)))?;
+    Ok(Content { name: spooled.name.clone(), file, bytes: spooled.size, sha256: spooled.sha256 })
 }
 
 /// With a stale revision: the current record.

@@ -299,6 +299,7 @@ impl File {
     }
 
     /// Where each copy of the current content is, and when it was last confirmed.
+    #[graphql(complexity = "2 * child_complexity")]
     async fn copies(&self, ctx: &Context<'_>) -> async_graphql::Result<Vec<Copy>> {
         let Some((copies, roles)) = load(ctx, CopiesOf(self.row.object_id)).await? else { return Ok(Vec::new()) };
         Ok(copies.into_iter().map(|row| Copy { row, sha256: self.row.sha256.clone(), roles }).collect())

@@ -1,11 +1,16 @@
 //! Responses: their media type and status, and errors that say what a client may know.
 
+use std::cmp::Reverse;
+
 use async_graphql::{ErrorExtensionValues, Response as Outcome, ServerError, Value};
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde_json::json;
 
 use super::super::{HttpError, RequestId};
+
+/// Reasons that one refusal gives: a document of unknown fields would be answered by many times its size.
+const MAX_REASONS: usize = 20;
 
 /// The two media types of GraphQL responses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,22 +22,26 @@ pub enum MediaType {
 }
 
 impl MediaType {
-    /// The client's favourite by `Accept` (RFC 9110, section 12.5.1); JSON where it says nothing.
+    /// The client's favourite by `Accept` (RFC 9110, section 12.5.1), of two equal ones the first named; JSON where it
+    /// does not say.
     pub fn negotiate(headers: &HeaderMap) -> Result<Self, HttpError> {
         let lines: Vec<_> = headers.get_all(header::ACCEPT).iter().filter_map(|line| line.to_str().ok()).collect();
-        let ranges: Vec<_> =
-            lines.iter().flat_map(|line| line.split(',')).map(str::trim).filter(|range| !range.is_empty()).collect();
-        if ranges.is_empty() {
+        if lines.iter().all(|line| line.trim().is_empty()) {
             return Ok(Self::Json);
         }
-        let mut best: Option<(f32, Self)> = None;
-        for range in ranges {
-            let Some((quality, offer)) = parse_range(range) else { continue };
-            if quality > 0.0 && best.is_none_or(|(most, _)| quality > most) {
-                best = Some((quality, offer));
-            }
-        }
-        best.map(|(_, offer)| offer).ok_or_else(|| {
+        let ranges: Vec<_> = lines.iter().flat_map(|line| line.split(',')).filter_map(Range::parse).collect();
+        let rank = |offer: Self| {
+            let fitting = ranges.iter().enumerate();
+            let fitting = fitting.filter_map(|(place, range)| Some((range.fit(offer)?, Reverse(place), range.quality)));
+            // Whatever wider ranges say, the most specific one decides.
+            let (fit, place, quality) = fitting.max()?;
+            (quality > 0).then_some((quality, fit, place))
+        };
+        let (rank, offer) = [(rank(Self::GraphqlResponse), Self::GraphqlResponse), (rank(Self::Json), Self::Json)]
+            .into_iter()
+            .max_by_key(|(rank, _)| *rank)
+            .unwrap_or((None, Self::Json));
+        rank.map(|_| offer).ok_or_else(|| {
             let message = "Answers are application/graphql-response+json or application/json; accept one of them.";
             HttpError::new(StatusCode::NOT_ACCEPTABLE, "NOT_ACCEPTABLE", message)
         })
@@ -46,15 +55,33 @@ impl MediaType {
     }
 }
 
-fn parse_range(range: &str) -> Option<(f32, MediaType)> {
-    let mut parts = range.split(';').map(str::trim);
-    let offer = match parts.next()?.to_ascii_lowercase().as_str() {
-        "application/graphql-response+json" => MediaType::GraphqlResponse,
-        "application/json" | "application/*" | "*/*" => MediaType::Json,
-        _ => return None,
-    };
-    let quality = parts.filter_map(|part| part.split_once('=')).find(|(name, _)| name.trim().eq_ignore_ascii_case("q"));
-    Some((quality.map_or(1.0, |(_, value)| value.trim().parse().unwrap_or(0.0)), offer))
+/// One element of `Accept`.
+struct Range {
+    name: String,
+    /// In thousandths, as many as `q` may have.
+    quality: u16,
+}
+
+impl Range {
+    fn parse(text: &str) -> Option<Self> {
+        let mut parts = text.split(';').map(str::trim);
+        let name = parts.next().filter(|name| !name.is_empty())?.to_ascii_lowercase();
+        let mut parameters = parts.filter_map(|part| part.split_once('='));
+        let quality = parameters.find(|(name, _)| name.trim().eq_ignore_ascii_case("q"));
+        let quality = quality.map_or(1.0, |(_, value)| value.trim().parse::<f32>().unwrap_or(0.0));
+        Some(Self { name, quality: (quality.clamp(0.0, 1.0) * 1000.0) as u16 })
+    }
+
+    /// How exactly it names the offer; nothing where it does not.
+    fn fit(&self, offer: MediaType) -> Option<u8> {
+        match (self.name.as_str(), offer) {
+            ("application/graphql-response+json", MediaType::GraphqlResponse)
+            | ("application/json", MediaType::Json) => Some(2),
+            ("application/*", _) => Some(1),
+            ("*/*", _) => Some(0),
+            _ => None,
+        }
+    }
 }
 
 /// What the executor made of the request.
@@ -77,6 +104,7 @@ pub fn answer(mut outcome: Outcome, media_type: MediaType, id: &RequestId) -> Re
 
 /// The document does not parse, validate or stay within the limits: no `data`, and 400 where the media type knows statuses.
 pub fn refused(mut errors: Vec<ServerError>, media_type: MediaType, id: &RequestId) -> Response {
+    errors.truncate(MAX_REASONS);
     for error in &mut errors {
         complete(error, id);
     }
@@ -100,6 +128,9 @@ fn json_response(status: StatusCode, body: &impl serde::Serialize, media_type: M
     }
 }
 
+/// Messages quote what the client sent, which may be long.
+const MAX_MESSAGE: usize = 500;
+
 /// Every error carries a code and the request id. One that a resolver raised from some other error, without a code of
 /// its own, is a fault: its text goes to the log, and the client gets none of it.
 fn complete(error: &mut ServerError, id: &RequestId) {
@@ -115,10 +146,13 @@ fn complete(error: &mut ServerError, id: &RequestId) {
             }
             // The library's own complaint about an argument.
             (false, false) => "BAD_USER_INPUT",
-            (true, _) if error.message == "PersistedQueryNotFound" => "PERSISTED_QUERY_NOT_FOUND",
             (true, _) => "GRAPHQL_VALIDATION_FAILED",
         };
         extensions.set("code", code);
     }
     extensions.set("requestId", id.as_str());
+    if let Some((end, _)) = error.message.char_indices().nth(MAX_MESSAGE) {
+        error.message.truncate(end);
+        error.message.push('…');
+    }
 }

@@ -2,6 +2,10 @@
 
 use std::{
     pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     task::{Context, Poll, ready},
     time::Duration,
 };
@@ -19,25 +23,66 @@ use super::super::HttpError;
 const DRAIN_BYTES: u64 = 64 << 20;
 const DRAIN_TIME: Duration = Duration::from_secs(10);
 
+/// What may be read while the headers of a part are not complete: the parser keeps all of it.
+const PART_HEADERS: u64 = 64 << 10;
+
 pub struct Limited {
     stream: BodyDataStream,
     left: u64,
+    headers: HeadersGauge,
+    paused: bool,
     exceeded: bool,
     begun: bool,
     ended: bool,
+}
+
+/// Bounds what is read while somebody looks for the end of a part's headers.
+#[derive(Clone, Debug)]
+pub struct HeadersGauge(Arc<AtomicU64>);
+
+impl HeadersGauge {
+    pub fn begin(&self) {
+        self.0.store(PART_HEADERS, Ordering::Relaxed);
+    }
+
+    pub fn end(&self) {
+        self.0.store(u64::MAX, Ordering::Relaxed);
+    }
+
+    fn is_used_up(&self) -> bool {
+        self.0.load(Ordering::Relaxed) == 0
+    }
+
+    fn take(&self, bytes: u64) {
+        let left = self.0.load(Ordering::Relaxed);
+        if left != u64::MAX {
+            self.0.store(left.saturating_sub(bytes), Ordering::Relaxed);
+        }
+    }
 }
 
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
     #[error("the body is too large")]
     TooLarge,
+    #[error("the headers of a part are too large")]
+    HeadersTooLarge,
     #[error("the body broke off")]
     BrokenOff,
 }
 
 impl Limited {
     pub fn new(body: Body) -> Self {
-        Self { stream: body.into_data_stream(), left: 0, exceeded: false, begun: false, ended: false }
+        let headers = HeadersGauge(Arc::new(AtomicU64::new(u64::MAX)));
+        Self {
+            stream: body.into_data_stream(),
+            left: 0,
+            headers,
+            paused: false,
+            exceeded: false,
+            begun: false,
+            ended: false,
+        }
     }
 
     /// Allows so many bytes, and refuses at once where `Content-Length` announces more.
@@ -47,13 +92,18 @@ impl Limited {
         if length.is_some_and(|length| length > most) { Err(too_large(most)) } else { Ok(()) }
     }
 
+    /// For a reader of parts.
+    pub fn headers_gauge(&self) -> HeadersGauge {
+        self.headers.clone()
+    }
+
     pub async fn bytes(&mut self) -> Result<Bytes, HttpError> {
         let most = self.left;
         let mut bytes = BytesMut::new();
         while let Some(chunk) = self.next().await {
             bytes.extend_from_slice(&chunk.map_err(|error| match error {
                 ReadError::TooLarge => too_large(most),
-                ReadError::BrokenOff => HttpError::bad_request("The body broke off."),
+                error => HttpError::bad_request(format!("The body cannot be read: {error}.")),
             })?);
         }
         Ok(bytes.freeze())
@@ -89,6 +139,14 @@ impl Stream for Limited {
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         self.begun = true;
+        // multer takes all there is before it looks at any of it: one chunk at a time keeps little in memory.
+        if std::mem::take(&mut self.paused) {
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        if self.headers.is_used_up() {
+            return Poll::Ready(Some(Err(ReadError::HeadersTooLarge)));
+        }
         Poll::Ready(match ready!(self.stream.poll_next_unpin(cx)) {
             None => {
                 self.ended = true;
@@ -101,6 +159,8 @@ impl Stream for Limited {
             Some(Ok(chunk)) => match self.left.checked_sub(chunk.len() as u64) {
                 Some(left) => {
                     self.left = left;
+                    self.paused = true;
+                    self.headers.take(chunk.len() as u64);
                     Some(Ok(chunk))
                 }
                 None => {

@@ -7,6 +7,9 @@ mod answer;
 mod body;
 mod multipart;
 mod operation;
+mod persisted;
+mod scan;
+mod weigh;
 
 use std::{path::PathBuf, sync::Arc};
 
@@ -19,29 +22,35 @@ use axum::{
 };
 use http::{HeaderMap, Method, StatusCode, header, request::Parts};
 
-pub use crate::graphql::request::{Spooled, Spools};
+pub use self::weigh::Most;
+pub use crate::graphql::request::{Spooled, Spools, Upload};
 
-use self::{answer::MediaType, operation::Operation};
+use self::{answer::MediaType, multipart::Uploads, operation::Operation, persisted::PersistedQueries};
 use super::{
     AuthError, Authenticate, ClientAddress, CookieJar, Credentials, HttpError, RequestId, SessionCookie, UserAgent,
 };
 use crate::{
     config::Config,
-    graphql::{request::RequestInfo, session::SessionCookie as SessionSlot},
+    graphql::{
+        request::{MAX_FILES, RequestInfo},
+        session::SessionCookie as SessionSlot,
+    },
     viewer::Viewer,
 };
-
-/// Files of one request.
-const MAX_FILES: usize = 4;
 
 /// What the endpoint accepts.
 #[derive(Clone, Debug)]
 pub struct Limits {
-    /// Bytes of a JSON body, a query string, or the JSON parts of a multipart body.
+    /// Bytes of a JSON body, or of the JSON parts of a multipart body.
     pub max_body: u64,
+    /// Bytes of a document.
+    pub max_document: u64,
     /// Bytes of one uploaded file.
     pub max_file: u64,
     pub max_files: usize,
+    /// Names, numbers, strings and signs of a document; names and values of its variables.
+    pub max_tokens: usize,
+    pub document: Most,
     /// Where uploads wait, nameless, until they are handled.
     pub spool_dir: PathBuf,
 }
@@ -50,7 +59,16 @@ impl Limits {
     #[must_use]
     pub fn new(config: &Config, spool_dir: PathBuf) -> Self {
         let (max_body, max_file) = (config.graphql.max_body.as_u64(), config.uploads.max_size.as_u64());
-        Self { max_body, max_file, max_files: MAX_FILES, spool_dir }
+        let limits = &config.graphql;
+        let document = Most {
+            recursion: limits.max_recursion,
+            // Each costs 1 at least.
+            fields: limits.max_complexity,
+            aliases: limits.max_aliases,
+            directives: limits.max_directives,
+        };
+        let (max_document, max_tokens) = (limits.max_document.as_u64(), limits.max_tokens);
+        Self { max_body, max_document, max_file, max_files: MAX_FILES, max_tokens, document, spool_dir }
     }
 }
 
@@ -69,16 +87,20 @@ impl<E: Executor> Endpoint<E> {
     /// `GET` and `POST /graphql`.
     pub fn router(self) -> Router {
         // A WebSocket upgrade will branch off the GET.
-        Router::new().route("/graphql", get(serve::<E>).post(serve::<E>).with_state(Arc::new(self)))
+        let door = Arc::new((self, PersistedQueries::default()));
+        Router::new().route("/graphql", get(serve::<E>).post(serve::<E>).with_state(door))
     }
 }
 
-async fn serve<E: Executor>(State(endpoint): State<Arc<Endpoint<E>>>, request: Request) -> Response {
+type Door<E> = Arc<(Endpoint<E>, PersistedQueries)>;
+
+async fn serve<E: Executor>(State(door): State<Door<E>>, request: Request) -> Response {
+    let (endpoint, persisted) = &*door;
     let (parts, body) = request.into_parts();
     let id = RequestId::in_extensions(&parts.extensions);
     let jar = CookieJar::default();
     let mut body = body::Limited::new(body);
-    let mut response = match endpoint.handle(&parts, &mut body, &id, &jar).await {
+    let mut response = match endpoint.handle(persisted, &parts, &mut body, &id, &jar).await {
         Ok(response) => response,
         Err(error) => {
             body.drain(&parts.headers).await;
@@ -96,6 +118,7 @@ async fn serve<E: Executor>(State(endpoint): State<Arc<Endpoint<E>>>, request: R
 impl<E: Executor> Endpoint<E> {
     async fn handle(
         &self,
+        persisted: &PersistedQueries,
         parts: &Parts,
         body: &mut body::Limited,
         id: &RequestId,
@@ -104,14 +127,18 @@ impl<E: Executor> Endpoint<E> {
         let media_type = MediaType::negotiate(&parts.headers)?;
         // Before the body is read: nobody uploads with a wrong token.
         let (viewer, credentials) = self.viewer(&parts.headers, jar).await?;
-        let (operation, uploads) = self.read(parts, body).await?;
-        let spools = Spools(uploads.iter().map(|upload| upload.spooled).collect());
+        let (mut operation, uploads) = self.read(parts, body).await?;
+        let fresh = match persisted.resolve(&mut operation)? {
+            Ok(fresh) => fresh,
+            Err(error) => return Ok(answer::refused(vec![error], media_type, id)),
+        };
         let mut request = operation.into_request()?;
-        for upload in uploads {
-            upload.attach(&mut request)?;
-        }
-        if let Err(error) = operation::check(&mut request, &parts.method)? {
+        uploads.attach(&mut request)?;
+        if let Err(error) = operation::check(&mut request, &parts.method, &self.limits)? {
             return Ok(answer::refused(vec![error], media_type, id));
+        }
+        if let Some(fresh) = fresh {
+            persisted.keep(fresh);
         }
         let client = parts.extensions.get::<ClientAddress>().copied();
         if let Some(client) = client {
@@ -128,23 +155,20 @@ impl<E: Executor> Endpoint<E> {
             .data(cookie)
             .data(credentials)
             .data(jar.clone())
-            .data(spools);
+            .data(uploads.spools);
         Ok(answer::answer(self.executor.execute(request).await, media_type, id).into_response())
     }
 
-    async fn read(
-        &self,
-        parts: &Parts,
-        body: &mut body::Limited,
-    ) -> Result<(Operation, Vec<multipart::Upload>), HttpError> {
+    async fn read(&self, parts: &Parts, body: &mut body::Limited) -> Result<(Operation, Uploads), HttpError> {
         if parts.method != Method::POST {
-            return Ok((Operation::from_query(parts.uri.query().unwrap_or(""), self.limits.max_body)?, Vec::new()));
+            return Ok((Operation::from_query(parts.uri.query().unwrap_or(""), &self.limits)?, Uploads::default()));
         }
+        identity(&parts.headers)?;
         let content_type = content_type(&parts.headers)?;
         match (content_type.type_(), content_type.subtype()) {
             (mime::APPLICATION, mime::JSON) => {
                 body.limit(self.limits.max_body, &parts.headers)?;
-                Ok((Operation::from_json(&body.bytes().await?)?, Vec::new()))
+                Ok((Operation::from_json(&body.bytes().await?, &self.limits)?, Uploads::default()))
             }
             (mime::MULTIPART, mime::FORM_DATA) => multipart::read(parts, &content_type, body, &self.limits).await,
             _ => Err(HttpError::unsupported_media_type("Send application/json, or multipart/form-data with files.")),
@@ -171,6 +195,16 @@ impl<E: Executor> Endpoint<E> {
             }
         }
     }
+}
+
+/// Bodies come as they are: a compressed one could hide a thousand times its size (RFC 9110, section 8.4).
+fn identity(headers: &HeaderMap) -> Result<(), HttpError> {
+    let coded = |value: &http::HeaderValue| !value.as_bytes().trim_ascii().eq_ignore_ascii_case(b"identity");
+    if headers.get_all(header::CONTENT_ENCODING).iter().any(coded) {
+        return Err(HttpError::unsupported_media_type("Send the body without a Content-Encoding.")
+            .with_header(header::ACCEPT_ENCODING, "identity"));
+    }
+    Ok(())
 }
 
 /// The media type of the body. Only UTF-8 is JSON (RFC 8259, section 8.1).

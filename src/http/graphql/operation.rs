@@ -1,29 +1,38 @@
 //! The four parameters of a request, and which operations a method may run.
 
+use std::borrow::Cow;
+
 use async_graphql::{
     Extensions, Request, ServerError, Variables,
-    parser::types::{DocumentOperations, ExecutableDocument, OperationType},
+    parser::{
+        parse_query,
+        types::{DocumentOperations, ExecutableDocument, OperationType},
+    },
 };
 use http::{Method, StatusCode, header};
 use serde_json::{Map, Value};
 
-use super::super::HttpError;
+use super::{
+    super::HttpError,
+    Limits,
+    scan::{MAX_NAME, is_json_within, scan},
+    weigh,
+};
 
-/// How async-graphql marks a variable that stands for a file. A client that writes it itself would name a file that
-/// does not exist, at which the library panics.
-const FILE_MARK: &str = "__graphql_file__";
+const PERSISTED_QUERY: &str = "persistedQuery";
 
 /// `query`, `operationName`, `variables` and `extensions`.
 #[derive(Debug, Default)]
 pub struct Operation {
-    query: String,
+    pub(super) query: String,
     name: Option<String>,
     variables: Map<String, Value>,
     extensions: Map<String, Value>,
 }
 
 impl Operation {
-    pub fn from_json(body: &[u8]) -> Result<Self, HttpError> {
+    pub fn from_json(body: &[u8], limits: &Limits) -> Result<Self, HttpError> {
+        values_within(body, limits)?;
         match serde_json::from_slice(body) {
             Ok(Value::Object(parameters)) => Self::from_parameters(parameters),
             Ok(Value::Array(_)) => {
@@ -34,17 +43,18 @@ impl Operation {
         }
     }
 
-    pub fn from_query(query: &str, most: u64) -> Result<Self, HttpError> {
-        if query.len() as u64 > most {
-            return Err(HttpError::too_large("The query string is too long; send the operation by POST."));
-        }
+    pub fn from_query(query: &str, limits: &Limits) -> Result<Self, HttpError> {
         let mut parameters = Map::new();
         for (name, value) in form_urlencoded::parse(query.as_bytes()) {
             let value = match &*name {
                 "query" | "operationName" => Value::String(value.into_owned()),
                 "variables" | "extensions" if value.is_empty() => Value::Null,
-                "variables" | "extensions" => serde_json::from_str(&value)
-                    .map_err(|error| HttpError::bad_request(format!("The parameter {name} is not JSON: {error}.")))?,
+                "variables" | "extensions" => {
+                    values_within(value.as_bytes(), limits)?;
+                    serde_json::from_str(&value).map_err(|error| {
+                        HttpError::bad_request(format!("The parameter {name} is not JSON: {error}."))
+                    })?
+                }
                 _ => continue,
             };
             parameters.insert(name.into_owned(), value);
@@ -57,20 +67,25 @@ impl Operation {
         let extensions = object(take("extensions"), "extensions")?;
         let query = match take("query") {
             Value::String(query) => query,
-            Value::Null if extensions.contains_key("persistedQuery") => String::new(),
+            Value::Null if extensions.contains_key(PERSISTED_QUERY) => String::new(),
             Value::Null => return Err(HttpError::bad_request("The parameter query is missing.")),
             _ => return Err(HttpError::bad_request("The parameter query must be a string.")),
         };
         let name = match take("operationName") {
+            Value::String(name) if name.len() > MAX_NAME => {
+                return Err(HttpError::bad_request(format!("An operationName has at most {MAX_NAME} characters.")));
+            }
             Value::String(name) => Some(name).filter(|name| !name.is_empty()),
             Value::Null => None,
             _ => return Err(HttpError::bad_request("The parameter operationName must be a string.")),
         };
         let variables = object(take("variables"), "variables")?;
-        if query.contains(FILE_MARK) || variables.values().any(is_marked) {
-            return Err(HttpError::bad_request("Files come as parts of a multipart/form-data request."));
-        }
         Ok(Self { query, name, variables, extensions })
+    }
+
+    /// The extension of this name, which is ours to handle.
+    pub fn take_persisted_query(&mut self) -> Option<Value> {
+        self.extensions.remove(PERSISTED_QUERY)
     }
 
     pub fn into_request(self) -> Result<Request, HttpError> {
@@ -83,6 +98,13 @@ impl Operation {
     }
 }
 
+fn values_within(json: &[u8], limits: &Limits) -> Result<(), HttpError> {
+    if is_json_within(json, limits.max_tokens) {
+        return Ok(());
+    }
+    Err(HttpError::too_large(format!("The request has more than {} names and values.", limits.max_tokens)))
+}
+
 fn object(value: Value, name: &str) -> Result<Map<String, Value>, HttpError> {
     match value {
         Value::Object(map) => Ok(map),
@@ -91,29 +113,31 @@ fn object(value: Value, name: &str) -> Result<Map<String, Value>, HttpError> {
     }
 }
 
-fn is_marked(value: &Value) -> bool {
-    match value {
-        Value::String(text) => text.contains(FILE_MARK),
-        Value::Array(items) => items.iter().any(is_marked),
-        Value::Object(fields) => fields.values().any(is_marked),
-        _ => false,
+/// Parses the document within the limits, and refuses by GET what is no query: a link must change nothing. The inner
+/// error is one of GraphQL, the outer one of HTTP.
+pub fn check(request: &mut Request, method: &Method, limits: &Limits) -> Result<Result<(), ServerError>, HttpError> {
+    if request.query.len() as u64 > limits.max_document {
+        let most = bytesize::ByteSize(limits.max_document);
+        let message = format!("The document has more than {most}; send long values as variables.");
+        return Ok(Err(ServerError::new(message, None)));
     }
-}
-
-/// Parses the document and refuses by GET what is no query: a link must change nothing. The inner error is one of
-/// GraphQL, the outer one of HTTP.
-pub fn check(request: &mut Request, method: &Method) -> Result<Result<(), ServerError>, HttpError> {
-    let by_post = *method == Method::POST;
-    if request.query.is_empty() && request.extensions.contains_key("persistedQuery") {
-        let refused = || HttpError::bad_request("Send persisted queries by POST.");
-        return if by_post { Ok(Ok(())) } else { Err(refused()) };
+    match scan(&request.query, limits.max_tokens) {
+        Ok(Cow::Borrowed(_)) => {}
+        Ok(Cow::Owned(query)) => request.query = query,
+        Err(message) => return Ok(Err(ServerError::new(message, None))),
     }
-    let name = request.operation_name.clone();
-    let document = match request.parsed_query() {
+    let mut document = match parse_query(&request.query) {
         Ok(document) => document,
-        Err(error) => return Ok(Err(error)),
+        Err(error) => return Ok(Err(error.into())),
     };
-    if by_post || matches!(kind(document, name.as_deref()), None | Some(OperationType::Query)) {
+    if let Err(error) = weigh::check(&document, limits.document) {
+        return Ok(Err(error));
+    }
+    weigh::type_spreads(&mut document);
+    let kind = kind(&document, request.operation_name.as_deref());
+    request.set_parsed_query(document);
+    let by_post = *method == Method::POST;
+    if by_post || matches!(kind, None | Some(OperationType::Query)) {
         return Ok(Ok(()));
     }
     let message = "Only queries go by GET; send this operation by POST.";

@@ -1,13 +1,20 @@
 //! The HTTP layer over real sockets, with a small schema in the place of the real one.
 
+mod connections;
+mod documents;
+mod forms;
 mod graphql;
+mod leaks;
+mod limits;
+mod negotiation;
+mod persisted;
 mod process;
 mod server;
 mod uploads;
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{io::Read as _, net::SocketAddr, sync::Arc, time::Duration};
 
-use async_graphql::{Context, EmptySubscription, Error, ErrorExtensions, Object, Schema, Upload};
+use async_graphql::{Context, EmptySubscription, Error, ErrorExtensions, Object, Schema};
 use async_trait::async_trait;
 use secrecy::ExposeSecret;
 use snaphaven::{
@@ -15,7 +22,7 @@ use snaphaven::{
     http::{
         self, AuthError, Authenticate, Check, ClientAddress, ConnectionLimits, CookieJar, Credentials, Readiness,
         RequestId, SessionCookie, Supervisor, UserAgent,
-        graphql::{Endpoint, Limits, Spools},
+        graphql::{Endpoint, Limits, Upload},
     },
     telemetry,
     viewer::Viewer,
@@ -198,15 +205,27 @@ impl Mutation {
 
     /// Name, content type, size, SHA-256 as the server hashed it, content.
     async fn upload(&self, ctx: &Context<'_>, file: Upload) -> Vec<String> {
-        use std::io::Read;
-        let spooled = ctx.data_unchecked::<Spools>().get(file).unwrap();
-        let mut value = file.value(ctx).unwrap();
-        let mut content = String::new();
-        value.content.read_to_string(&mut content).unwrap();
-        assert!(value.size().unwrap() <= spooled.size, "what is over the limit is not kept");
-        let kind = value.content_type.unwrap_or_default();
-        vec![value.filename, kind, spooled.size.to_string(), hex::encode(spooled.sha256), content]
+        received(ctx, file)
     }
+
+    /// The same of each.
+    async fn upload_all(&self, ctx: &Context<'_>, files: Vec<Upload>) -> Vec<Vec<String>> {
+        files.into_iter().map(|file| received(ctx, file)).collect()
+    }
+
+    /// A text, which is no file.
+    async fn say(&self, text: String) -> String {
+        text
+    }
+}
+
+fn received(ctx: &Context<'_>, file: Upload) -> Vec<String> {
+    let spooled = file.spooled(ctx).unwrap();
+    let mut content = String::new();
+    spooled.open().unwrap().read_to_string(&mut content).unwrap();
+    assert!(content.len() as u64 <= spooled.size, "what is over the limit is not kept");
+    let kind = spooled.content_type.clone().unwrap_or_default();
+    vec![spooled.name.clone(), kind, spooled.size.to_string(), hex::encode(spooled.sha256), content]
 }
 
 /// No event of a test takes longer.

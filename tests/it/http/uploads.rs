@@ -54,7 +54,7 @@ async fn forms_that_break_the_specification_are_refused_with_the_reason() {
         (base().text("map", MAP), 400, "missing"),
         (base().text("map", "[]").part("0", file("x")), 400, "must be JSON such as"),
         (base().text("map", r#"{"0":["variables.g"]}"#).part("0", file("x")), 400, "variables.g"),
-        (base().text("map", r#"{"0":["variables.f","variables.g"]}"#).part("0", file("x")), 400, "exactly one"),
+        (base().text("map", r#"{"0":["variables.f","variables.g"]}"#).part("0", file("x")), 400, "variables.g"),
         (base().text("map", format!("{{{}}}", five.trim_end_matches(','))), 400, "4 files"),
         (Form::new().text("operations", format!("[{OPERATIONS}]")).text("map", "{}"), 400, "one operation"),
         (Form::new().text("operations", "x".repeat(2000)).text("map", "{}"), 413, "operations"),

@@ -48,9 +48,21 @@ pub fn command() -> Command {
 impl ServerProcess {
     /// Runs `serve` with these further arguments, and returns when it says that it is ready.
     pub async fn start(args: &[&str]) -> Self {
+        Self::start_by(command(), args).await
+    }
+
+    /// With at most so many open files.
+    pub async fn start_with_descriptors(most: u32, args: &[&str]) -> Self {
+        let mut limited = Command::new("sh");
+        limited.args(["-c", &format!("ulimit -n {most}; exec \"$0\" \"$@\""), BINARY]);
+        limited.stdin(Stdio::null()).kill_on_drop(true);
+        Self::start_by(limited, args).await
+    }
+
+    async fn start_by(mut command: Command, args: &[&str]) -> Self {
         let dir = TempDir::new().unwrap();
         let log = File::create(dir.path().join("log")).unwrap();
-        let mut child = command()
+        let mut child = command
             .args(["serve", "--listen", "127.0.0.1:0", "--data-dir"])
             .arg(dir.path().join("data"))
             .args(args)
@@ -92,6 +104,11 @@ impl ServerProcess {
 
     fn pid(&self) -> u32 {
         self.child.id().expect("the server has ended")
+    }
+
+    /// How many files and sockets it has open.
+    pub fn descriptors(&self) -> usize {
+        std::fs::read_dir(format!("/proc/{}/fd", self.pid())).unwrap().count()
     }
 
     /// What it has logged so far.
