@@ -19,3 +19,6 @@ mod support;
 
 #[path = "../servers/mod.rs"]
 mod servers;
+
+#[path = "../trials/common/mod.rs"]
+mod common;

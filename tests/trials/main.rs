@@ -1,7 +1,9 @@
 //! Long fault and race trials over real processes: `make trials SUITE=crash SEED=1 ROUNDS=50`.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a trial that cannot go on has failed")]
 
+mod common;
 mod crash;
+mod races;
 #[path = "../servers/mod.rs"]
 mod servers;
 
@@ -16,6 +18,8 @@ use self::servers::TestDatabase;
 enum Suite {
     /// SIGKILL of the server at seeded random moments.
     Crash,
+    /// Two processes on one database, asked at once.
+    Races,
 }
 
 /// Long fault and race trials, seeded: the same seed gives the same work and the same moments, as far as the machine's
@@ -28,6 +32,9 @@ struct Args {
     seed: u64,
     #[arg(long, default_value_t = 50)]
     rounds: u32,
+    /// Of the races, these alone
+    #[arg(long, value_delimiter = ',')]
+    only: Vec<String>,
     /// Keep data and logs, also of a trial without violations
     #[arg(long)]
     keep: bool,
@@ -44,14 +51,18 @@ async fn main() -> ExitCode {
     let began = Instant::now();
     let mut terminated = signal(SignalKind::terminate()).unwrap();
     let say = |line: &str| println!("{:>6.1} s  {line}", began.elapsed().as_secs_f64());
-    let trial = match args.suite {
-        Suite::Crash => crash::run(crash::Options {
-            seed: args.seed,
-            rounds: args.rounds,
-            database: &database.url,
-            folder: &folder,
-            say: &say,
-        }),
+    let trial = async {
+        let (seed, rounds) = (args.seed, args.rounds);
+        match args.suite {
+            Suite::Crash => {
+                let database = &database.url;
+                crash::run(crash::Options { seed, rounds, database, folder: &folder, say: &say }).await
+            }
+            Suite::Races => {
+                let database = &database.url;
+                races::run(races::Options { seed, rounds, database, folder: &folder, only: &args.only, say: &say }).await
+            }
+        }
     };
     // Dropping the trial kills its processes.
     let outcome = tokio::select! {

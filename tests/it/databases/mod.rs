@@ -6,3 +6,4 @@ mod files;
 mod jobs;
 mod ledger;
 mod migrations;
+mod races;

@@ -1,15 +1,13 @@
 //! The crash trial: SIGKILL at seeded random moments of upload, replace and purge, over and over on the same data, and
 //! then a judge that compares what was acknowledged with what is there, and the ledger with both buckets.
 
-mod audit;
 mod client;
 mod content;
 mod plant;
-mod process;
 mod verdict;
 mod work;
 
-use std::{error::Error, fmt, path::Path, time::Duration};
+use std::{fmt, path::Path, time::Duration};
 
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use tokio::{
@@ -20,14 +18,15 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use self::{
-    audit::Auditor,
     client::Client,
     content::Contents,
-    process::{Launcher, ObjectServer, Process},
     work::{Act, Notes, Round, Worker},
 };
-
-pub type Failure = Box<dyn Error + Send + Sync>;
+use crate::common::{
+    Failure,
+    audit::{self, Auditor},
+    process::{Launcher, ObjectServer, Process},
+};
 
 const WORKERS: u32 = 4;
 /// Rounds between two judgements on the way.

@@ -7,11 +7,13 @@ use futures::TryStreamExt;
 use snaphaven::adapters::objects::{Body, ObjectStore, PutObject, keys::ObjectKey, s3::S3Store};
 
 use super::{
-    Failure,
-    audit::{Auditor, Kind},
     client::{Client, Shown},
     verdict,
     work::{Record, State},
+};
+use crate::common::{
+    Failure,
+    audit::{Auditor, Kind},
 };
 
 /// Longer than the grace period: the fault is not one that the server's sweeper takes away.

@@ -60,6 +60,16 @@ impl Process {
         found.map(str::to_owned).ok_or_else(|| io::Error::other(format!("no {name:?} in {:?}", self.greeting)))
     }
 
+    pub fn pid(&self) -> u32 {
+        self.child.id().expect("it has not been waited for")
+    }
+
+    /// Sends a signal such as `STOP`.
+    pub async fn signal(&self, name: &str) -> io::Result<()> {
+        let status = Command::new("kill").arg(format!("-{name}")).arg(self.pid().to_string()).status().await?;
+        if status.success() { Ok(()) } else { Err(io::Error::other(format!("no process takes SIG{name}"))) }
+    }
+
     /// SIGKILL, and waits for the end.
     pub async fn kill(mut self) -> io::Result<()> {
         timeout(END, self.child.kill()).await.map_err(|_| io::Error::other("a killed process did not end"))?
@@ -104,7 +114,8 @@ impl ObjectServer {
         [S3Store::connect(&first).await, S3Store::connect(&second).await]
     }
 
-    fn settings(&self) -> Vec<(&'static str, String)> {
+    /// What a server needs to use the two buckets.
+    pub fn settings(&self) -> Vec<(&'static str, String)> {
         vec![
             ("objects.backend", "s3".to_owned()),
             ("objects.first.endpoint", self.endpoint.clone()),
