@@ -177,7 +177,7 @@ async fn keep_schedules(app: App, registry: Arc<Registry>, shutdown: Cancellatio
                 for (schedule, due) in registry.schedules.iter().zip(&mut due) {
                     if *due <= Instant::now() {
                         *due = Instant::now() + schedule.every;
-                        enqueue_scheduled(&app, schedule).await;
+                        enqueue_scheduled(&app, schedule, holder).await;
                     }
                 }
                 // What others lead is not due here: followers only look whether the leader is gone.
@@ -188,7 +188,8 @@ async fn keep_schedules(app: App, registry: Arc<Registry>, shutdown: Cancellatio
         }
         tokio::select! {
             () = shutdown.cancelled() => {}
-            () = sleep_until(next.clamp(Instant::now() + Duration::from_millis(50), renewal)) => {}
+            // On a slow day the time of the renewal is over already.
+            () = sleep_until(next.min(renewal).max(Instant::now() + Duration::from_millis(50))) => {}
         }
     }
     if let Err(error) = lead::resign(&app.db, SCHEDULER, holder).await {
@@ -196,9 +197,12 @@ async fn keep_schedules(app: App, registry: Arc<Registry>, shutdown: Cancellatio
     }
 }
 
-async fn enqueue_scheduled(app: &App, schedule: &super::Schedule) {
+async fn enqueue_scheduled(app: &App, schedule: &super::Schedule, holder: Uuid) {
     let outcome = app
         .transaction::<_, sea_orm::DbErr, _, _>(async |tx| {
+            if !lead::leads(&app.db, &tx, SCHEDULER, holder).await? {
+                return Ok(());
+            }
             let now = app.now();
             store::insert_unique(
                 &tx,

@@ -22,7 +22,7 @@ use crate::{
 const NAMES: [&str; 2] = ["first", "second"];
 
 /// Short times, a cheap hash, and one address's failures uncounted: here all come from one.
-const SETTINGS: [(&str, &str); 17] = [
+const SETTINGS: [(&str, &str); 19] = [
     ("server.listen", "127.0.0.1:0"),
     ("objects.write_timeout", "5s"),
     ("ledger.abandoned_after", "500ms"),
@@ -37,6 +37,9 @@ const SETTINGS: [(&str, &str); 17] = [
     ("accounts.log_in_failures_per_account", "10"),
     ("accounts.log_in_failures_per_address", "1000000"),
     ("graphql.max_page_size", "100"),
+    // What a proxy before both edges would be called.
+    ("downloads.base_url", "http://downloads.example.org"),
+    ("embedded.edge_listen", "127.0.0.1:0"),
     ("log.filter", "info,snaphaven::db=debug,s3s=off"),
     ("log.format", "json"),
     ("server.graphiql", "false"),

@@ -31,9 +31,10 @@ CREATE TRIGGER race_wrote AFTER INSERT ON job FOR EACH ROW WHEN (NEW.unique_key 
 
 const MARIADB: [&str; 3] = [
     "CREATE TABLE race_log (n bigint AUTO_INCREMENT PRIMARY KEY, who varchar(80), what varchar(16), epoch bigint, until bigint, now bigint)",
+    // An insert that finds the row there updates it to what it is.
     "CREATE TRIGGER race_led AFTER UPDATE ON lease FOR EACH ROW
-        INSERT INTO race_log (who, what, epoch, until, now) VALUES (SUBSTRING_INDEX(USER(), '@', 1), 'leads', NEW.epoch,
-            NEW.until, TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(6)))",
+        INSERT INTO race_log (who, what, epoch, until, now) SELECT SUBSTRING_INDEX(USER(), '@', 1), 'leads', NEW.epoch,
+            NEW.until, TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(6)) FROM DUAL WHERE NEW.until <> OLD.until",
     "CREATE TRIGGER race_wrote AFTER INSERT ON job FOR EACH ROW
         INSERT INTO race_log (who, what, epoch, until, now) SELECT SUBSTRING_INDEX(USER(), '@', 1), 'wrote', epoch, until,
             TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(6))
@@ -55,6 +56,7 @@ pub async fn watch(arena: &Arena) -> Result<(), Failure> {
 }
 
 struct Entry {
+    n: i64,
     who: String,
     wrote: bool,
     epoch: i64,
@@ -66,17 +68,18 @@ async fn record(arena: &Arena) -> Result<Vec<Entry>, Failure> {
     if *KIND == Kind::Sqlite {
         return Ok(Vec::new());
     }
-    let sql = "SELECT who, what, epoch, until, now FROM race_log ORDER BY n";
+    let sql = "SELECT n, who, what, epoch, until, now FROM race_log ORDER BY n";
     let statement = Statement::from_string(arena.tables.get_database_backend(), sql);
     let rows = arena.tables.query_all_raw(statement).await?;
     rows.iter()
         .map(|row| {
             Ok(Entry {
-                who: row.try_get_by_index(0)?,
-                wrote: row.try_get_by_index::<String>(1)? == "wrote",
-                epoch: row.try_get_by_index(2)?,
-                until: row.try_get_by_index(3)?,
-                now: row.try_get_by_index(4)?,
+                n: row.try_get_by_index(0)?,
+                who: row.try_get_by_index(1)?,
+                wrote: row.try_get_by_index::<String>(2)? == "wrote",
+                epoch: row.try_get_by_index(3)?,
+                until: row.try_get_by_index(4)?,
+                now: row.try_get_by_index(5)?,
             })
         })
         .collect()
@@ -105,9 +108,10 @@ pub async fn judge(arena: &Arena, tally: &mut Tally) -> Result<(), Failure> {
     }
     tally.note("schedules written by the leader", entries.iter().filter(|entry| entry.wrote).count());
     tally.note("changes of leader", leaders.len().saturating_sub(1));
-    if *KIND != Kind::Sqlite {
-        // What is written meanwhile is judged with the next: the last entry of the leader stays.
-        arena.run("DELETE FROM race_log WHERE what = 'wrote'").await?;
+    // What is written meanwhile is judged with the next; the leader's last entry tells who leads.
+    if let Some(last) = entries.iter().rfind(|entry| !entry.wrote) {
+        let judged = entries.last().map_or(0, |entry| entry.n);
+        arena.run(&format!("DELETE FROM race_log WHERE n <= {judged} AND n <> {}", last.n)).await?;
     }
     Ok(())
 }

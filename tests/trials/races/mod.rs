@@ -64,8 +64,10 @@ pub async fn run(options: Options<'_>) -> Result<(), Failure> {
         let retries = arena.retries();
         let mut tally = race(&mut arena, name, &people, options.rounds, &mut rng).await?;
         tally.note("transactions run again", arena.retries() - retries);
-        let findings = judge(&arena).await?;
-        tally.violations.extend(findings);
+        // The last race leaves objects of other databases in the buckets.
+        if name != STARTS {
+            tally.violations.extend(judge(&arena).await?);
+        }
         (options.say)(&format!("{name:<9} {tally}"));
         violations.extend(tally.violations.into_iter().map(|violation| format!("{name}: {violation}")));
     }

@@ -41,7 +41,8 @@ pub async fn round(arena: &Arena, owner: &Person, rng: &mut StdRng, tally: &mut 
     let answers = volley(requests.collect()).await;
     tally.take(&answers, &["ok"]);
     let twos = answers.iter().filter(|answer| answer.number("/file/revision") == 2).count();
-    tally.expect(twos == REPEATS && count(&answers, "ok") == REPEATS, || format!("{twos} of {REPEATS} tell of revision 2"));
+    let told = count(&answers, "ok");
+    tally.expect(twos == REPEATS && told == REPEATS, || format!("{told} of {REPEATS} succeed, {twos} tell of revision 2"));
     let versions = arena.number(&format!("SELECT COUNT(*) FROM file_version WHERE file_id = {}", arena.key(id))).await?;
     tally.expect(versions == 2, || format!("one key made {versions} versions"));
     let late = arena.doors[1].replace(&owner.token, id, 1, bytes, Some(&key)).await;

@@ -22,6 +22,7 @@ impl Tally {
             self.longest = self.longest.max(answer.time);
             if !allowed.contains(&answer.kind.as_str()) {
                 let (round, Answer { kind, payload, time }) = (self.rounds, answer);
+                let payload: String = payload.to_string().chars().take(150).collect();
                 self.violations.push(format!("round {round}: answered {kind} after {time:?}: {payload}"));
             }
         }
