@@ -6,11 +6,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use entity::{alert, job};
+use entity::{Timestamp, alert, job};
 use rand::{RngExt, rngs::StdRng};
-use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter};
+use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, TransactionTrait};
+use serde_json::json;
 use snaphaven::id::NodeKind;
 use tokio::time::sleep;
+use uuid::Uuid;
 
 use super::{
     arena::Arena,
@@ -22,6 +24,8 @@ use super::{
 use crate::common::Failure;
 
 const FILES: usize = 6;
+/// Alerts beside those.
+const BACKLOG: usize = 40;
 /// The lease is 2 s; the rest is for a busy machine.
 const SETTLE: Duration = Duration::from_secs(30);
 const STOPPED: Duration = Duration::from_millis(3_500);
@@ -55,6 +59,9 @@ pub async fn round(
         let (door, token, id) = (arena.doors[number % 2].clone(), owner.token.clone(), id.clone());
         async move { door.trash(&token, &[id]).await }
     });
+    if fault == Fault::None {
+        backlog(arena).await?;
+    }
     let trashes = tokio::spawn(volley(trashes.collect()));
     sleep(Duration::from_millis(rng.random_range(0..150))).await;
     // Whoever leads is the better victim.
@@ -112,6 +119,48 @@ pub async fn round(
     let dead = job::Entity::find().filter(job::Column::State.eq(job::State::Dead)).count(&arena.tables).await?;
     tally.expect(dead == 0, || format!("{dead} jobs are dead"));
     leader::judge(arena, tally).await
+}
+
+/// Deliveries that are due for both workers at the same moment.
+async fn backlog(arena: &Arena) -> Result<(), Failure> {
+    let (mut alerts, mut jobs) = (Vec::new(), Vec::new());
+    for _ in 0..BACKLOG {
+        let id = Uuid::now_v7();
+        alerts.push(alert::ActiveModel {
+            id: Set(id),
+            kind: Set(alert::Kind::FilesExpired),
+            state: Set(alert::State::Pending),
+            actor_id: Set(None),
+            count: Set(1),
+            message: Set("a backlog".to_owned()),
+            details: Set(json!({})),
+            attempts: Set(0),
+            last_error: Set(None),
+            created_at: Set(Timestamp(0)),
+            delivered_at: Set(None),
+            receipt: Set(None),
+        });
+        jobs.push(job::ActiveModel {
+            id: Set(Uuid::now_v7()),
+            kind: Set("alerts.deliver".to_owned()),
+            payload: Set(json!({ "alert": id }).to_string()),
+            state: Set(job::State::Waiting),
+            run_at: Set(Timestamp(0)),
+            attempts: Set(0),
+            max_attempts: Set(25),
+            lease_token: Set(None),
+            lease_until: Set(None),
+            last_error: Set(None),
+            unique_key: Set(None),
+            created_at: Set(Timestamp(0)),
+            finished_at: Set(None),
+        });
+    }
+    let transaction = arena.tables.begin().await?;
+    alert::Entity::insert_many(alerts).exec_without_returning(&transaction).await?;
+    job::Entity::insert_many(jobs).exec_without_returning(&transaction).await?;
+    transaction.commit().await?;
+    Ok(())
 }
 
 async fn alerts(arena: &Arena) -> Result<BTreeMap<String, alert::State>, Failure> {

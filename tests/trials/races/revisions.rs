@@ -36,7 +36,10 @@ pub async fn round(arena: &Arena, owner: &Person, rng: &mut StdRng, tally: &mut 
         for answer in &answers {
             let same = ["/file/revision", "/file/name", "/file/sha256"];
             let told = same.iter().all(|field| answer.payload.pointer(field) == seen.payload.pointer(&field[5..]));
-            tally.expect(told, || format!("{} tells of {}, not of {}", answer.kind, answer.payload, seen.payload));
+            tally.expect(told, || {
+                let (told, now) = (answer.number("/file/revision"), seen.number("/revision"));
+                format!("{} tells of revision {told}, {:?}, not of {now}, {:?}", answer.kind, answer.text("/file/name"), seen.text("/name"))
+            });
         }
         let winner = answers.iter().find(|answer| answer.is_ok());
         let sha256 = uploaded.text("/file/sha256");
