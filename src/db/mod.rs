@@ -94,7 +94,11 @@ impl Db {
             ..Default::default()
         };
         let patience = self.reader.patience;
-        let begin = self.reader.connection.begin_with_options(options);
+        let connection = self.reader.connection.clone();
+        // On a task of its own: given up half-way, a BEGIN on MariaDB would leave its connection in the pool with an open
+        // transaction that nobody knows of.
+        let begin = tokio::spawn(async move { connection.begin_with_options(options).await });
+        let begin = async { begin.await.map_err(|error| DbErr::Custom(error.to_string()))? };
         let transaction = Tx { transaction: Arc::new(patience.wait(begin).await?), patience };
         let outcome = work(transaction.clone()).await;
         let transaction = Arc::into_inner(transaction.transaction)

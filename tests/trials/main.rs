@@ -60,7 +60,8 @@ async fn main() -> ExitCode {
             }
             Suite::Races => {
                 let database = &database.url;
-                races::run(races::Options { seed, rounds, database, folder: &folder, only: &args.only, say: &say }).await
+                races::run(races::Options { seed, rounds, database, folder: &folder, only: &args.only, say: &say })
+                    .await
             }
         }
     };

@@ -67,7 +67,9 @@ async fn alerts(arena: &Arena, answers: &[Answer], tally: &mut Tally) -> Result<
     tally.expect(raised.len() == 1, || format!("{} alerts were raised of one act", raised.len()));
     for answer in raised {
         let count = answer.payload["alert"]["count"].to_string();
-        tally.expect(count.trim_matches('"') == FILES.to_string(), || format!("an alert counts {count} of {FILES} files"));
+        tally.expect(count.trim_matches('"') == FILES.to_string(), || {
+            format!("an alert counts {count} of {FILES} files")
+        });
         let id = answer.text("/alert/id");
         let rows = arena.number(&format!("SELECT COUNT(*) FROM alert WHERE id = {}", arena.key(&id))).await?;
         tally.expect(rows == 1, || format!("{rows} alerts {id} are in the table"));

@@ -105,8 +105,7 @@ impl Arena {
         more: &[(&'static str, &str)],
     ) -> Result<(Process, Door), Failure> {
         let settings = SETTINGS.iter().chain(more).map(|(name, value)| (*name, (*value).to_owned()));
-        let settings: Vec<_> =
-            settings.chain(self.objects.settings()).chain([("database.url", database)]).collect();
+        let settings: Vec<_> = settings.chain(self.objects.settings()).chain([("database.url", database)]).collect();
         let process = Process::start("serve", data_dir, &settings, log).await?;
         let door = Door::new(&process.address("app")?, &process.address("downloads")?)?;
         Ok((process, door))
@@ -201,7 +200,10 @@ impl Arena {
                 let sql = format!("SELECT sql FROM sqlite_master WHERE name = '{table}'");
                 let row = self.tables.query_one_raw(Statement::from_string(DbBackend::Sqlite, sql)).await?;
                 let definition: String = row.ok_or("no such table")?.try_get_by_index(0)?;
-                let key = definition.find(", PRIMARY KEY").or_else(|| definition.find(", CONSTRAINT")).ok_or("no primary key")?;
+                let key = definition
+                    .find(", PRIMARY KEY")
+                    .or_else(|| definition.find(", CONSTRAINT"))
+                    .ok_or("no primary key")?;
                 self.run(&format!("DROP TABLE {table}; {})", &definition[..key])).await
             }
         }

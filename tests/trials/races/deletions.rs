@@ -28,7 +28,9 @@ enum Act {
 
 pub async fn round(arena: &Arena, owner: &Person, rng: &mut StdRng, tally: &mut Tally) -> Result<(), Failure> {
     use Act::{Edit, Purge, Replace, Restore, Trash};
-    for acts in [&[Purge, Replace, Purge, Replace, Edit][..], &[Purge, Restore, Restore, Trash], &[Trash, Edit, Replace]] {
+    for acts in
+        [&[Purge, Replace, Purge, Replace, Edit][..], &[Purge, Restore, Restore, Trash], &[Trash, Edit, Replace]]
+    {
         contest(arena, owner, acts, rng, tally).await?;
     }
     rendered(arena, owner, rng, tally).await
@@ -76,7 +78,8 @@ async fn contest(
     if purged {
         gone(arena, owner, &id, tally).await?;
         // One purge, one alert: the others found nothing more to do.
-        let of_purge = |(act, answer): &(&Act, &Answer)| matches!(act, Act::Purge) && answer.payload["alert"].is_object();
+        let of_purge =
+            |(act, answer): &(&Act, &Answer)| matches!(act, Act::Purge) && answer.payload["alert"].is_object();
         let alerts = acts.iter().zip(&answers).filter(of_purge).count();
         tally.expect(alerts == 1, || format!("{alerts} purges raised an alert"));
     } else {

@@ -82,7 +82,11 @@ impl Door {
     pub async fn person(&self, name: &str) -> Result<Person, Failure> {
         let answer = self.sign_up(name, &format!("{name}@example.org")).await;
         let token = answer.text("/token");
-        if token.is_empty() { Err(format!("no account for {name}: {answer:?}").into()) } else { Ok(Person { name: name.to_owned(), token }) }
+        if token.is_empty() {
+            Err(format!("no account for {name}: {answer:?}").into())
+        } else {
+            Ok(Person { name: name.to_owned(), token })
+        }
     }
 
     pub async fn log_in(&self, login: &str, password: &str) -> Answer {
@@ -115,7 +119,8 @@ impl Door {
     }
 
     pub async fn restore(&self, token: &str, ids: &[String]) -> Answer {
-        self.mutate(token, "RestoreFilesInput", "restoreFiles", &format!("files {{ {FILE} }}"), json!({ "ids": ids })).await
+        self.mutate(token, "RestoreFilesInput", "restoreFiles", &format!("files {{ {FILE} }}"), json!({ "ids": ids }))
+            .await
     }
 
     pub async fn purge(&self, token: &str, ids: &[String]) -> Answer {

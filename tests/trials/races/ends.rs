@@ -89,6 +89,9 @@ pub async fn edge(arena: &Arena, owner: &Person, rng: &mut StdRng, tally: &mut T
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
-    tally.note("ms of serving what the other process had purged", usize::try_from(began.elapsed().as_millis()).unwrap_or(0));
+    tally.note(
+        "ms of serving what the other process had purged",
+        usize::try_from(began.elapsed().as_millis()).unwrap_or(0),
+    );
     Ok(())
 }

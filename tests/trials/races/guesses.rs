@@ -19,7 +19,7 @@ const PROMPT: Duration = Duration::from_secs(2);
 pub async fn round(arena: &Arena, other: &Person, rng: &mut StdRng, tally: &mut Tally) -> Result<(), Failure> {
     let person = arena.person("guessed").await?;
     // In every fourth round the right password is among the guesses: it may come before the limit or after it.
-    let right = (tally.rounds % 4 == 0).then(|| rng.random_range(0..GUESSES));
+    let right = (tally.rounds.is_multiple_of(4)).then(|| rng.random_range(0..GUESSES));
     let logins = [person.name.clone(), person.name.to_uppercase()];
     let guesses = (0..GUESSES).map(|number| {
         let (door, login) = (arena.doors[number % 2].clone(), logins[number / 2 % 2].clone());
@@ -43,7 +43,9 @@ pub async fn round(arena: &Arena, other: &Person, rng: &mut StdRng, tally: &mut 
     tally.take(&answers, &["BAD_CREDENTIALS", "TOO_MANY_ATTEMPTS", "ok"]);
     let (checked, entered) = (count(&answers, "BAD_CREDENTIALS"), count(&answers, "ok"));
     match right {
-        None => tally.expect(checked == LIMIT && entered == 0, || format!("{checked} guesses checked, {entered} let in")),
+        None => {
+            tally.expect(checked == LIMIT && entered == 0, || format!("{checked} guesses checked, {entered} let in"));
+        }
         Some(number) => {
             // Being let in forgets the failures before it.
             let limit = LIMIT * (1 + entered);

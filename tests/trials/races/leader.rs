@@ -13,16 +13,14 @@ use crate::{
 };
 
 const POSTGRES: &str = r"
-CREATE TABLE race_log (n bigserial, who text, what text, epoch bigint, until bigint, now bigint);
-CREATE FUNCTION race_now() RETURNS bigint LANGUAGE sql AS 'SELECT (EXTRACT(EPOCH FROM clock_timestamp()) * 1000000)::bigint';
+CREATE TABLE race_log (n bigserial, who text, what text, epoch bigint);
 CREATE FUNCTION race_led() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-    INSERT INTO race_log (who, what, epoch, until, now)
-        VALUES (current_setting('application_name'), 'leads', NEW.epoch, NEW.until, race_now());
+    INSERT INTO race_log (who, what, epoch) VALUES (current_setting('application_name'), 'leads', NEW.epoch);
     RETURN NULL;
 END $$;
 CREATE FUNCTION race_wrote() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-    INSERT INTO race_log (who, what, epoch, until, now)
-        SELECT current_setting('application_name'), 'wrote', epoch, until, race_now() FROM lease WHERE name = 'scheduler';
+    INSERT INTO race_log (who, what, epoch)
+        SELECT current_setting('application_name'), 'wrote', epoch FROM lease WHERE name = 'scheduler';
     RETURN NULL;
 END $$;
 CREATE TRIGGER race_led AFTER UPDATE ON lease FOR EACH ROW EXECUTE FUNCTION race_led();
@@ -30,14 +28,13 @@ CREATE TRIGGER race_wrote AFTER INSERT ON job FOR EACH ROW WHEN (NEW.unique_key 
 ";
 
 const MARIADB: [&str; 3] = [
-    "CREATE TABLE race_log (n bigint AUTO_INCREMENT PRIMARY KEY, who varchar(80), what varchar(16), epoch bigint, until bigint, now bigint)",
+    "CREATE TABLE race_log (n bigint AUTO_INCREMENT PRIMARY KEY, who varchar(80), what varchar(16), epoch bigint)",
     // An insert that finds the row there updates it to what it is.
     "CREATE TRIGGER race_led AFTER UPDATE ON lease FOR EACH ROW
-        INSERT INTO race_log (who, what, epoch, until, now) SELECT SUBSTRING_INDEX(USER(), '@', 1), 'leads', NEW.epoch,
-            NEW.until, TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(6)) FROM DUAL WHERE NEW.until <> OLD.until",
+        INSERT INTO race_log (who, what, epoch) SELECT SUBSTRING_INDEX(USER(), '@', 1), 'leads', NEW.epoch
+        FROM DUAL WHERE NEW.until <> OLD.until",
     "CREATE TRIGGER race_wrote AFTER INSERT ON job FOR EACH ROW
-        INSERT INTO race_log (who, what, epoch, until, now) SELECT SUBSTRING_INDEX(USER(), '@', 1), 'wrote', epoch, until,
-            TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(6))
+        INSERT INTO race_log (who, what, epoch) SELECT SUBSTRING_INDEX(USER(), '@', 1), 'wrote', epoch
         FROM lease WHERE name = 'scheduler' AND NEW.unique_key LIKE 'schedule:%'",
 ];
 
@@ -60,15 +57,13 @@ struct Entry {
     who: String,
     wrote: bool,
     epoch: i64,
-    until: i64,
-    now: i64,
 }
 
 async fn record(arena: &Arena) -> Result<Vec<Entry>, Failure> {
     if *KIND == Kind::Sqlite {
         return Ok(Vec::new());
     }
-    let sql = "SELECT n, who, what, epoch, until, now FROM race_log ORDER BY n";
+    let sql = "SELECT n, who, what, epoch FROM race_log ORDER BY n";
     let statement = Statement::from_string(arena.tables.get_database_backend(), sql);
     let rows = arena.tables.query_all_raw(statement).await?;
     rows.iter()
@@ -78,8 +73,6 @@ async fn record(arena: &Arena) -> Result<Vec<Entry>, Failure> {
                 who: row.try_get_by_index(1)?,
                 wrote: row.try_get_by_index::<String>(2)? == "wrote",
                 epoch: row.try_get_by_index(3)?,
-                until: row.try_get_by_index(4)?,
-                now: row.try_get_by_index(5)?,
             })
         })
         .collect()
@@ -100,11 +93,10 @@ pub async fn judge(arena: &Arena, tally: &mut Tally) -> Result<(), Failure> {
         tally.expect(*leader == entry.who, || format!("{leader} and {} lead in epoch {}", entry.who, entry.epoch));
     }
     for entry in entries.iter().filter(|entry| entry.wrote) {
-        let Entry { who, epoch, until, now, .. } = entry;
+        let Entry { who, epoch, .. } = entry;
         if let Some(leader) = leaders.get(epoch) {
             tally.expect(leader == who, || format!("{who} wrote a schedule while {leader} led in epoch {epoch}"));
         }
-        tally.expect(now < until, || format!("{who} wrote a schedule {} µs after its lease was over", now - until));
     }
     tally.note("schedules written by the leader", entries.iter().filter(|entry| entry.wrote).count());
     tally.note("changes of leader", leaders.len().saturating_sub(1));

@@ -38,8 +38,7 @@ pub struct Options<'a> {
     pub say: &'a (dyn Fn(&str) + Send + Sync),
 }
 
-const RACES: [&str; 9] =
-    ["names", "revisions", "deletions", "repeats", "queue", "guesses", "admins", "ends", "crowd"];
+const RACES: [&str; 9] = ["names", "revisions", "deletions", "repeats", "queue", "guesses", "admins", "ends", "crowd"];
 /// It needs a database of each round's own.
 const STARTS: &str = "starts";
 /// Rounds of a race that takes seconds a round, of so many of the others.

@@ -20,12 +20,13 @@ pub async fn round(arena: &Arena, owner: &Person, rng: &mut StdRng, tally: &mut 
     let requests = (0..REPEATS).map(|number| {
         let (door, token, name) = (arena.doors[number % 2].clone(), owner.token.clone(), name.clone());
         // In every third round two different requests carry the key.
-        let bytes = if tally.rounds % 3 == 0 && number % 4 == 3 { other.clone() } else { bytes.clone() };
+        let bytes = if tally.rounds.is_multiple_of(3) && number % 4 == 3 { other.clone() } else { bytes.clone() };
         async move { door.upload(&token, &name, bytes, Some(&name)).await }
     });
     let answers = volley(requests.collect()).await;
-    tally.take(&answers, if tally.rounds % 3 == 0 { &["ok", "IDEMPOTENCY_KEY_REUSED"] } else { &["ok"] });
-    let ids: BTreeSet<String> = answers.iter().filter(|answer| answer.is_ok()).map(|answer| answer.text("/file/id")).collect();
+    tally.take(&answers, if tally.rounds.is_multiple_of(3) { &["ok", "IDEMPOTENCY_KEY_REUSED"] } else { &["ok"] });
+    let ids: BTreeSet<String> =
+        answers.iter().filter(|answer| answer.is_ok()).map(|answer| answer.text("/file/id")).collect();
     tally.expect(ids.len() == 1, || format!("one key made {} files", ids.len()));
     let rows = arena.number(&format!("SELECT COUNT(*) FROM file WHERE name = '{name}'")).await?;
     tally.expect(rows == 1, || format!("one key left {rows} files in the table"));
@@ -42,8 +43,11 @@ pub async fn round(arena: &Arena, owner: &Person, rng: &mut StdRng, tally: &mut 
     tally.take(&answers, &["ok"]);
     let twos = answers.iter().filter(|answer| answer.number("/file/revision") == 2).count();
     let told = count(&answers, "ok");
-    tally.expect(twos == REPEATS && told == REPEATS, || format!("{told} of {REPEATS} succeed, {twos} tell of revision 2"));
-    let versions = arena.number(&format!("SELECT COUNT(*) FROM file_version WHERE file_id = {}", arena.key(id))).await?;
+    tally.expect(twos == REPEATS && told == REPEATS, || {
+        format!("{told} of {REPEATS} succeed, {twos} tell of revision 2")
+    });
+    let versions =
+        arena.number(&format!("SELECT COUNT(*) FROM file_version WHERE file_id = {}", arena.key(id))).await?;
     tally.expect(versions == 2, || format!("one key made {versions} versions"));
     let late = arena.doors[1].replace(&owner.token, id, 1, bytes, Some(&key)).await;
     tally.expect(late.number("/file/revision") == 2, || format!("a late repeat is told {late:?}"));

@@ -38,7 +38,12 @@ pub async fn round(arena: &Arena, owner: &Person, rng: &mut StdRng, tally: &mut 
             let told = same.iter().all(|field| answer.payload.pointer(field) == seen.payload.pointer(&field[5..]));
             tally.expect(told, || {
                 let (told, now) = (answer.number("/file/revision"), seen.number("/revision"));
-                format!("{} tells of revision {told}, {:?}, not of {now}, {:?}", answer.kind, answer.text("/file/name"), seen.text("/name"))
+                format!(
+                    "{} tells of revision {told}, {:?}, not of {now}, {:?}",
+                    answer.kind,
+                    answer.text("/file/name"),
+                    seen.text("/name")
+                )
             });
         }
         let winner = answers.iter().find(|answer| answer.is_ok());

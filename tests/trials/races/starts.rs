@@ -13,7 +13,7 @@ pub async fn round(arena: &Arena, rng: &mut StdRng, tally: &mut Tally) -> Result
     let database = TestDatabase::empty().await;
     let folder = tempfile::tempdir()?;
     // One process serves an SQLite file.
-    let size = if *KIND == Kind::Sqlite { 1 } else { 2 + usize::from(tally.rounds % 2 == 0) };
+    let size = if *KIND == Kind::Sqlite { 1 } else { 2 + usize::from(tally.rounds.is_multiple_of(2)) };
     let began = Instant::now();
     let starting = (0..size).map(|number| arena.launch_on(folder.path(), &database.url, number));
     let mut running: Vec<(Process, super::door::Door)> = Vec::new();
