@@ -7,7 +7,7 @@ use argon2::{
     password_hash::{Error, phc::PasswordHash},
 };
 use secrecy::{ExposeSecret, SecretString};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::{config, error::Fault};
 
@@ -24,6 +24,8 @@ pub struct PasswordHasher {
     slots: Arc<Semaphore>,
     /// Hashes at work or waiting.
     places: Arc<Semaphore>,
+    /// Log-ins at work, see [`PasswordHasher::turn`].
+    turns: Arc<Semaphore>,
 }
 
 /// The `accounts.hash_…` settings are out of argon2's range.
@@ -54,7 +56,21 @@ impl PasswordHasher {
             params,
             slots: Arc::new(Semaphore::new(settings.hash_concurrency)),
             places: Arc::new(Semaphore::new(settings.hash_concurrency + QUEUE)),
+            turns: Arc::new(Semaphore::new(settings.hash_concurrency + 1)),
         })
+    }
+
+    /// A turn to look an account up, verify its password and write down the outcome; others wait for it to be dropped.
+    /// More at once than can be hashed would only hold connections, each waiting for the other's locks, and keep the
+    /// database from everybody else. [`Fault::Busy`] where too many wait already.
+    pub async fn turn(&self) -> Result<OwnedSemaphorePermit, Fault> {
+        let _place = self.place()?;
+        self.turns.clone().acquire_owned().await.map_err(Fault::internal)
+    }
+
+    fn place(&self) -> Result<OwnedSemaphorePermit, Fault> {
+        let busy = |_| Fault::Busy("too many passwords wait to be hashed".to_owned());
+        self.places.clone().try_acquire_owned().map_err(busy)
     }
 
     /// A PHC string with a random salt. [`Fault::Busy`] where too many wait already.
@@ -80,8 +96,7 @@ impl PasswordHasher {
     }
 
     async fn work<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Fault> {
-        let busy = |_| Fault::Busy("too many passwords wait to be hashed".to_owned());
-        let place = self.places.clone().try_acquire_owned().map_err(busy)?;
+        let place = self.place()?;
         let slot = self.slots.clone().acquire_owned().await.map_err(Fault::internal)?;
         tokio::task::spawn_blocking(move || {
             // Held by the thread, not by the request: a client that goes away frees nothing early.

@@ -49,6 +49,7 @@ async fn attempt_until_settled(
     let mut counters = vec![account];
     counters.extend(request.address.map(|address| Counter::address(app, address)));
     let password = credentials::candidate(password);
+    let _turn = app.password_hasher.turn().await?;
     for _ in 0..ATTEMPTS {
         if let Some(retry_after) = throttle::glance(app, &counters).await? {
             return Err(too_many(retry_after));

@@ -17,6 +17,9 @@ use crate::{clock::Clock, config};
 
 /// How long a statement waits for another transaction's lock before its own is run again.
 const LOCK_WAIT: Duration = Duration::from_secs(3);
+/// How long a transaction may wait for its next statement before the server takes it back, locks and all: a process that
+/// is stopped in the middle of one must not hold up the others.
+const IDLE: Duration = Duration::from_secs(5);
 /// The advisory lock of those that migrate, on Postgres; on MariaDB [`MIGRATION_LOCK_NAME`].
 const MIGRATION_LOCK: i64 = 0x736e_6170_6861_7665;
 const MIGRATION_LOCK_NAME: &str = "snaphaven.migrations";
@@ -104,16 +107,18 @@ fn options(url: &str, settings: &config::Database) -> ConnectOptions {
                 .pragma("cache_size", "-2000")
         })
         .map_sqlx_mysql_opts(|options| options.timezone(Some("+00:00".to_owned())))
-        // Strict: a server set up without it cuts text that is too long, silently.
+        // Strict: a server set up without it cuts text that is too long, silently. What stands in /*M! only MariaDB reads.
         .map_sqlx_mysql_pool_opts(|pool| {
+            let (wait, idle) = (LOCK_WAIT.as_secs(), IDLE.as_secs());
             let set = format!(
-                "SET SESSION innodb_lock_wait_timeout = {}, sql_mode = CONCAT(@@sql_mode, ',STRICT_ALL_TABLES')",
-                LOCK_WAIT.as_secs()
+                "SET SESSION innodb_lock_wait_timeout = {wait}, sql_mode = CONCAT(@@sql_mode, ',STRICT_ALL_TABLES') \
+                 /*M!100300 , idle_transaction_timeout = {idle} */"
             );
             after_connect(pool, set)
         })
         .map_sqlx_postgres_pool_opts(|pool| {
-            after_connect(pool, format!("SET lock_timeout = {}", LOCK_WAIT.as_millis()))
+            let (wait, idle) = (LOCK_WAIT.as_millis(), IDLE.as_millis());
+            after_connect(pool, format!("SET lock_timeout = {wait}; SET idle_in_transaction_session_timeout = {idle}"))
         });
     options
 }

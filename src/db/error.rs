@@ -13,7 +13,7 @@ impl AsDbErr for DbErr {
     }
 }
 
-/// MariaDB 1213 and 1205, Postgres 40001, 40P01 and 55P03, SQLite BUSY and its extended forms.
+/// MariaDB 1213 and 1205, Postgres 40001, 40P01, 55P03 and 25P03, SQLite BUSY and its extended forms.
 pub fn is_transient(error: &DbErr) -> bool {
     let (DbErr::Exec(RuntimeErr::SqlxError(error))
     | DbErr::Query(RuntimeErr::SqlxError(error))
@@ -26,7 +26,7 @@ pub fn is_transient(error: &DbErr) -> bool {
         return matches!(error.number(), 1213 | 1205);
     }
     let code = error.code();
-    matches!(code.as_deref(), Some("40001" | "40P01" | "55P03" | "5" | "261" | "517" | "773"))
+    matches!(code.as_deref(), Some("40001" | "40P01" | "55P03" | "25P03" | "5" | "261" | "517" | "773"))
 }
 
 /// Whether the database could not be reached at all, so that the caller may say "try again".

@@ -102,11 +102,13 @@ impl Db {
             ..Default::default()
         };
         let patience = self.reader.patience.clone();
-        // A task of its own: a BEGIN dropped half-way would leave its transaction open on a connection of the pool.
-        let (connection, waiting) = (self.reader.connection.clone(), patience.clone());
-        let begun = tokio::spawn(async move { waiting.wait(connection.begin_with_options(options)).await });
-        let begun = begun.await.map_err(|error| DbErr::Custom(format!("a transaction did not begin: {error}")))??;
-        let transaction = Tx { transaction: Arc::new(begun), patience: patience.clone() };
+        let connection = self.reader.connection.clone();
+        // On a task of its own, which nobody gives up: a BEGIN dropped half-way would leave its connection in the pool with an
+        // open transaction that nobody knows of.
+        let begin = tokio::spawn(async move { connection.begin_with_options(options).await });
+        let begin =
+            async { begin.await.map_err(|error| DbErr::Custom(format!("a transaction did not begin: {error}")))? };
+        let transaction = Tx { transaction: Arc::new(patience.wait(begin).await?), patience: patience.clone() };
         let outcome = work(transaction.clone()).await;
         let transaction = Arc::into_inner(transaction.transaction)
             .ok_or_else(|| DbErr::Custom("a transaction was kept beyond its end".to_owned()))?;

@@ -236,13 +236,21 @@ async fn settle(
         return Ok(row);
     }
     ledger::give_up(app, written).await;
-    if let FilesError::Fault(Fault::Database(cause)) = &error
-        && is_unique_violation(cause)
+    if is_too_late(&error)
         && let Some(first) = recall(app, owner, key).await?
     {
         return Ok(first);
     }
     Err(error)
+}
+
+/// Whether another request was first, which may be the same one: it took the key, the revision, or the file.
+fn is_too_late(error: &FilesError) -> bool {
+    match error {
+        FilesError::Stale(_) | FilesError::WrongState(_) | FilesError::NotFound => true,
+        FilesError::Fault(Fault::Database(cause)) => is_unique_violation(cause),
+        _ => false,
+    }
 }
 
 /// The first result of a repeated request.

@@ -6,10 +6,12 @@ use entity::{
     Timestamp,
     lease::{ActiveModel, Column, Entity},
 };
-use sea_orm::{ActiveValue::Set, ColumnTrait, Condition, DbErr, EntityTrait, ExprTrait, QueryFilter, sea_query::Expr};
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait, Condition, DbErr, EntityTrait, ExprTrait, QueryFilter, QuerySelect, sea_query::Expr,
+};
 use uuid::Uuid;
 
-use crate::db::Db;
+use crate::db::{Db, Tx};
 
 /// Takes or renews the lease `name` for `holder`. `true`: the caller leads until `duration` from now.
 pub async fn lead(db: &Db, name: &'static str, holder: Uuid, duration: Duration) -> Result<bool, DbErr> {
@@ -39,6 +41,15 @@ pub async fn lead(db: &Db, name: &'static str, holder: Uuid, duration: Duration)
         Ok(taken.rows_affected == 1)
     })
     .await
+}
+
+/// Whether `holder` still leads, and will until the caller's transaction ends: the lease's row is locked. What a leader
+/// writes is written under this, so that one that was paused beyond its lease writes nothing.
+pub async fn leads(db: &Db, tx: &Tx, name: &'static str, holder: Uuid) -> Result<bool, DbErr> {
+    let lease = Entity::find_by_id(name).lock_exclusive().one(tx).await?;
+    // In a second statement: the first may have waited for the lock.
+    let now = db.now(tx).await?;
+    Ok(lease.is_some_and(|lease| lease.holder == Some(holder) && lease.until > now))
 }
 
 /// Gives the lease back, so that another process need not wait for its end.

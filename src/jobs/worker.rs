@@ -177,7 +177,7 @@ async fn keep_schedules(app: App, registry: Arc<Registry>, shutdown: Cancellatio
                 for (schedule, due) in registry.schedules.iter().zip(&mut due) {
                     if *due <= Instant::now() {
                         *due = Instant::now() + schedule.every;
-                        enqueue_scheduled(&app, schedule).await;
+                        enqueue_scheduled(&app, schedule, holder).await;
                     }
                 }
                 // What others lead is not due here: followers only look whether the leader is gone.
@@ -197,9 +197,12 @@ async fn keep_schedules(app: App, registry: Arc<Registry>, shutdown: Cancellatio
     }
 }
 
-async fn enqueue_scheduled(app: &App, schedule: &super::Schedule) {
+async fn enqueue_scheduled(app: &App, schedule: &super::Schedule, holder: Uuid) {
     let outcome = app
         .transaction::<_, sea_orm::DbErr, _, _>(async |tx| {
+            if !lead::leads(&app.db, &tx, SCHEDULER, holder).await? {
+                return Ok(());
+            }
             let now = app.db.now(&tx).await?;
             store::insert_unique(
                 &tx,

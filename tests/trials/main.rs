@@ -4,6 +4,7 @@
 mod common;
 mod crash;
 mod proxy;
+mod races;
 #[expect(dead_code, reason = "the integration suite uses all of it")]
 #[path = "../servers/mod.rs"]
 mod servers;
@@ -22,6 +23,8 @@ enum Suite {
     Crash,
     /// Stores, database, disk and clock misbehave.
     Weather,
+    /// Two processes on one database, asked at once.
+    Races,
 }
 
 /// Long fault and race trials, seeded: the same seed gives the same work and the same moments, as far as the machine's
@@ -34,9 +37,9 @@ struct Args {
     seed: u64,
     #[arg(long, default_value_t = 50)]
     rounds: u32,
-    /// Of the weather, one promise only
-    #[arg(long, value_enum)]
-    only: Option<weather::Promise>,
+    /// Of the promises of the weather, or of the races, these alone
+    #[arg(long, value_delimiter = ',')]
+    only: Vec<String>,
     /// Keep data and logs, also of a trial without violations
     #[arg(long)]
     keep: bool,
@@ -62,12 +65,26 @@ async fn main() -> ExitCode {
             }
             Suite::Weather => {
                 let options = weather::Options { seed, rounds, short: false, folder: &folder, say: &say };
+                let wanted: Vec<_> =
+                    args.only.iter().map(|name| weather::Promise::from_str(name, false)).collect::<Result<_, _>>()?;
                 for promise in weather::Promise::value_variants() {
-                    if args.only.is_none_or(|only| only == *promise) {
+                    if wanted.is_empty() || wanted.contains(promise) {
                         weather::run(*promise, options).await?;
                     }
                 }
                 Ok(())
+            }
+            Suite::Races => {
+                let database = TestDatabase::empty().await;
+                let options = races::Options {
+                    seed,
+                    rounds,
+                    database: &database.url,
+                    folder: &folder,
+                    only: &args.only,
+                    say: &say,
+                };
+                races::run(options).await
             }
         }
     };

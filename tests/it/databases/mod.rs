@@ -8,5 +8,6 @@ mod hostile;
 mod jobs;
 mod ledger;
 mod migrations;
+mod races;
 mod scale;
 mod weather;

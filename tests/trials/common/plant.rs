@@ -7,11 +7,13 @@ use futures::TryStreamExt;
 use snaphaven::adapters::objects::{Body, ObjectStore, PutObject, keys::ObjectKey, s3::S3Store};
 
 use super::{
-    Failure,
-    audit::{Auditor, Kind},
     client::{Client, Shown},
     verdict,
     work::{Record, State},
+};
+use crate::common::{
+    Failure,
+    audit::{Auditor, Kind},
 };
 
 /// Longer than the grace period: the fault is not one that the server's sweeper takes away.
@@ -64,7 +66,7 @@ pub async fn check(
     }
     caught.push("a lost acknowledged file");
 
-    if verdict::compare(records, &[files, &[kept.clone()]].concat()).is_empty() {
+    if verdict::compare(records, &[files, std::slice::from_ref(kept)].concat()).is_empty() {
         return Err("a file that is there twice was not found".into());
     }
     caught.push("a duplicate");
