@@ -42,13 +42,9 @@ impl Db {
         };
         let failed = |error: &dyn Display| ConnectError { url: without_password(&url), reason: error.to_string() };
         let sqlite = url.starts_with("sqlite:");
-        let plain = options(&url, settings);
-        let pulse = (!sqlite).then(|| Pulse::new(settings.statement_timeout, probe(&plain)));
-        let options = match &pulse {
-            Some(pulse) => without_stuck(plain, pulse),
-            None => plain,
-        };
-        let connection = Database::connect(options).await.map_err(|error| failed(&error))?;
+        let pulse = (!sqlite).then(|| Pulse::new(settings.statement_timeout, probe(options(&url, settings, None))));
+        let connection =
+            Database::connect(options(&url, settings, pulse.as_ref())).await.map_err(|error| failed(&error))?;
         let reader = Reader { connection, patience: Patience { pulse, statements: Arc::default() } };
         reader.execute_unprepared("SELECT 1").await.map_err(|error| failed(&error))?;
         Ok(Self { reader, clock, writer: sqlite.then(Arc::default) })
@@ -90,7 +86,9 @@ impl Db {
     }
 }
 
-fn options(url: &str, settings: &config::Database) -> ConnectOptions {
+/// With a pulse, connections that may be stuck are not kept.
+fn options(url: &str, settings: &config::Database, pulse: Option<&Arc<Pulse>>) -> ConnectOptions {
+    let (for_mysql, for_postgres) = (pulse.cloned(), pulse.cloned());
     let mut options = ConnectOptions::new(url);
     options
         .max_connections(settings.max_connections)
@@ -108,24 +106,24 @@ fn options(url: &str, settings: &config::Database) -> ConnectOptions {
         })
         .map_sqlx_mysql_opts(|options| options.timezone(Some("+00:00".to_owned())))
         // Strict: a server set up without it cuts text that is too long, silently. What stands in /*M! only MariaDB reads.
-        .map_sqlx_mysql_pool_opts(|pool| {
+        .map_sqlx_mysql_pool_opts(move |pool| {
             let (wait, idle) = (LOCK_WAIT.as_secs(), IDLE.as_secs());
             let set = format!(
                 "SET SESSION innodb_lock_wait_timeout = {wait}, sql_mode = CONCAT(@@sql_mode, ',STRICT_ALL_TABLES') \
                  /*M!100300 , idle_transaction_timeout = {idle} */"
             );
-            after_connect(pool, set)
+            if_steady(after_connect(pool, set), for_mysql.clone())
         })
-        .map_sqlx_postgres_pool_opts(|pool| {
+        .map_sqlx_postgres_pool_opts(move |pool| {
             let (wait, idle) = (LOCK_WAIT.as_millis(), IDLE.as_millis());
-            after_connect(pool, format!("SET lock_timeout = {wait}; SET idle_in_transaction_session_timeout = {idle}"))
+            let set = format!("SET lock_timeout = {wait}; SET idle_in_transaction_session_timeout = {idle}");
+            if_steady(after_connect(pool, set), for_postgres.clone())
         });
     options
 }
 
 /// Asks over a connection of its own: the pool's may be stuck, or all in use.
-fn probe(options: &ConnectOptions) -> Probe {
-    let mut options = options.clone();
+fn probe(mut options: ConnectOptions) -> Probe {
     options.max_connections(1);
     Box::new(move || {
         let options = options.clone();
@@ -140,15 +138,11 @@ fn probe(options: &ConnectOptions) -> Probe {
 }
 
 /// Drops connections rather than keep what may be stuck: the pool would wait for their answer for ever, and have fewer.
-fn without_stuck(mut options: ConnectOptions, pulse: &Arc<Pulse>) -> ConnectOptions {
-    let (postgres, mysql) = (pulse.clone(), pulse.clone());
-    options
-        .map_sqlx_postgres_pool_opts(move |pool| if_steady(pool, postgres.clone()))
-        .map_sqlx_mysql_pool_opts(move |pool| if_steady(pool, mysql.clone()));
-    options
-}
-
-fn if_steady<D: sqlx::Database>(pool: sqlx::pool::PoolOptions<D>, pulse: Arc<Pulse>) -> sqlx::pool::PoolOptions<D> {
+fn if_steady<D: sqlx::Database>(
+    pool: sqlx::pool::PoolOptions<D>,
+    pulse: Option<Arc<Pulse>>,
+) -> sqlx::pool::PoolOptions<D> {
+    let Some(pulse) = pulse else { return pool };
     pool.after_release(move |_, _| {
         let steady = pulse.is_steady();
         // An error closes it without a farewell, which a stuck one would not take.

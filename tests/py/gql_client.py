@@ -60,6 +60,7 @@ async def story(name, connect, first="möwe.txt"):
     assert names == ["beach.txt", first], names
     edit = {"input": {"id": uploaded[0]["id"], "revision": uploaded[0]["revision"], "name": "gull.txt"}}
     assert (await run(EDIT, edit))["editFile"] == {"file": {"name": "gull.txt"}, "userErrors": []}
+    edit["input"]["name"] = "tern.txt"
     assert (await run(EDIT, edit))["editFile"]["userErrors"] == [{"code": "STALE_REVISION", "field": "revision"}]
     ids = [file["id"] for file in uploaded]
     assert [file["state"] for file in (await run(TRASH, {"input": {"ids": ids}}))["trashFiles"]["files"]] == ["TRASHED"] * 2

@@ -6,7 +6,7 @@ use async_graphql::{
     Extensions, Request, ServerError, Variables,
     parser::{
         parse_query,
-        types::{DocumentOperations, ExecutableDocument, OperationType},
+        types::{DocumentOperations, ExecutableDocument, OperationDefinition, OperationType},
     },
 };
 use http::{Method, StatusCode, header};
@@ -134,7 +134,11 @@ pub fn check(request: &mut Request, method: &Method, limits: &Limits) -> Result<
         return Ok(Err(error));
     }
     weigh::type_spreads(&mut document);
-    let kind = kind(&document, request.operation_name.as_deref());
+    let operation = chosen(&document, request.operation_name.as_deref());
+    let kind = operation.map(|operation| operation.ty);
+    if let Some(operation) = operation {
+        fill_in_defaults(&mut request.variables, operation);
+    }
     request.set_parsed_query(document);
     let by_post = *method == Method::POST;
     if by_post || matches!(kind, None | Some(OperationType::Query)) {
@@ -146,12 +150,21 @@ pub fn check(request: &mut Request, method: &Method, limits: &Limits) -> Result<
 }
 
 /// What would run, as async-graphql chooses; nothing where it will refuse to.
-fn kind(document: &ExecutableDocument, name: Option<&str>) -> Option<OperationType> {
+fn chosen<'a>(document: &'a ExecutableDocument, name: Option<&str>) -> Option<&'a OperationDefinition> {
     match (&document.operations, name) {
-        (DocumentOperations::Single(operation), _) => Some(operation.node.ty),
-        (DocumentOperations::Multiple(operations), Some(name)) => {
-            operations.get(name).map(|operation| operation.node.ty)
-        }
+        (DocumentOperations::Single(operation), _) => Some(&operation.node),
+        (DocumentOperations::Multiple(operations), Some(name)) => operations.get(name).map(|operation| &operation.node),
         (DocumentOperations::Multiple(_), None) => None,
+    }
+}
+
+/// Gives variables that were not sent their defaults (GraphQL, section 6.1.2): the library forgets them where it reads
+/// `@skip` and `@include`.
+fn fill_in_defaults(variables: &mut Variables, operation: &OperationDefinition) {
+    for definition in &operation.variable_definitions {
+        let definition = &definition.node;
+        if let Some(default) = &definition.default_value {
+            variables.entry(definition.name.node.clone()).or_insert_with(|| default.node.clone());
+        }
     }
 }

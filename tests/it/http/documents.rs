@@ -66,7 +66,7 @@ async fn endless_fragments_aliases_and_directives() {
     let most = "The document has more than";
     refused(vec![
         ("20,000 fragments", document(fragments(20_000, |n| format!("...f{}", n + 1))), 400, "256.0 KiB"),
-        ("2,000 fragments", document(fragments(2_000, |n| format!("...f{}", n + 1))), 400, "32 selection sets"),
+        ("1,500 fragments", document(fragments(1_500, |n| format!("...f{}", n + 1))), 400, "32 selection sets"),
         // 2^28 fields once spread.
         ("a bomb", document(fragments(28, |n| format!("...f{0} ...f{0}", n + 1))), 400, "5000 fields"),
         ("a circle", document("{ ...a } fragment a on Query { ...b ...b } fragment b on Query { ...a ...a }"), 400, "contains itself"),
@@ -81,7 +81,7 @@ async fn endless_fragments_aliases_and_directives() {
         ("1,000 log-ins", document(format!("mutation{{{}}}", listed(1_000, |n| format!("a{n}:logIn(input:{{login:\"a\",password:\"b\"}}){{token}}")))), 400, most),
         ("100 log-ins", document(format!("mutation{{{}}}", listed(100, |n| format!("a{n}:logIn(input:{{login:\"a\",password:\"b\"}}){{token}}")))), 400, "50 aliases"),
         ("20,000 operations", document(listed(20_000, |n| format!("query q{n}{{__typename}}"))), 400, most),
-        ("two of one name", document("query a { __typename } query a { __typename }"), 400, "already defined"),
+        ("two of one name", document("query a { __typename } query a { __typename }"), 400, "defined twice"),
         ("unknown fields", document(format!("{{{}}}", listed(4_900, |n| format!("file{n}")))), 400, "Unknown field"),
         ("arguments", document(format!("{{ {0} {0} }}", format!("users({}){{nodes{{id}}}}", listed(2_400, |n| format!("a{n}:1"))))), 400, "Unknown argument"),
         ("variables", document(format!("query({}){{__typename}}", listed(3_500, |n| format!("$a{n}:Int")))), 400, "not used"),

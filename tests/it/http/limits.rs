@@ -29,8 +29,7 @@ async fn complexity_counts_what_is_in_pages_and_lists() {
     let server = TestServer::start().await;
     let person = server.person("ada").await;
     let ids = |count: usize| json!({ "input": { "ids": vec!["x"; count] } });
-    let deep =
-        "mutation($input: TrashFilesInput!) { trashFiles(input: $input) { files { versions { nodes { id } } } } }";
+    let deep = "mutation($input: TrashFilesInput!) { trashFiles(input: $input) { files { versions { nodes { id number } } } } }";
     for (query, variables) in [
         ("{ files(first: 100) { nodes { versions(first: 100) { nodes { id } } } } }", json!({})),
         ("{ files(first: 1000000) { nodes { id } } }", json!({})),

@@ -32,7 +32,7 @@ export async function story({ name, run, code, state, file }) {
   assert.deepEqual(signUp.userErrors, []);
   state.token = signUp.token;
   const again = await run("SignUp", { input });
-  assert.deepEqual(again.signUp.userErrors.map((error) => error.code), ["NAME_TAKEN"]);
+  assert.deepEqual(again.signUp.userErrors.map((error) => error.code), ["NAME_TAKEN", "EMAIL_TAKEN"]);
 
   const uploaded = [];
   for (const [title, text] of [["möwe.txt", "one"], ["beach.txt", "two"], ["sea.txt", "three"]]) {
@@ -62,7 +62,7 @@ export async function story({ name, run, code, state, file }) {
   const edit = { id: first.id, revision: first.revision, name: "gull.txt", metadata: { place: "Sylt" } };
   const { editFile } = await run("EditFile", { input: edit });
   assert.deepEqual([editFile.userErrors, editFile.file.name, editFile.file.metadata], [[], "gull.txt", { place: "Sylt" }]);
-  const stale = (await run("EditFile", { input: edit })).editFile;
+  const stale = (await run("EditFile", { input: { ...edit, name: "tern.txt" } })).editFile;
   assert.deepEqual([stale.userErrors[0].code, stale.userErrors[0].field], ["STALE_REVISION", "revision"]);
   assert.equal(stale.file.revision, editFile.file.revision);
 

@@ -36,7 +36,7 @@ const OWN_AND_STAFF: [Shown; 5] = [H, S, H, S, S];
 
 #[rustfmt::skip]
 const TABLE: &[Fields] = &[
-    fields("Limits", "uploadSize bodySize downloadTtl trashRetention pageSize depth aliases complexity directives \
+    fields("Limits", "uploadSize bodySize downloadTtl trashRetention pageSize depth aliases complexity directives recursion documentSize tokens filesPerRequest requestTime \
         fileNameLength descriptionLength tags tagLength metadataSize filesAtOnce passwordMinLength pictureTypes", ANYONE),
 
     fields("User", "id username firstName lastName displayName about createdAt", [H, S, S, S, S]),

@@ -150,16 +150,16 @@ async fn lone_surrogates_and_deep_json_are_refused_as_bad_requests() {
     let server = TestServer::start().await;
     let client = reqwest::Client::new();
     let deep = format!("{}1{}", "[".repeat(100_000), "]".repeat(100_000));
-    for body in [
-        r#"{"query":"query($t: ID!){ node(id: $t) { id } }","variables":{"t":"\ud800"}}"#.to_owned(),
-        r#"{"query":"query($t: ID!){ node(id: $t) { id } }","variables":{"t":"\udc00\ud800"}}"#.to_owned(),
-        r#"{"query":"{ limits { uploadSize } }\ud800"}"#.to_owned(),
-        format!(r#"{{"query":"{{ limits {{ uploadSize }} }}","variables":{deep}}}"#),
-        format!(r#"{{"query":"{{ limits {{ uploadSize }} }}","extensions":{{"x":{deep}}}}}"#),
+    for (status, body) in [
+        (400, r#"{"query":"query($t: ID!){ node(id: $t) { id } }","variables":{"t":"\ud800"}}"#.to_owned()),
+        (400, r#"{"query":"query($t: ID!){ node(id: $t) { id } }","variables":{"t":"\udc00\ud800"}}"#.to_owned()),
+        (400, r#"{"query":"{ limits { uploadSize } }\ud800"}"#.to_owned()),
+        (413, format!(r#"{{"query":"{{ limits {{ uploadSize }} }}","variables":{deep}}}"#)),
+        (413, format!(r#"{{"query":"{{ limits {{ uploadSize }} }}","extensions":{{"x":{deep}}}}}"#)),
     ] {
         let request = client.post(format!("{}/graphql", server.url)).header("content-type", "application/json");
         let response = request.body(body.clone()).send().await.unwrap();
-        assert_eq!(response.status(), 400, "{body:.80}");
+        assert_eq!(response.status(), status, "{body:.80}");
     }
     let ada = server.person("ada").await;
     assert_no_fault("afterwards", &ada.send("{ files { totalCount } }", json!({})).await);
