@@ -22,11 +22,12 @@ use crate::{
 const NAMES: [&str; 2] = ["first", "second"];
 
 /// Short times, a cheap hash, and one address's failures uncounted: here all come from one.
-const SETTINGS: [(&str, &str); 19] = [
+const SETTINGS: [(&str, &str); 20] = [
     ("server.listen", "127.0.0.1:0"),
     ("objects.write_timeout", "5s"),
     ("ledger.abandoned_after", "500ms"),
     ("ledger.erase_margin", "200ms"),
+    ("ledger.late_writes", "500ms"),
     ("ledger.sweep_interval", "200ms"),
     ("jobs.poll_interval", "100ms"),
     ("jobs.backoff_min", "50ms"),
