@@ -28,7 +28,7 @@ run: tools pages ## Build and serve at http://127.0.0.1:8080 (some 5 minutes the
 	@echo "▸ serving; stop with Ctrl-C"
 	@exec cargo run --quiet --locked -- serve $(ARGS)
 
-test: tools ## Run every test that guards a merge (some 10 minutes from a clean clone on 2 cores, then 1 to 2)
+test: tools ## Run every test that guards a merge (some 20 minutes from a clean clone on 2 cores, then 9)
 	@scripts/test.sh
 
 trials: tools ## Long fault and race trials: make trials SUITE=… DATABASE=… SEED=… ROUNDS=…

@@ -27,10 +27,10 @@ run() {
   passed_on+=("$passed")
 }
 
-run "no database" "1 minute" cargo test --workspace --locked --quiet -- --skip databases::
+run "no database" "2 minutes" cargo test --workspace --locked --quiet -- --skip databases::
 passed_on=()
 for database in sqlite postgres mariadb; do
-  SNAPHAVEN_TEST_DATABASE=$database run "$database" "1 minute" cargo test --locked --quiet --test it databases::
+  SNAPHAVEN_TEST_DATABASE=$database run "$database" "2 minutes" cargo test --locked --quiet --test it databases::
 done
 
 printf '%s\n' "${counts[@]}"
