@@ -104,6 +104,14 @@ fn options(url: &str, settings: &config::Database, pulse: Option<&Arc<Pulse>>) -
                 .foreign_keys(true)
                 .pragma("cache_size", "-2000")
         })
+        // On a full disk SQLite ends a transaction by itself and the driver's ROLLBACK fails; from then on it would open no
+        // transactions on this connection but savepoints, which are not IMMEDIATE and see an old state.
+        .map_sqlx_sqlite_pool_opts(|pool| {
+            pool.after_release(|connection, _| {
+                let at_rest = !connection.is_in_transaction();
+                Box::pin(async move { Ok(at_rest) })
+            })
+        })
         .map_sqlx_mysql_opts(|options| options.timezone(Some("+00:00".to_owned())))
         // Strict: a server set up without it cuts text that is too long, silently. What stands in /*M! only MariaDB reads.
         .map_sqlx_mysql_pool_opts(move |pool| {
