@@ -103,6 +103,8 @@ fn options(url: &str, settings: &config::Database, pulse: Option<&Arc<Pulse>>) -
                 .busy_timeout(Duration::from_secs(5))
                 .foreign_keys(true)
                 .pragma("cache_size", "-2000")
+                // A page of a list fits: its rows cross over from SQLite's thread without either waiting for the other.
+                .row_buffer_size(128)
         })
         // On a full disk SQLite ends a transaction by itself and the driver's ROLLBACK fails; from then on it would open no
         // transactions on this connection but savepoints, which are not IMMEDIATE and see an old state.

@@ -142,9 +142,13 @@ pub async fn copies(app: &App, objects: &[Uuid]) -> Result<(Vec<object_copy::Mod
     Ok((copies, ledger::roles(app.db.read()).await?))
 }
 
-/// The renditions of these versions. The caller found their files.
-pub async fn renditions_of(app: &App, versions: &[Uuid]) -> Result<Vec<rendition::Model>, Fault> {
-    Ok(store::renditions(app.db.read(), versions).await?)
+/// The renditions of these versions in these sizes. The caller found their files.
+pub async fn renditions_of(
+    app: &App,
+    versions: &[Uuid],
+    sizes: &[rendition::Size],
+) -> Result<Vec<rendition::Model>, Fault> {
+    Ok(store::renditions_in(app.db.read(), versions, sizes).await?)
 }
 
 /// A URL for a content of the file; `None` while the file is not active. Shown inline only where it is a picture.

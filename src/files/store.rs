@@ -171,6 +171,18 @@ pub(super) async fn renditions(
     rendition::Entity::find().filter(rendition::Column::VersionId.is_in(versions.iter().copied())).all(connection).await
 }
 
+pub(super) async fn renditions_in(
+    connection: &impl ConnectionTrait,
+    versions: &[Uuid],
+    sizes: &[rendition::Size],
+) -> Result<Vec<rendition::Model>, DbErr> {
+    rendition::Entity::find()
+        .filter(rendition::Column::VersionId.is_in(versions.iter().copied()))
+        .filter(rendition::Column::Size.is_in(sizes.iter().copied()))
+        .all(connection)
+        .await
+}
+
 /// Writes the outcome where the rendition is still pending.
 pub(super) async fn settle_rendition(tx: &Tx, row: rendition::Model) -> Result<bool, DbErr> {
     let id = row.id;

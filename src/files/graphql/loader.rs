@@ -31,9 +31,12 @@ pub fn file_loader(app: &App) -> DataLoader<FileLoader> {
     DataLoader::new(FileLoader(app.clone()), TokioSpawner::current(), TokioTimer::default())
 }
 
-/// The renditions of a version.
+/// A rendition of a version.
 #[derive(Clone, PartialEq, Eq, Hash)]
-pub struct RenditionsOf(pub Uuid);
+pub struct RenditionOf {
+    pub version: Uuid,
+    pub size: rendition::Size,
+}
 
 /// The copies of an object, and who is primary.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -46,14 +49,16 @@ pub struct VersionsOf {
     pub limit: u64,
 }
 
-impl Loader<RenditionsOf> for FileLoader {
-    type Value = Vec<rendition::Model>;
+impl Loader<RenditionOf> for FileLoader {
+    type Value = rendition::Model;
     type Error = Arc<Fault>;
 
-    async fn load(&self, versions: &[RenditionsOf]) -> Result<HashMap<RenditionsOf, Self::Value>, Self::Error> {
-        let versions: Vec<Uuid> = versions.iter().map(|version| version.0).collect();
-        let found = renditions(&self.0, &versions).await.map_err(Arc::new)?;
-        Ok(found.into_iter().map(|(version, renditions)| (RenditionsOf(version), renditions)).collect())
+    async fn load(&self, wanted: &[RenditionOf]) -> Result<HashMap<RenditionOf, Self::Value>, Self::Error> {
+        let versions: HashSet<Uuid> = wanted.iter().map(|wanted| wanted.version).collect();
+        let sizes: HashSet<rendition::Size> = wanted.iter().map(|wanted| wanted.size).collect();
+        let (versions, sizes): (Vec<_>, Vec<_>) = (versions.into_iter().collect(), sizes.into_iter().collect());
+        let found = files::renditions_of(&self.0, &versions, &sizes).await.map_err(Arc::new)?;
+        Ok(found.into_iter().map(|row| (RenditionOf { version: row.version_id, size: row.size }, row)).collect())
     }
 }
 
@@ -91,10 +96,14 @@ impl Loader<VersionsOf> for FileLoader {
     }
 }
 
-/// The renditions of these versions, by version.
-pub async fn renditions(app: &App, versions: &[Uuid]) -> Result<HashMap<Uuid, Vec<rendition::Model>>, Fault> {
+/// The renditions of these versions in these sizes, by version.
+pub async fn renditions(
+    app: &App,
+    versions: &[Uuid],
+    sizes: &[rendition::Size],
+) -> Result<HashMap<Uuid, Vec<rendition::Model>>, Fault> {
     let mut found: HashMap<Uuid, Vec<rendition::Model>> = HashMap::new();
-    for rendition in files::renditions_of(app, versions).await? {
+    for rendition in files::renditions_of(app, versions, sizes).await? {
         found.entry(rendition.version_id).or_default().push(rendition);
     }
     Ok(found)

@@ -5,15 +5,16 @@ mod loader;
 mod mutation;
 mod types;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
-use async_graphql::{Context, Object};
-use entity::file;
+use async_graphql::{Context, InputType, Lookahead, Object};
+use entity::{file, rendition};
 use uuid::Uuid;
 
 pub use inputs::{FileFilter, FileOrder, FileState};
 pub use loader::{FileLoader, file_loader};
 pub use mutation::FilesMutation;
+use types::RenditionSize;
 pub use types::{File, FileVersion};
 
 use super::{FileFilter as Filter, ScopeOf, Whose};
@@ -99,7 +100,8 @@ impl FilesQuery {
         let mut renditions = None;
         if wanted("rendition") {
             let versions: Vec<Uuid> = found.items.iter().map(|file| file.version_id).collect();
-            renditions = Some(loader::renditions(app, &versions).await.or_fault()?);
+            let sizes = sizes(&[ahead.field("nodes"), ahead.field("edges").field("node")]);
+            renditions = Some(loader::renditions(app, &versions, &sizes).await.or_fault()?);
         }
         let files = found.map(|row| {
             let renditions = renditions.as_mut().map(|all| all.remove(&row.version_id).unwrap_or_default());
@@ -110,4 +112,20 @@ impl FilesQuery {
             id: file.row.id,
         }))
     }
+}
+
+/// The sizes of renditions that are asked of files.
+fn sizes(files: &[Lookahead<'_>]) -> Vec<rendition::Size> {
+    let fields = files.iter().flat_map(|file| file.field("rendition").selection_fields());
+    let sizes: HashSet<rendition::Size> = fields
+        .filter_map(|field| {
+            let given = field.arguments().ok()?.into_iter().find(|(name, _)| name == "size");
+            match given {
+                Some((_, size)) => RenditionSize::parse(Some(size)).ok(),
+                None => Some(RenditionSize::default()),
+            }
+        })
+        .map(Into::into)
+        .collect();
+    sizes.into_iter().collect()
 }

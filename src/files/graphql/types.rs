@@ -12,7 +12,7 @@ use entity::{file, file_version, rendition};
 
 use super::{
     FileState,
-    loader::{CopiesOf, FileLoader, RenditionsOf, VersionsOf},
+    loader::{CopiesOf, FileLoader, RenditionOf, VersionsOf},
 };
 use crate::{
     accounts::graphql::{User, load_user},
@@ -61,10 +61,11 @@ impl From<Disposition> for cdn::Disposition {
     }
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, Enum)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, Enum)]
 #[graphql(remote = "rendition::Size")]
 pub enum RenditionSize {
     /// Cover crop, exactly 150 × 150 pixels.
+    #[default]
     #[graphql(name = "SQUARE_150")]
     Square150,
     /// Within 320 × 320, never enlarged.
@@ -261,18 +262,14 @@ impl File {
     async fn rendition(
         &self,
         ctx: &Context<'_>,
-        #[graphql(default_with = "RenditionSize::Square150")] size: RenditionSize,
+        #[graphql(default)] size: RenditionSize,
     ) -> async_graphql::Result<Option<Rendition>> {
-        let loaded;
-        let renditions = match &self.renditions {
-            Some(renditions) => renditions,
-            None => {
-                loaded = load(ctx, RenditionsOf(self.row.version_id)).await?.unwrap_or_default();
-                &loaded
-            }
+        let size = size.into();
+        let row = match &self.renditions {
+            Some(renditions) => renditions.iter().find(|rendition| rendition.size == size).cloned(),
+            None => load(ctx, RenditionOf { version: self.row.version_id, size }).await?,
         };
-        let row = renditions.iter().find(|rendition| rendition.size == size.into());
-        Ok(row.map(|row| Rendition { row: row.clone(), file: self.row.clone() }))
+        Ok(row.map(|row| Rendition { row, file: self.row.clone() }))
     }
 
     /// Every content the file has had, newest first.
