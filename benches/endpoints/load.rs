@@ -4,6 +4,7 @@ use std::{
     fs,
     sync::Arc,
     sync::atomic::{AtomicUsize, Ordering},
+    time::Duration,
 };
 
 use tokio::task::JoinSet;
@@ -11,6 +12,8 @@ use tokio::task::JoinSet;
 use super::subject::Subject;
 
 const AT_ONCE: usize = 4;
+/// How long a process must have been idle before it is measured.
+const IDLE: Duration = Duration::from_secs(1);
 /// Linux counts CPU time in hundredths of a second.
 const TICKS: f64 = 100.0;
 
@@ -36,20 +39,36 @@ impl Cpu {
     fn read(&self) -> f64 {
         self.0.iter().copied().map(cpu_of).sum()
     }
+
+    /// Waits until work that nobody asked for, such as copies and renditions, is done.
+    pub async fn idle(&self) {
+        loop {
+            let before = self.read();
+            tokio::time::sleep(IDLE).await;
+            if self.read() - before <= 2.0 / TICKS {
+                return;
+            }
+        }
+    }
 }
 
 /// Warms up with a tenth, then counts.
 pub async fn run(cpu: &Cpu, times: usize, request: impl Request) -> Load {
-    repeat(times / 10 + 1, &request).await;
+    run_at_once(cpu, AT_ONCE, times, request).await
+}
+
+/// The same with so many requests at a time.
+pub async fn run_at_once(cpu: &Cpu, at_once: usize, times: usize, request: impl Request) -> Load {
+    repeat(at_once, times / 10 + 1, &request).await;
     let before = cpu.read();
-    let bytes = repeat(times, &request).await;
+    let bytes = repeat(at_once, times, &request).await;
     Load { cpu: (cpu.read() - before) / times as f64, bytes }
 }
 
-async fn repeat(times: usize, request: &impl Request) -> usize {
+async fn repeat(at_once: usize, times: usize, request: &impl Request) -> usize {
     let left = Arc::new(AtomicUsize::new(times));
     let mut workers = JoinSet::new();
-    for _ in 0..AT_ONCE {
+    for _ in 0..at_once {
         let (left, request) = (left.clone(), request.clone());
         workers.spawn(async move {
             let mut bytes = 0;
