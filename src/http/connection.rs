@@ -27,7 +27,7 @@ pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 /// What clients may hold of one listener.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ConnectionLimits {
-    /// Connections at once; more are answered 503. By default at most half of what the process may open.
+    /// Connections at once; more are answered 503. By default at most half of what the process may open beyond its own.
     pub connections: usize,
     /// A connection that has not sent its first request by then is closed (slowloris).
     pub first_request: Duration,
@@ -39,8 +39,9 @@ pub struct ConnectionLimits {
 
 impl Default for ConnectionLimits {
     fn default() -> Self {
-        // Half of the descriptors: the other half is for the database, the stores and the uploads of those that are in.
-        let connections = descriptors().map_or(CONNECTIONS, |most| CONNECTIONS.min(most / 2));
+        // The other half is for the database, the stores and the uploads of those that are in.
+        let half = |most: usize| (most.saturating_sub(OWN_DESCRIPTORS) / 2).clamp(MIN_CONNECTIONS, CONNECTIONS);
+        let connections = descriptors().map_or(CONNECTIONS, half);
         Self {
             connections,
             first_request: Duration::from_secs(10),
@@ -51,6 +52,9 @@ impl Default for ConnectionLimits {
 }
 
 const CONNECTIONS: usize = 8192;
+const MIN_CONNECTIONS: usize = 8;
+/// What an idle server has open, with room: listeners, database, stores, logs.
+const OWN_DESCRIPTORS: usize = 48;
 
 /// How many files and sockets this process may open, where the system tells (Linux).
 fn descriptors() -> Option<usize> {

@@ -1,6 +1,6 @@
 //! Listeners and their end: every listener of the process runs under one supervisor, which stops them in order.
 
-use std::{fs::File, io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{collections::VecDeque, fs::File, io, net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::Router;
 use http::{Request, Response};
@@ -12,14 +12,17 @@ use tokio::{
     net::{TcpListener, TcpStream},
     signal::unix::{SignalKind, signal},
     sync::Semaphore,
+    task::JoinHandle,
     time::{sleep, timeout},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::connection::{BoxError, ConnectionLimits, Connections};
 
-/// Refusals at once; beyond them a connection is closed without a word.
+/// Refusals at once, and how many connections one of them stands for. The oldest one makes room for a new one: who asks is
+/// answered at once, so the oldest is of somebody who is silent.
 const MAX_REFUSALS: usize = 64;
+const CONNECTIONS_PER_REFUSAL: usize = 4;
 const REFUSAL_TIME: Duration = Duration::from_secs(1);
 const CUT_TIME: Duration = Duration::from_secs(1);
 const REFUSAL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\nconnection: close\r\n\
@@ -113,14 +116,15 @@ impl Supervisor {
     {
         let connections = Connections::new(name, self.limits, self.stop.clone(), self.cut.clone());
         let tasks = self.tasks.clone();
-        let acceptor = Acceptor { name, listener, spare: spare(), refusals: Arc::new(Semaphore::new(MAX_REFUSALS)) };
+        let max_refusals = (self.limits.connections / CONNECTIONS_PER_REFUSAL).clamp(1, MAX_REFUSALS);
+        let acceptor = Acceptor { name, listener, spare: spare(), refusals: VecDeque::new(), max_refusals };
         let (stop, places) = (self.stop.clone(), Arc::new(Semaphore::new(self.limits.connections)));
         self.tasks.spawn(async move {
             let mut acceptor = acceptor;
             // The listener is dropped with the acceptor: the port is free once shutdown began.
             while let Some((stream, peer)) = stop.run_until_cancelled(acceptor.accept()).await {
                 let Ok(place) = places.clone().try_acquire_owned() else {
-                    acceptor.refuse(stream, &tasks);
+                    acceptor.refuse(stream, &tasks).await;
                     continue;
                 };
                 let (connections, service) = (connections.clone(), service.clone());
@@ -149,7 +153,8 @@ struct Acceptor {
     listener: TcpListener,
     /// A descriptor given back when there are none left, so that the waiting client can be told.
     spare: Option<File>,
-    refusals: Arc<Semaphore>,
+    refusals: VecDeque<JoinHandle<()>>,
+    max_refusals: usize,
 }
 
 impl Acceptor {
@@ -162,7 +167,7 @@ impl Acceptor {
                     tracing::warn!(listener = self.name, %error, "cannot accept connections");
                     self.spare = None;
                     if let Ok(Ok((stream, _))) = timeout(BACK_OFF, self.listener.accept()).await {
-                        refuse(stream).await;
+                        let _ = timeout(BACK_OFF, refuse(stream)).await;
                     }
                     sleep(BACK_OFF).await;
                     self.spare = spare();
@@ -171,14 +176,16 @@ impl Acceptor {
         }
     }
 
-    fn refuse(&self, stream: TcpStream, tasks: &TaskTracker) {
+    async fn refuse(&mut self, stream: TcpStream, tasks: &TaskTracker) {
         metrics::counter!("http_connections_refused_total", "listener" => self.name).increment(1);
-        if let Ok(place) = self.refusals.clone().try_acquire_owned() {
-            tasks.spawn(async move {
-                refuse(stream).await;
-                drop(place);
-            });
+        if self.refusals.len() == self.max_refusals
+            && let Some(oldest) = self.refusals.pop_front()
+        {
+            oldest.abort();
+            // Its descriptor is free only then.
+            let _ = oldest.await;
         }
+        self.refusals.push_back(tasks.spawn(refuse(stream)));
     }
 }
 

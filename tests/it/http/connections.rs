@@ -288,18 +288,25 @@ async fn a_process_with_few_descriptors_refuses_and_recovers() {
     for most in [64, 128] {
         let mut server = ServerProcess::start_with_descriptors(most, &[]).await;
         is_answered(&server.app).await;
-        let address = server.app.strip_prefix("http://").unwrap().to_owned();
-        let mut held = Vec::new();
-        for _ in 0..most {
-            held.push(TcpStream::connect(&address).await.unwrap());
-        }
-        // Told to come again, or kept waiting; never anything else.
-        let refused = timeout(Duration::from_secs(2), reqwest::get(format!("{}/healthz", server.app))).await;
-        if let Ok(refused) = refused {
-            let refused = refused.unwrap();
-            assert_eq!((refused.status().as_u16(), &refused.headers()["retry-after"]), (503, &"1".parse().unwrap()));
-        } else {
-            assert_eq!(most, 64, "there are descriptors left to refuse with");
+        let flood = async |url: &str| {
+            let address = url.strip_prefix("http://").unwrap();
+            let mut held = Vec::new();
+            for _ in 0..most {
+                held.push(TcpStream::connect(address).await.unwrap());
+            }
+            held
+        };
+        let health = format!("{}/healthz", server.app);
+        // One listener leaves enough for the refusals.
+        let mut held = flood(&server.app).await;
+        let refused = timeout(Duration::from_secs(2), reqwest::get(&health)).await.expect("no answer").unwrap();
+        assert_eq!((refused.status().as_u16(), &refused.headers()["retry-after"]), (503, &"1".parse().unwrap()));
+        assert!(!server.log().contains("cannot accept connections"), "{}", server.log());
+        // All of them leave nothing: then a client may also wait.
+        held.extend(flood(&server.edge).await);
+        held.extend(flood(&server.s3).await);
+        if let Ok(Ok(refused)) = timeout(Duration::from_secs(2), reqwest::get(&health)).await {
+            assert_eq!(refused.status(), 503);
         }
         drop(held);
         let recovered = async {
