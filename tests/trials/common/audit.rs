@@ -381,6 +381,12 @@ impl Auditor {
         Ok(off)
     }
 
+    /// Objects of writes that failed, whose erasure is proven.
+    pub async fn failed_and_erased(&self) -> Result<u64, AuditError> {
+        let failed = object::Column::State.eq(object::State::Erased).and(object::Column::LiveAt.is_null());
+        Ok(object::Entity::find().filter(failed).count(&self.database).await?)
+    }
+
     /// Any live object that is in both buckets, for planting faults.
     pub async fn any_live(&self) -> Result<Option<object::Model>, AuditError> {
         let live = object::Entity::find().filter(object::Column::State.eq(object::State::Live));

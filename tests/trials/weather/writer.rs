@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use tokio::time::{sleep, timeout};
+
 use super::{
     Options,
     storm::Storm,
@@ -16,7 +18,9 @@ use crate::{
 
 /// Longer than a write's deadline, the grace and the margin together, and shorter than late writes are looked for.
 const PAUSE: Duration = Duration::from_millis(4_000);
-const LATE_WRITES: &str = "6s";
+const LATE_WRITES: &str = "8s";
+/// The longest a failed write may wait for its erasure, on a busy machine.
+const PROOF: Duration = Duration::from_secs(20);
 
 const LANDED: &str = "bytes landed after their erasure was proven";
 
@@ -41,7 +45,7 @@ pub async fn run(options: Options<'_>) -> Result<(), Failure> {
         let seen = landed(&world);
         let storm = Storm {
             hold: PAUSE,
-            answer: PAUSE + Duration::from_secs(5),
+            answer: PAUSE + PROOF,
             least: 3,
             ..Storm::new("PUTs carried out after their erasure")
         };
@@ -54,7 +58,17 @@ pub async fn run(options: Options<'_>) -> Result<(), Failure> {
             }
             Ok(())
         };
+        let auditor = world.auditor().await?;
+        let erased = auditor.failed_and_erased().await?;
         let clear = async |world: &World<'_>| {
+            // Only then are they late.
+            let proven = async {
+                while auditor.failed_and_erased().await? == erased {
+                    sleep(Duration::from_millis(50)).await;
+                }
+                Ok::<_, Failure>(())
+            };
+            timeout(PROOF, proven).await.map_err(|_| "no failed write was erased")??;
             world.sites[0].clear();
             if let Some(other) = world.servers.get(1) {
                 other.process.signal("CONT").await?;
