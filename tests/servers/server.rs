@@ -143,7 +143,7 @@ impl DatabaseServer {
 
     /// The program that makes an empty data folder.
     fn set_up(&self) -> Vec<String> {
-        let data = self.data();
+        let (data, folder) = (self.data(), self.folder.display());
         match self.kind {
             // ICU's order and a zone off UTC, so that nothing leans on the byte order or the clock of a test machine.
             Kind::Postgres => words(
@@ -153,7 +153,7 @@ impl DatabaseServer {
             ),
             Kind::MariaDb => words(
                 "mariadb-install-db --no-defaults --auth-root-authentication-method=normal --skip-test-db",
-                [format!("--datadir={data}")],
+                [format!("--datadir={data}"), format!("--tmpdir={folder}")],
             ),
             Kind::Sqlite => unreachable!("SQLite has no server"),
         }
@@ -174,6 +174,8 @@ impl DatabaseServer {
                  --max-connections=500 --skip-name-resolve --default-time-zone=+05:30 --table-open-cache=4000",
                 [
                     format!("--datadir={data}"),
+                    // A server that starts removes every temporary table in it, also those of another one.
+                    format!("--tmpdir={folder}"),
                     format!("--port={port}"),
                     format!("--socket={folder}/socket"),
                     format!("--pid-file={folder}/pid"),
