@@ -1,10 +1,10 @@
 //! S3 down, refusing, cut off, slow, truncating, altering: at the primary, at the replica, at both.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::{
     Options,
-    storm::Storm,
+    storm::{Looks, Storm},
     world::{Database, World},
 };
 use crate::{
@@ -21,6 +21,10 @@ const BOTH: &[usize] = &[0, 1];
 
 /// The most memory a server may ever need here: uploads of 3 MB by four clients, and pictures.
 const MEMORY: u64 = 400;
+
+/// How often a storm is held whose pages were slow: of the some seventy looks of a single one the 99th percentile is
+/// the slowest, which a pause of the machine makes slow in any weather.
+const HELD: usize = 3;
 
 struct Case {
     name: &'static str,
@@ -59,9 +63,25 @@ const CASES: [Case; 15] = [
 
 pub async fn run(options: Options<'_>) -> Result<(), Failure> {
     let mut world = World::new(options, Database::shared().await?, &[&uncached]).await?;
+    let mut calm = Vec::new();
     for _ in 0..options.rounds {
         for case in CASES.iter().filter(|case| !options.short || case.short) {
-            one(&mut world, case).await?;
+            let mut looks = Looks { calm: std::mem::take(&mut calm), stormy: Vec::new() };
+            for _ in 0..HELD {
+                let seen = one(&mut world, case).await?;
+                looks.calm.extend(seen.calm);
+                looks.stormy.extend(seen.stormy);
+                if options.short || !looks.slow() {
+                    break;
+                }
+            }
+            if looks.slow() && !options.short {
+                let p99 = looks.p99();
+                return Err(
+                    format!("{}: pages took more than twice as long, calm and stormy {p99:?}", case.name).into()
+                );
+            }
+            calm = looks.calm;
         }
     }
     let memory = world.servers[0].process.peak_memory()?;
@@ -77,7 +97,7 @@ fn uncached(launcher: Launcher) -> Launcher {
     launcher.with("embedded.edge_cache", "1 KiB").with("embedded.edge_cache_object", "1 KiB")
 }
 
-async fn one(world: &mut World<'_>, case: &Case) -> Result<(), Failure> {
+async fn one(world: &mut World<'_>, case: &Case) -> Result<Looks, Failure> {
     let brief = world.options.short;
     let storm = Storm {
         least: 3,
@@ -86,7 +106,6 @@ async fn one(world: &mut World<'_>, case: &Case) -> Result<(), Failure> {
         ..Storm::new(case.name)
     };
     let down = case.fault == Down;
-    let began = Instant::now();
     let strike = async |world: &World<'_>| {
         for site in case.sites {
             world.sites[*site].set(case.fault.clone(), case.on);
@@ -108,12 +127,7 @@ async fn one(world: &mut World<'_>, case: &Case) -> Result<(), Failure> {
         }
         case.sites.iter().map(|site| world.sites[*site].struck()).min().unwrap_or_default()
     };
-    let tally = world.storm(&storm, strike, struck, clear).await?;
-    let slow = tally.p99().is_some_and(|(calm, stormy)| stormy > 2 * calm.max(Duration::from_millis(100)));
-    if slow && !brief {
-        return Err(format!("{}: pages were slower than twice their p99 after {:?}", case.name, began.elapsed()).into());
-    }
-    Ok(())
+    Ok(world.storm(&storm, strike, struck, clear).await?.looks())
 }
 
 fn lines_of_outage(log: &std::path::Path) -> u32 {

@@ -66,15 +66,37 @@ impl Tally {
         self.work.iter().chain(&self.pages)
     }
 
-    /// The 99th percentile of pages asked for before the fault, and during it.
-    pub fn p99(&self) -> Option<(Duration, Duration)> {
-        let (began, ended) = (self.began?, self.ended?);
+    /// How long pages took that were asked for before the fault, and during it.
+    pub fn looks(&self) -> Looks {
+        let (Some(began), Some(ended)) = (self.began, self.ended) else { return Looks::default() };
         let times = |of: &dyn Fn(Instant) -> bool| {
-            let mut times: Vec<_> = self.pages.iter().filter(|page| of(page.began)).map(|page| page.took).collect();
+            self.pages.iter().filter(|page| of(page.began)).map(|page| page.took).collect()
+        };
+        Looks { calm: times(&|at| at < began), stormy: times(&|at| (began..ended).contains(&at)) }
+    }
+}
+
+/// Times of pages, in the calm before a fault and while it lasts.
+#[derive(Clone, Debug, Default)]
+pub struct Looks {
+    pub calm: Vec<Duration>,
+    pub stormy: Vec<Duration>,
+}
+
+impl Looks {
+    /// The 99th percentiles, where something was looked at in both.
+    pub fn p99(&self) -> Option<(Duration, Duration)> {
+        let p99 = |times: &[Duration]| {
+            let mut times = times.to_vec();
             times.sort();
             times.get((times.len() * 99).div_ceil(100).saturating_sub(1)).copied()
         };
-        Some((times(&|at| at < began)?, times(&|at| (began..ended).contains(&at))?))
+        Some((p99(&self.calm)?, p99(&self.stormy)?))
+    }
+
+    /// Whether pages took more than twice as long in the storm. What a tenth of a second hides, nobody waits for.
+    pub fn slow(&self) -> bool {
+        self.p99().is_some_and(|(calm, stormy)| stormy > 2 * calm.max(Duration::from_millis(100)))
     }
 }
 

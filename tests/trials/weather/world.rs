@@ -250,7 +250,7 @@ impl<'a> World<'a> {
     fn report(&self, storm: &Storm, tally: &Tally) -> Result<(), Failure> {
         let mut violations = weigh(storm, tally);
         violations.extend(self.noted().violations);
-        let ratio = tally.p99().map_or_else(String::new, |(calm, stormy)| {
+        let ratio = tally.looks().p99().map_or_else(String::new, |(calm, stormy)| {
             let ratio = stormy.as_secs_f64() / calm.as_secs_f64();
             format!(", pages' p99 {} ms, calm {} ms (× {ratio:.1})", stormy.as_millis(), calm.as_millis())
         });

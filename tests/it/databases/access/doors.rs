@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use entity::user::Role;
+use entity::{
+    Timestamp,
+    user::{self, Role},
+};
 use serde_json::{Value, json};
 use snaphaven::{
     accounts::{self, AccountsError, NewAccount},
@@ -182,7 +185,7 @@ async fn what_a_file_says_the_viewer_can_do_is_what_the_mutations_let_them() {
 #[tokio::test]
 async fn what_commands_do_to_accounts_no_person_can() {
     let server = TestServer::start().await;
-    let viewer = |role| Viewer::User(Identity { user_id: Uuid::now_v7(), role, session_id: Uuid::now_v7() });
+    let viewer = |role| Viewer::User(Identity::new(user::Model { role, ..someone() }, Uuid::now_v7()));
     let account = NewAccount {
         username: "root".to_owned(),
         email: "root@example.org".to_owned(),
@@ -206,4 +209,23 @@ async fn what_commands_do_to_accounts_no_person_can() {
     }
     assert!(!accounts::has_admin(&server.app, &Viewer::System("test")).await.unwrap());
     server.finish().await;
+}
+
+fn someone() -> user::Model {
+    let (text, now) = (String::new, Timestamp(0));
+    user::Model {
+        id: Uuid::now_v7(),
+        username: text(),
+        username_key: text(),
+        email: text(),
+        email_key: text(),
+        first_name: text(),
+        last_name: text(),
+        about: text(),
+        password_hash: text(),
+        role: Role::User,
+        status: user::Status::Active,
+        created_at: now,
+        updated_at: now,
+    }
 }
