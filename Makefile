@@ -34,8 +34,8 @@ test: tools ## Run every test that guards a merge (some 20 minutes from a clean 
 trials: tools ## Long fault and race trials: make trials SUITE=… DATABASE=… SEED=… ROUNDS=…
 	@scripts/trials.sh
 
-bench: tools ## Benchmarks (a release build: some 10 minutes the first time)
-	@scripts/step.sh "running benchmarks" "10 minutes the first time" cargo bench --locked --bench '*'
+bench: tools ## Benchmarks (a release build, optimised across crates: some 20 minutes the first time on 2 cores)
+	@scripts/step.sh "running benchmarks" "20 minutes the first time" cargo bench --locked --bench '*'
 
 lint: ## Format, clippy, dependencies, panel
 	cargo fmt --all --check

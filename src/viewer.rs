@@ -1,8 +1,8 @@
 //! Who asks, and from where. Every service takes a viewer.
 
-use std::net::IpAddr;
+use std::{fmt, net::IpAddr, sync::Arc};
 
-use entity::user::Role;
+use entity::user::{self, Role};
 use uuid::Uuid;
 
 /// The authenticated caller of a service.
@@ -16,11 +16,30 @@ pub enum Viewer {
 }
 
 /// An active account and the session it came with.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Identity {
     pub user_id: Uuid,
     pub role: Role,
     pub session_id: Uuid,
+    /// As it was when the request began. Good for queries, which change nothing; a mutation reads the row again.
+    pub account: Arc<user::Model>,
+}
+
+impl Identity {
+    pub fn new(account: user::Model, session_id: Uuid) -> Self {
+        Self { user_id: account.id, role: account.role, session_id, account: account.into() }
+    }
+}
+
+impl fmt::Debug for Identity {
+    /// Who, and nothing more of the account.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Identity")
+            .field("user_id", &self.user_id)
+            .field("role", &self.role)
+            .field("session_id", &self.session_id)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Where a request came from. The default is a caller in this process: no address, so nothing to throttle by.

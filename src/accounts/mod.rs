@@ -13,7 +13,7 @@ mod sign_up;
 mod store;
 mod throttle;
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
 use entity::user::Model;
 use uuid::Uuid;
@@ -43,12 +43,10 @@ pub fn sees_private(viewer: &Viewer, user_id: Uuid) -> bool {
     viewer.user_id() == Some(user_id) || viewer.is_admin()
 }
 
-/// The viewer's own account; `None` for anonymous and for the system.
-pub async fn current(app: &App, viewer: &Viewer) -> Result<Option<Model>, Fault> {
-    match viewer.user_id() {
-        Some(id) => Ok(store::user(app.db.read(), id).await?),
-        None => Ok(None),
-    }
+/// The viewer's own account as the request found it; `None` for anonymous and for the system.
+#[must_use]
+pub fn current(viewer: &Viewer) -> Option<Arc<Model>> {
+    Some(viewer.person().ok()?.account.clone())
 }
 
 /// A person by id, where the viewer may look: anyone with an account; see [`sees_private`] for what they see.

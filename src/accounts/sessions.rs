@@ -88,7 +88,7 @@ impl NewSession {
     }
 
     pub fn of(self, user: user::Model) -> LoggedIn {
-        let identity = Identity { user_id: user.id, role: user.role, session_id: self.row.id };
+        let identity = Identity::new(user.clone(), self.row.id);
         LoggedIn { user, viewer: Viewer::User(identity), token: self.token, expires_at: self.expires_at }
     }
 }
@@ -100,14 +100,15 @@ pub async fn authenticate(app: &App, token: &str) -> Result<Option<Viewer>, Faul
     let Some(hash) = credentials::token_hash(token) else { return Ok(None) };
     let Some(bearer) = store::bearer(&app.db, hash).await? else { return Ok(None) };
     let now = app.db.at(bearer.now);
-    let valid = bearer.status == user::Status::Active && bearer.expires_at.is_none_or(|expires_at| expires_at > now);
+    let valid =
+        bearer.account.status == user::Status::Active && bearer.expires_at.is_none_or(|expires_at| expires_at > now);
     if !valid {
         return Ok(None);
     }
     if now.since(bearer.last_used_at) >= TOUCH_INTERVAL {
         touch(app, &bearer, now).await;
     }
-    Ok(Some(Viewer::User(Identity { user_id: bearer.user_id, role: bearer.role, session_id: bearer.id })))
+    Ok(Some(Viewer::User(Identity::new(bearer.account, bearer.session_id))))
 }
 
 /// A session that is used lives on; a token keeps its end. A request does not fail for this.
@@ -119,11 +120,11 @@ async fn touch(app: &App, bearer: &store::Bearer, now: Timestamp) {
     let outcome = app
         .db
         .transaction::<_, sea_orm::DbErr, _, _>(async |tx| {
-            store::touch(&tx, bearer.id, bearer.last_used_at, now, expires_at).await
+            store::touch(&tx, bearer.session_id, bearer.last_used_at, now, expires_at).await
         })
         .await;
     if let Err(error) = outcome {
-        tracing::warn!(%error, session.id = %bearer.id, "cannot note the use of a session");
+        tracing::warn!(%error, session.id = %bearer.session_id, "cannot note the use of a session");
     }
 }
 

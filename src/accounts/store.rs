@@ -3,7 +3,7 @@
 use entity::{Timestamp, session, user};
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, ExprTrait, FromQueryResult, IntoActiveModel,
-    JoinType, Order, QueryFilter, QuerySelect, Select, UpdateMany, sea_query::Expr,
+    Iterable, JoinType, Order, QueryFilter, QuerySelect, Select, UpdateMany, sea_query::Expr,
 };
 use uuid::Uuid;
 
@@ -81,13 +81,12 @@ pub(super) fn update_user(id: Uuid, now: Timestamp) -> UpdateMany<user::Entity> 
 /// What authenticating needs to know of a session and its user.
 #[derive(Clone, Debug, FromQueryResult)]
 pub(super) struct Bearer {
-    pub id: Uuid,
-    pub user_id: Uuid,
+    pub session_id: Uuid,
     pub kind: session::Kind,
     pub last_used_at: Timestamp,
     pub expires_at: Option<Timestamp>,
-    pub role: user::Role,
-    pub status: user::Status,
+    #[sea_orm(nested)]
+    pub account: user::Model,
     /// The database's time, by which sessions end: see [`Db::at`].
     pub now: i64,
 }
@@ -97,14 +96,9 @@ pub(super) async fn bearer(db: &Db, token_hash: Vec<u8>) -> Result<Option<Bearer
     let to_user = session::Entity::belongs_to(user::Entity).from(session::Column::UserId).to(user::Column::Id).into();
     session::Entity::find()
         .select_only()
-        .columns([
-            session::Column::Id,
-            session::Column::UserId,
-            session::Column::Kind,
-            session::Column::LastUsedAt,
-            session::Column::ExpiresAt,
-        ])
-        .columns([user::Column::Role, user::Column::Status])
+        .column_as(session::Column::Id, "session_id")
+        .columns([session::Column::Kind, session::Column::LastUsedAt, session::Column::ExpiresAt])
+        .columns(user::Column::iter())
         .expr_as(db.time_column(), "now")
         .join(JoinType::InnerJoin, to_user)
         .filter(session::Column::TokenHash.eq(token_hash))

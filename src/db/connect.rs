@@ -20,6 +20,9 @@ const LOCK_WAIT: Duration = Duration::from_secs(3);
 /// How long a transaction may wait for its next statement before the server takes it back, locks and all: a process that
 /// is stopped in the middle of one must not hold up the others.
 const IDLE: Duration = Duration::from_secs(5);
+/// A connection that has rested this long is asked whether it still lives before it is used: asking each time would
+/// double the round trips of a query. One that died sooner fails one request, which may be sent again.
+const RESTED: Duration = Duration::from_secs(1);
 /// The advisory lock of those that migrate, on Postgres; on MariaDB [`MIGRATION_LOCK_NAME`].
 const MIGRATION_LOCK: i64 = 0x736e_6170_6861_7665;
 const MIGRATION_LOCK_NAME: &str = "snaphaven.migrations";
@@ -95,6 +98,7 @@ fn options(url: &str, settings: &config::Database, pulse: Option<&Arc<Pulse>>) -
         .min_connections(0)
         .connect_timeout(settings.acquire_timeout)
         .acquire_timeout(settings.acquire_timeout)
+        .test_before_acquire_if_idle_for(RESTED)
         .sqlx_logging(false)
         .map_sqlx_sqlite_opts(|options| {
             options

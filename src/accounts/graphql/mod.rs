@@ -36,7 +36,7 @@ pub struct AccountsQuery;
 impl AccountsQuery {
     /// Your own account; null while you are not logged in.
     async fn viewer(&self, ctx: &Context<'_>) -> async_graphql::Result<Option<User>> {
-        Ok(super::current(graphql::app(ctx), graphql::viewer(ctx)).await.or_fault()?.map(User::from))
+        Ok(super::current(graphql::viewer(ctx)).map(User::from))
     }
 
     /// A person by user name, in upper or lower case.

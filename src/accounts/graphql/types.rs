@@ -43,9 +43,15 @@ pub struct User {
     seen_by: Option<Viewer>,
 }
 
+impl From<Arc<user::Model>> for User {
+    fn from(row: Arc<user::Model>) -> Self {
+        Self { row, seen_by: None }
+    }
+}
+
 impl From<user::Model> for User {
     fn from(row: user::Model) -> Self {
-        Self { row: row.into(), seen_by: None }
+        Arc::new(row).into()
     }
 }
 

@@ -109,11 +109,17 @@ pub async fn renditions(
     Ok(found)
 }
 
-/// Who owns these files, by id.
-pub async fn owners(app: &App, files: &[file::Model]) -> Result<HashMap<Uuid, User>, Fault> {
-    let ids: HashSet<Uuid> = files.iter().map(|file| file.owner_id).collect();
-    // The files were found for a viewer, and a person's own fields look at theirs.
-    let viewer = Viewer::System("owners of a list");
-    let found = accounts::find_many(app, &viewer, &ids.into_iter().collect::<Vec<_>>()).await?;
-    Ok(found.into_iter().map(|(id, row)| (id, User::from(row))).collect())
+/// Who owns these files, by id. Most lists are of one's own.
+pub async fn owners(app: &App, viewer: &Viewer, files: &[file::Model]) -> Result<HashMap<Uuid, User>, Fault> {
+    let mut ids: HashSet<Uuid> = files.iter().map(|file| file.owner_id).collect();
+    let own = accounts::current(viewer).filter(|account| ids.remove(&account.id));
+    let mut owners = HashMap::new();
+    if !ids.is_empty() {
+        // The files were found for a viewer, and a person's own fields look at theirs.
+        let viewer = Viewer::System("owners of a list");
+        let found = accounts::find_many(app, &viewer, &ids.into_iter().collect::<Vec<_>>()).await?;
+        owners.extend(found.into_iter().map(|(id, row)| (id, User::from(row))));
+    }
+    owners.extend(own.map(|account| (account.id, User::from(account))));
+    Ok(owners)
 }

@@ -96,7 +96,11 @@ impl FilesQuery {
             |name| ahead.field("nodes").field(name).exists() || ahead.field("edges").field("node").field(name).exists();
         let found = super::list(app, scope, &filter, &page).await.or_fault()?;
         // Few people own the files of a page: asking for them apart costs less than their columns beside every file.
-        let owners = if wanted("owner") { loader::owners(app, &found.items).await.or_fault()? } else { HashMap::new() };
+        let owners = if wanted("owner") {
+            loader::owners(app, graphql::viewer(ctx), &found.items).await.or_fault()?
+        } else {
+            HashMap::new()
+        };
         let mut renditions = None;
         if wanted("rendition") {
             let versions: Vec<Uuid> = found.items.iter().map(|file| file.version_id).collect();
