@@ -18,7 +18,10 @@ use crate::{
     error::Fault,
     files::{
         self,
-        graphql::{File, FileVersion, FilesMutation, FilesQuery, file_loader, file_node, version_node},
+        graphql::{
+            File, FileVersion, FilesMutation, FilesQuery, UploadSession, UploadsMutation, UploadsQuery, file_loader,
+            file_node, upload_node, version_node,
+        },
     },
     graphql::{self, FaultExt, GlobalId, NodeKind, request::MAX_FILES, scalars::Long},
     jobs::Registry,
@@ -29,10 +32,10 @@ use crate::{
 };
 
 #[derive(MergedObject, Default)]
-pub struct Query(RootQuery, AccountsQuery, FilesQuery, LedgerQuery, AlertsQuery);
+pub struct Query(RootQuery, AccountsQuery, FilesQuery, UploadsQuery, LedgerQuery, AlertsQuery);
 
 #[derive(MergedObject, Default)]
-pub struct Mutation(AccountsMutation, FilesMutation);
+pub struct Mutation(AccountsMutation, FilesMutation, UploadsMutation);
 
 pub type AppSchema = Schema<Query, Mutation, EmptySubscription>;
 
@@ -45,6 +48,7 @@ pub enum Node {
     FileVersion(Box<FileVersion>),
     Erasure(Box<Erasure>),
     Alert(Alert),
+    UploadSession(Box<UploadSession>),
 }
 
 /// What a client must know before it asks.
@@ -52,6 +56,10 @@ pub enum Node {
 pub struct Limits {
     /// Bytes of one file in a multipart upload.
     upload_size: Long,
+    /// Bytes of one file in a direct upload.
+    direct_upload_size: Long,
+    /// Seconds that a direct upload may take.
+    upload_session_ttl: Long,
     /// Files of one multipart request.
     files_per_request: i32,
     /// Bytes of a request without its files.
@@ -109,6 +117,10 @@ impl RootQuery {
                 let erasure = ledger::erasure(app, viewer, key).await.or_fault()?;
                 erasure.map(|erasure| Node::Erasure(Box::new(Erasure(erasure))))
             }
+            NodeKind::UploadSession => {
+                let upload = upload_node(app, viewer, key).await.or_fault()?;
+                upload.map(|upload| Node::UploadSession(Box::new(upload)))
+            }
             NodeKind::Alert => alerts::find(app, viewer, key).await.or_fault()?.map(|alert| Node::Alert(Alert(alert))),
         })
     }
@@ -124,6 +136,8 @@ fn limits(config: &Config) -> Limits {
     let long = |value: u64| Long(i64::try_from(value).unwrap_or(i64::MAX));
     Limits {
         upload_size: long(config.uploads.max_size.as_u64()),
+        direct_upload_size: long(config.uploads.max_direct_size.as_u64()),
+        upload_session_ttl: long(config.uploads.session_ttl.as_secs()),
         files_per_request: int(MAX_FILES),
         request_time: long(config.server.request_timeout.as_secs()),
         body_size: long(config.graphql.max_body.as_u64()),

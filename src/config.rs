@@ -179,6 +179,12 @@ pub struct Accounts {
 #[serde(deny_unknown_fields)]
 pub struct Uploads {
     pub max_size: ByteSize,
+    pub max_direct_size: ByteSize,
+    #[serde(with = "humantime_serde")]
+    pub session_ttl: Duration,
+    #[serde(with = "humantime_serde")]
+    pub part_url_ttl: Duration,
+    pub endpoint: String,
 }
 
 #[derive(Clone, Debug, Deserialize)]

@@ -14,6 +14,7 @@ pub enum NodeKind {
     FileVersion,
     Erasure,
     Alert,
+    UploadSession,
 }
 
 /// What clients hold as the id of a thing.
@@ -29,8 +30,16 @@ pub struct GlobalId {
 pub struct NotAnId;
 
 impl NodeKind {
-    pub const ALL: [Self; 7] =
-        [Self::User, Self::Session, Self::ApiToken, Self::File, Self::FileVersion, Self::Erasure, Self::Alert];
+    pub const ALL: [Self; 8] = [
+        Self::User,
+        Self::Session,
+        Self::ApiToken,
+        Self::File,
+        Self::FileVersion,
+        Self::Erasure,
+        Self::Alert,
+        Self::UploadSession,
+    ];
 
     const fn prefix(self) -> &'static str {
         match self {
@@ -41,6 +50,7 @@ impl NodeKind {
             Self::FileVersion => "version",
             Self::Erasure => "erasure",
             Self::Alert => "alert",
+            Self::UploadSession => "upload",
         }
     }
 

@@ -27,6 +27,7 @@ pub struct Model {
     pub object_id: Uuid,
     pub content_type: String,
     pub bytes: i64,
+    /// Empty until the bytes are verified.
     #[sea_orm(column_type = "VarBinary(StringLen::N(32))")]
     pub sha256: Vec<u8>,
     /// Pixels as shown, orientation applied.
@@ -39,6 +40,8 @@ pub struct Model {
     pub trashed_at: Option<Timestamp>,
     /// When a trashed file is purged by itself.
     pub purge_at: Option<Timestamp>,
+    /// Why it is REJECTED.
+    pub rejection: Option<super::upload::Rejection>,
     #[sea_orm(belongs_to, from = "owner_id", to = "id")]
     pub owner: HasOne<super::user::Entity>,
 }

@@ -14,6 +14,7 @@ pub mod rendition;
 pub mod session;
 pub mod site_role;
 pub mod throttle;
+pub mod upload;
 pub mod user;
 pub mod write_intent;
 

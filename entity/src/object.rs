@@ -18,6 +18,7 @@ pub struct Model {
     pub kind: Kind,
     pub state: State,
     pub bytes: i64,
+    /// Empty until somebody has hashed the bytes.
     #[sea_orm(column_type = "VarBinary(StringLen::N(32))")]
     pub sha256: Vec<u8>,
     pub content_type: String,
@@ -30,6 +31,8 @@ pub struct Model {
     /// The file they belong to, also after the file is gone.
     pub file_id: Option<Uuid>,
     pub created_at: Timestamp,
+    /// A pending one is not abandoned before: what is written may take its time. `None`: the usual time of one write.
+    pub keep_until: Option<Timestamp>,
     /// When it became live.
     pub live_at: Option<Timestamp>,
     /// Who asked for the erasure; `None` for the system.
@@ -104,4 +107,8 @@ pub enum Reason {
     Abandoned,
     /// A rendition that is no longer needed.
     Superseded,
+    /// What a client sent of a direct upload, once that ended.
+    Staged,
+    /// A direct upload whose content was refused.
+    Rejected,
 }

@@ -125,6 +125,27 @@ async fn build_index(
     manager.create_index(index).await
 }
 
+/// Adds a column unless it is there; MySQL has no IF NOT EXISTS for columns.
+pub async fn add_column(
+    manager: &SchemaManager<'_>,
+    table: &'static str,
+    name: &'static str,
+    mut column: ColumnDef,
+) -> Result<(), DbErr> {
+    if manager.has_column(table, name).await? {
+        return Ok(());
+    }
+    manager.alter_table(Table::alter().table(table).add_column(&mut column).to_owned()).await
+}
+
+/// Drops a column where it is there.
+pub async fn drop_column(manager: &SchemaManager<'_>, table: &'static str, name: &'static str) -> Result<(), DbErr> {
+    if !manager.has_column(table, name).await? {
+        return Ok(());
+    }
+    manager.alter_table(Table::alter().table(table).drop_column(name).to_owned()).await
+}
+
 /// Drops tables in the order given, those that exist.
 pub async fn drop_all(manager: &SchemaManager<'_>, tables: &[&'static str]) -> Result<(), DbErr> {
     for table in tables {

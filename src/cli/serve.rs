@@ -86,10 +86,15 @@ async fn open_stores(
     let listener = bind_beside(app, 2, &config.embedded.s3_listen).await?;
     let address = listener.local_addr().map_err(fault)?;
     let s3 = open_embedded(config, app).await?;
+    let endpoint = match config.uploads.endpoint.as_str() {
+        "" => format!("http://{address}"),
+        endpoint => endpoint.to_owned(),
+    };
     let store = |bucket: &config::Bucket| {
         let keys = s3.credentials();
         let (id, secret) = (&keys.access_key_id, &keys.secret_access_key);
-        Arc::new(S3Store::in_process(s3.service(), &bucket.bucket, &bucket.region, id, secret))
+        let store = S3Store::in_process(s3.service(), &bucket.bucket, &bucket.region, id, secret);
+        Arc::new(store.reached_at(&endpoint))
     };
     let stores = Stores { first: store(&config.objects.first), second: store(&config.objects.second) };
     supervisor.spawn(s3.serve(listener, supervisor.token()));
@@ -142,7 +147,12 @@ pub(super) async fn remote_stores(config: &Config) -> Result<Stores, Failure> {
             bucket.path_style = true;
         }
     }
-    Ok(Stores { first: Arc::new(S3Store::connect(&first).await), second: Arc::new(S3Store::connect(&second).await) })
+    let [first, second] = [S3Store::connect(&first).await, S3Store::connect(&second).await];
+    let [first, second] = match config.uploads.endpoint.as_str() {
+        "" => [first, second],
+        endpoint => [first, second].map(|store| store.reached_at(endpoint)),
+    };
+    Ok(Stores { first: Arc::new(first), second: Arc::new(second) })
 }
 
 async fn finish(supervisor: Supervisor) -> Result<(), Failure> {

@@ -26,14 +26,20 @@ pub struct Content {
     pub sha256: Sha256,
 }
 
-/// A content at rest in a temporary file, with everything that its bytes tell.
+/// What the bytes of a content tell.
 #[derive(Debug)]
-pub(super) struct Received {
-    path: TempPath,
+pub(super) struct Facts {
     pub bytes: u64,
     pub sha256: Sha256,
     pub content_type: &'static str,
-    picture: Option<images::Probe>,
+    pub picture: Option<images::Probe>,
+}
+
+/// A content at rest in a temporary file.
+#[derive(Debug)]
+pub(super) struct Received {
+    path: TempPath,
+    pub facts: Facts,
 }
 
 /// The sizes made of every picture.
@@ -61,7 +67,7 @@ impl Received {
         } else {
             None
         };
-        Ok(Self { path, bytes, sha256, content_type, picture })
+        Ok(Self { path, facts: Facts { bytes, sha256, content_type, picture } })
     }
 
     pub(super) fn body(&self) -> Body {
@@ -71,18 +77,28 @@ impl Received {
     pub(super) fn object(&self, owner: Uuid, file: Uuid) -> NewObject {
         NewObject {
             kind: entity::object::Kind::Original,
-            bytes: self.bytes,
-            sha256: self.sha256,
-            content_type: self.content_type.to_owned(),
+            bytes: self.facts.bytes,
+            sha256: self.facts.sha256,
+            content_type: self.facts.content_type.to_owned(),
             user_id: Some(owner),
             file_id: Some(file),
         }
     }
+}
 
-    pub(super) fn version(&self, file: Uuid, object: Uuid, number: i32, now: entity::Timestamp) -> file_version::Model {
+impl Facts {
+    /// The row of this content as version `id`, the `number`th of its file.
+    pub(super) fn version(
+        &self,
+        file: Uuid,
+        id: Uuid,
+        object: Uuid,
+        number: i32,
+        now: entity::Timestamp,
+    ) -> file_version::Model {
         let side = |pixels: u32| i32::try_from(pixels).ok();
         file_version::Model {
-            id: Uuid::now_v7(),
+            id,
             file_id: file,
             number,
             object_id: object,

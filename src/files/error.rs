@@ -30,6 +30,16 @@ pub enum FilesError {
     IdempotencyKeyReused,
     #[error("Name 1 to {limit} files at a time.")]
     BadCount { limit: usize },
+    #[error("A size is 0 or more bytes.")]
+    InvalidSize,
+    #[error("A content type is written as in `image/png`.")]
+    InvalidContentType,
+    #[error("Sign 1 to {limit} parts at a time.")]
+    BadPartCount { limit: usize },
+    #[error("The parts of this upload are 1 to {last}.")]
+    InvalidPart { last: u64 },
+    #[error("{count} parts have not arrived whole: {named}. Send them, then complete the upload again.")]
+    PartsMissing { count: usize, named: String },
     /// The temporary file of an upload could not be written or read.
     #[error("The upload could not be read. Send it again.")]
     Unreadable(#[source] std::io::Error),

@@ -4,6 +4,7 @@ pub mod graphql;
 pub mod model;
 
 mod content;
+pub mod direct;
 mod edit;
 mod error;
 mod renditions;
@@ -64,6 +65,7 @@ pub enum Whose {
 
 pub fn register(registry: &mut Registry, config: &Config) -> Result<(), serde_json::Error> {
     registry.register::<renditions::Render>();
+    direct::register(registry, config)?;
     registry.schedule(config.ledger.sweep_interval, &trash::PurgeExpired {})
 }
 

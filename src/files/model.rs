@@ -50,6 +50,18 @@ pub fn description(given: &str) -> Result<String, FilesError> {
     Ok(description)
 }
 
+/// `type/subtype` in lower case, without parameters (RFC 6838, section 4.2).
+pub fn content_type(given: &str) -> Result<String, FilesError> {
+    let restricted = |name: &str| {
+        let sign = |c: char| c.is_ascii_alphanumeric() || "!#$&-^_.+".contains(c);
+        name.starts_with(|c: char| c.is_ascii_alphanumeric()) && name.len() <= 127 && name.chars().all(sign)
+    };
+    match given.split_once('/') {
+        Some((kind, subtype)) if restricted(kind) && restricted(subtype) => Ok(given.to_ascii_lowercase()),
+        _ => Err(FilesError::InvalidContentType),
+    }
+}
+
 /// Tags as given but trimmed, NFC, and each once.
 pub fn tags(given: &[String]) -> Result<Vec<String>, FilesError> {
     let mut tags: Vec<String> = Vec::with_capacity(given.len().min(MAX_TAGS));

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use uuid::Uuid;
 
-use super::{FilesError, Scope, manageable, model::MAX_FILES_AT_ONCE, store};
+use super::{FilesError, Scope, direct, manageable, model::MAX_FILES_AT_ONCE, store};
 use crate::{
     alerts::{self, NewAlert},
     app::App,
@@ -44,9 +44,18 @@ pub async fn trash(app: &App, viewer: &Viewer, ids: &[Uuid]) -> Result<Trashed, 
         let mut result = Vec::with_capacity(files.len());
         let mut trashed = Vec::new();
         for current in files {
-            if matches!(current.state, State::Trashed | State::Removed) {
-                result.push(current);
-                continue;
+            match current.state {
+                State::Active => {}
+                State::Trashed | State::Removed => {
+                    result.push(current);
+                    continue;
+                }
+                State::Processing => {
+                    return Err(FilesError::WrongState("The file is still being verified. Purge it, or wait."));
+                }
+                State::Rejected => {
+                    return Err(FilesError::WrongState("The file was rejected and has no content. Purge it."));
+                }
             }
             let own = viewer.user_id() == Some(current.owner_id);
             let row = file::Model {
@@ -138,6 +147,7 @@ pub async fn purge(app: &App, viewer: &Viewer, ids: &[Uuid]) -> Result<Purged, F
             _ if files.iter().any(|file| viewer.user_id() != Some(file.owner_id)) => Reason::Removed,
             _ => Reason::Purged,
         };
+        direct::forget(app, &tx, &ids).await?;
         let doomed = ledger::doom(app, &tx, &objects, viewer.user_id(), reason).await?;
         if !doomed.held.is_empty() {
             return Err(FilesError::Held);

@@ -4,7 +4,13 @@ use entity::{file, file::State, object::Reason};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{Content, FilesError, Scope, content::Received, model, renditions::Render, store};
+use super::{
+    Content, FilesError, Scope,
+    content::{Facts, Received},
+    model,
+    renditions::Render,
+    store,
+};
 use crate::{
     app::App,
     db::{
@@ -56,7 +62,7 @@ pub async fn upload(app: &App, viewer: &Viewer, upload: Upload) -> Result<file::
     let received = Received::spool(app, upload.content).await?;
 
     let key = upload.idempotency_key.map(|key| {
-        let input = (&name, &description, &tags, &metadata, received.sha256);
+        let input = (&name, &description, &tags, &metadata, received.facts.sha256);
         IdempotencyKey::new(owner, &key, "uploadFile", &input)
     });
     if let Some(first) = recall(app, owner, key.as_ref()).await? {
@@ -70,7 +76,7 @@ pub async fn upload(app: &App, viewer: &Viewer, upload: Upload) -> Result<file::
                 return Ok(Outcome::Lost);
             }
             let now = app.now();
-            let version = received.version(file_id, written.object.id, 1, now);
+            let version = received.facts.version(file_id, Uuid::now_v7(), written.object.id, 1, now);
             let row = file::Model {
                 id: file_id,
                 owner_id: owner,
@@ -93,9 +99,10 @@ pub async fn upload(app: &App, viewer: &Viewer, upload: Upload) -> Result<file::
                 updated_at: now,
                 trashed_at: None,
                 purge_at: None,
+                rejection: None,
             };
             store::insert(&tx, row.clone()).await?;
-            add_version(app, &tx, &received, version).await?;
+            add_version(app, &tx, &received.facts, version).await?;
             finish(app, &tx, &written, key.as_ref(), &row).await?;
             Ok(Outcome::Done(Box::new(row)))
         })
@@ -110,7 +117,7 @@ pub async fn replace(app: &App, viewer: &Viewer, replace: Replace) -> Result<fil
     let received = Received::spool(app, replace.content).await?;
 
     let key = replace.idempotency_key.map(|key| {
-        let input = (replace.id, replace.revision, received.sha256);
+        let input = (replace.id, replace.revision, received.facts.sha256);
         IdempotencyKey::new(owner, &key, "replaceFileContent", &input)
     });
     if let Some(first) = recall(app, owner, key.as_ref()).await? {
@@ -130,7 +137,7 @@ pub async fn replace(app: &App, viewer: &Viewer, replace: Replace) -> Result<fil
             supersede_renditions(app, &tx, owner, current.version_id).await?;
             let now = app.now();
             let number = store::last_number(&tx, current.id).await? + 1;
-            let version = received.version(current.id, written.object.id, number, now);
+            let version = received.facts.version(current.id, Uuid::now_v7(), written.object.id, number, now);
             let row = file::Model {
                 revision: current.revision + 1,
                 version_id: version.id,
@@ -147,7 +154,7 @@ pub async fn replace(app: &App, viewer: &Viewer, replace: Replace) -> Result<fil
             if !store::update(&tx, row.clone(), current.revision).await? {
                 return Err(FilesError::Stale(Box::new(current)));
             }
-            add_version(app, &tx, &received, version).await?;
+            add_version(app, &tx, &received.facts, version).await?;
             finish(app, &tx, &written, key.as_ref(), &row).await?;
             Ok(Outcome::Done(Box::new(row)))
         })
@@ -165,16 +172,16 @@ fn check(current: &file::Model, revision: i32) -> Result<(), FilesError> {
     Ok(())
 }
 
-async fn add_version(
+pub(super) async fn add_version(
     app: &App,
     tx: &Tx,
-    received: &Received,
+    facts: &Facts,
     version: entity::file_version::Model,
 ) -> Result<(), FilesError> {
     let (file, id) = (version.file_id, version.id);
     store::insert_version(tx, version).await?;
-    if !received.sizes().is_empty() {
-        store::insert_renditions(tx, file, id, received.sizes(), app.now()).await?;
+    if !facts.sizes().is_empty() {
+        store::insert_renditions(tx, file, id, facts.sizes(), app.now()).await?;
         jobs::enqueue(app, tx, &Render { version: id }).await?;
     }
     Ok(())
@@ -189,7 +196,7 @@ async fn supersede_renditions(app: &App, tx: &Tx, owner: Uuid, version: Uuid) ->
 }
 
 /// The end of an upload's transaction: the idempotency key, and the event, whose counter row is best held shortly.
-async fn finish(
+pub(super) async fn finish(
     app: &App,
     tx: &Tx,
     written: &Written,

@@ -120,6 +120,10 @@ pub enum ErasureReason {
     Abandoned,
     /// A rendition that was no longer needed.
     Superseded,
+    /// What a client sent of a direct upload, once that ended.
+    Staged,
+    /// A direct upload whose content was refused.
+    Rejected,
 }
 
 /// The erasure of one stored object, and its proof. It outlives the object.
@@ -144,8 +148,9 @@ impl Erasure {
         Long(self.0.object.bytes)
     }
 
-    async fn sha256(&self) -> Sha256 {
-        Sha256(self.0.object.sha256.clone())
+    /// Null where nobody has hashed the bytes: parts of an upload that was never completed.
+    async fn sha256(&self) -> Option<Sha256> {
+        (!self.0.object.sha256.is_empty()).then(|| Sha256(self.0.object.sha256.clone()))
     }
 
     /// The file it belonged to.

@@ -8,7 +8,7 @@ use entity::{
     object,
     object::{Reason, State},
     object_copy,
-    object_copy::Site,
+    object_copy::{Proof, Site},
 };
 use futures::TryStreamExt;
 use sea_orm::DbErr;
@@ -106,7 +106,9 @@ async fn copy_to(app: &App, object: &object::Model, from: Site, to: Site) -> Res
             store::clear_intent(&tx, intent).await?;
         }
         match &outcome {
-            Ok(stored) if live => store::set_verified(&tx, object.id, to, stored, app.db.now(&tx).await?).await,
+            Ok(stored) if live => {
+                store::set_verified(&tx, object.id, to, stored, Proof::Checksum, app.db.now(&tx).await?).await
+            }
             // The bytes landed after the object was doomed.
             Ok(_) => rearm(app, &tx, object.id).await,
             Err(_) if !live && !definite => rearm_late(app, &tx, object.id).await,
@@ -129,7 +131,10 @@ async fn follow(app: &App, object: &object::Model, site: Site) -> Result<(), Job
     let stored = Stored { etag: meta.etag, version_id: meta.version_id };
     app.transaction::<_, DbErr, _, _>(async |tx| {
         let live = store::lock(&tx, object.id).await?.is_some_and(|object| object.state == State::Live);
-        if live { store::set_verified(&tx, object.id, site, &stored, app.db.now(&tx).await?).await } else { Ok(()) }
+        if !live {
+            return Ok(());
+        }
+        store::set_verified(&tx, object.id, site, &stored, Proof::Checksum, app.db.now(&tx).await?).await
     })
     .await?;
     Ok(())

@@ -5,6 +5,7 @@
 mod catalog;
 pub mod graphql;
 mod jobs;
+mod staging;
 mod store;
 
 pub use catalog::LedgerCatalog;
@@ -12,9 +13,10 @@ use entity::{
     Timestamp, object,
     object::{Kind, Reason, State},
     object_copy,
-    object_copy::Site,
+    object_copy::{Proof, Site},
 };
 use sea_orm::{ConnectionTrait, DbErr};
+pub use staging::{Readback, Reading, Staged, close_staging, copy_in, end_staging, keep, read_back, reserve, stage};
 use tokio::time::Instant;
 use uuid::Uuid;
 
@@ -50,6 +52,7 @@ pub struct Written {
     roles: Roles,
     intent: Uuid,
     stored: Stored,
+    proof: Proof,
 }
 
 /// Which site is the primary, and since which promotion.
@@ -121,7 +124,15 @@ pub async fn write(app: &App, new: NewObject, body: Body) -> Result<Written, Fau
         .transaction::<_, DbErr, _, _>(async |tx| {
             let roles = store::roles(&tx).await?;
             let now = app.db.now(&tx).await?;
-            let object = store::insert_pending(&tx, key, &new, now).await?;
+            let pending = store::Pending {
+                bytes: new.bytes,
+                sha256: &new.sha256,
+                content_type: &new.content_type,
+                user_id: new.user_id,
+                file_id: new.file_id,
+                keep_until: None,
+            };
+            let object = store::insert_pending(&tx, key, &pending, now).await?;
             let intent = store::insert_intent(&tx, object.id, roles.primary, now.plus(timeout)).await?;
             Ok((object, roles, intent))
         })
@@ -136,7 +147,8 @@ pub async fn write(app: &App, new: NewObject, body: Body) -> Result<Written, Fau
     // Measured from before the deadline was set, so that the write ends before it.
     let remaining = timeout.saturating_sub(started.elapsed());
     match app.stores.at(roles.primary).put(put, remaining).await {
-        Ok(stored) => Ok(Written { object, roles, intent, stored }),
+        // The store checked our SHA-256 before it accepted the write.
+        Ok(stored) => Ok(Written { object, roles, intent, stored, proof: Proof::Checksum }),
         Err(error) => {
             let cleared = error.is_definite().then_some(intent);
             abandon(app, object.id, cleared).await;
@@ -157,8 +169,8 @@ pub async fn make_live(app: &App, tx: &Tx, written: &Written) -> Result<bool, Db
         jobs::rearm(app, tx, written.object.id).await?;
         return Ok(false);
     }
-    store::set_live(tx, written.object.id, now).await?;
-    store::set_verified(tx, written.object.id, written.roles.primary, &written.stored, now).await?;
+    store::set_live(tx, &written.object, now).await?;
+    store::set_verified(tx, written.object.id, written.roles.primary, &written.stored, written.proof, now).await?;
     crate::jobs::enqueue(app, tx, &jobs::Replicate { object: written.object.id }).await?;
     Ok(true)
 }

@@ -9,11 +9,11 @@ use entity::{
 };
 use sea_orm::{
     ActiveModelTrait as _, ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait,
-    IntoActiveModel as _, Order, QueryFilter, QueryOrder, QuerySelect, QueryTrait, sea_query::Expr,
+    ExprTrait as _, IntoActiveModel as _, Order, QueryFilter, QueryOrder, QuerySelect, QueryTrait, sea_query::Expr,
 };
 use uuid::Uuid;
 
-use super::{ErasureFilter, NewObject, Roles};
+use super::{ErasureFilter, Roles};
 use crate::{
     adapters::objects::{Stored, keys::ObjectKey},
     db::{
@@ -31,25 +31,36 @@ pub(super) async fn roles(connection: &impl ConnectionTrait) -> Result<Roles, Db
     Ok(Roles { primary: row.site, epoch: row.epoch })
 }
 
+/// A row before its bytes. `sha256` is empty where nobody has hashed them yet.
+pub(super) struct Pending<'a> {
+    pub bytes: u64,
+    pub sha256: &'a [u8],
+    pub content_type: &'a str,
+    pub user_id: Option<Uuid>,
+    pub file_id: Option<Uuid>,
+    pub keep_until: Option<Timestamp>,
+}
+
 pub(super) async fn insert_pending(
     tx: &Tx,
     key: ObjectKey,
-    new: &NewObject,
+    new: &Pending<'_>,
     now: Timestamp,
 ) -> Result<object::Model, DbErr> {
     let row = object::Model {
         id: key.id,
         key: key.to_string(),
-        kind: new.kind,
+        kind: key.kind,
         state: State::Pending,
         bytes: i64::try_from(new.bytes).unwrap_or(i64::MAX),
         sha256: new.sha256.to_vec(),
-        content_type: new.content_type.clone(),
+        content_type: new.content_type.to_owned(),
         holds: 0,
         due_at: None,
         user_id: new.user_id,
         file_id: new.file_id,
         created_at: now,
+        keep_until: new.keep_until,
         live_at: None,
         requested_by: None,
         requested_at: None,
@@ -81,6 +92,28 @@ pub(super) async fn insert_intent(tx: &Tx, object: Uuid, site: Site, deadline: T
 
 pub(super) async fn clear_intent(tx: &Tx, intent: Uuid) -> Result<(), DbErr> {
     write_intent::Entity::delete_by_id(intent).exec(tx).await?;
+    Ok(())
+}
+
+/// Whether the object was still pending.
+pub(super) async fn set_keep_until(tx: &Tx, id: Uuid, time: Timestamp) -> Result<bool, DbErr> {
+    let outcome = object::Entity::update_many()
+        .col_expr(object::Column::KeepUntil, Expr::value(time))
+        .filter(object::Column::Id.eq(id))
+        .filter(object::Column::State.eq(State::Pending))
+        .exec(tx)
+        .await?;
+    Ok(outcome.rows_affected == 1)
+}
+
+/// No write to the object goes on beyond `deadline`.
+pub(super) async fn shorten_intents(tx: &Tx, object: Uuid, deadline: Timestamp) -> Result<(), DbErr> {
+    write_intent::Entity::update_many()
+        .col_expr(write_intent::Column::Deadline, Expr::value(deadline))
+        .filter(write_intent::Column::ObjectId.eq(object))
+        .filter(write_intent::Column::Deadline.gt(deadline))
+        .exec(tx)
+        .await?;
     Ok(())
 }
 
@@ -131,12 +164,15 @@ pub(super) async fn lock_many(tx: &Tx, ids: &[Uuid]) -> Result<Vec<object::Model
         .await
 }
 
-pub(super) async fn set_live(tx: &Tx, id: Uuid, now: Timestamp) -> Result<(), DbErr> {
+/// With what the bytes turned out to be.
+pub(super) async fn set_live(tx: &Tx, object: &object::Model, now: Timestamp) -> Result<(), DbErr> {
     update_one(
         object::Entity::update_many()
             .col_expr(object::Column::State, Expr::value(State::Live))
             .col_expr(object::Column::LiveAt, Expr::value(now))
-            .filter(object::Column::Id.eq(id))
+            .col_expr(object::Column::Sha256, Expr::value(object.sha256.clone()))
+            .col_expr(object::Column::ContentType, Expr::value(object.content_type.as_str()))
+            .filter(object::Column::Id.eq(object.id))
             .filter(object::Column::State.eq(State::Pending)),
         tx,
     )
@@ -180,6 +216,7 @@ pub(super) async fn set_verified(
     object: Uuid,
     site: Site,
     stored: &Stored,
+    proof: Proof,
     now: Timestamp,
 ) -> Result<(), DbErr> {
     update_one(
@@ -187,8 +224,7 @@ pub(super) async fn set_verified(
             .col_expr(object_copy::Column::State, Expr::value(object_copy::State::Verified))
             .col_expr(object_copy::Column::Etag, Expr::value(stored.etag.as_str()))
             .col_expr(object_copy::Column::VersionId, Expr::value(stored.version_id.clone()))
-            // The store checked our SHA-256 before it accepted the write.
-            .col_expr(object_copy::Column::Proof, Expr::value(Proof::Checksum))
+            .col_expr(object_copy::Column::Proof, Expr::value(proof))
             .col_expr(object_copy::Column::VerifiedAt, Expr::value(now))
             .filter(object_copy::Column::ObjectId.eq(object))
             .filter(object_copy::Column::Site.eq(site)),
@@ -274,12 +310,14 @@ pub(super) async fn requested(
     Ok(page.finish(rows))
 }
 
-/// Pending objects made before `time`: their writers are gone.
+/// Pending objects made before `time` that nobody keeps any longer: their writers are gone.
 pub(super) async fn abandoned(connection: &impl ConnectionTrait, time: Timestamp) -> Result<Vec<Uuid>, DbErr> {
+    use object::Column::KeepUntil;
     ids(
         object::Entity::find()
             .filter(object::Column::State.eq(State::Pending))
-            .filter(object::Column::CreatedAt.lt(time)),
+            .filter(object::Column::CreatedAt.lt(time))
+            .filter(KeepUntil.is_null().or(KeepUntil.lt(time))),
         connection,
     )
     .await

@@ -13,7 +13,10 @@ use bytes::Bytes;
 use futures::{StreamExt, stream};
 use uuid::Uuid;
 
-use super::{Body, Listed, Object, ObjectMeta, ObjectStore, Presence, PutObject, StoreError, StoreErrorKind, Stored};
+use super::{
+    Body, CopyObject, Listed, NewPart, Object, ObjectMeta, ObjectStore, Part, Presence, PutObject, SignedPart,
+    StoreError, StoreErrorKind, Stored,
+};
 
 /// One bucket in memory.
 #[derive(Debug)]
@@ -28,7 +31,8 @@ pub struct MemoryStore {
 struct State {
     /// Oldest first; without versioning at most one each.
     keys: BTreeMap<String, Vec<Version>>,
-    uploads: BTreeMap<String, usize>,
+    /// By key and id.
+    uploads: BTreeMap<(String, String), BTreeMap<u32, (Part, Bytes)>>,
     failure: Option<StoreErrorKind>,
 }
 
@@ -58,7 +62,20 @@ impl MemoryStore {
 
     /// As a client that began a multipart upload and went away.
     pub fn begin_upload(&self, key: &str) {
-        *self.state().uploads.entry(key.to_owned()).or_default() += 1;
+        self.state().uploads.insert((key.to_owned(), Uuid::now_v7().simple().to_string()), BTreeMap::new());
+    }
+
+    /// As a client that sends a part to the URL that was signed for it. `false`: no such upload.
+    pub fn put_part(&self, url: &str, bytes: impl Into<Bytes>) -> bool {
+        let mut words = url.split(' ');
+        let (Some(key), Some(upload), Some(number)) = (words.next(), words.next(), words.next()) else { return false };
+        let (Ok(number), bytes) = (number.parse(), bytes.into()) else { return false };
+        let sha256 = sha256(&bytes);
+        let part = Part { number, bytes: bytes.len() as u64, etag: etag(&sha256), sha256: Some(sha256) };
+        let mut state = self.state();
+        let Some(parts) = state.uploads.get_mut(&(key.to_owned(), upload.to_owned())) else { return false };
+        parts.insert(number, (part, bytes));
+        true
     }
 
     /// As a plain DeleteObject: with versions it only adds a marker.
@@ -76,6 +93,20 @@ impl MemoryStore {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn keep(&self, state: &mut State, key: String, bytes: Bytes, content_type: Option<String>) -> Stored {
+        let sha256 = sha256(&bytes);
+        let version_id = self.versioned.then(|| Uuid::now_v7().simple().to_string());
+        let stored = Stored { etag: etag(&sha256), version_id: version_id.clone() };
+        let etag = stored.etag.clone();
+        let meta = ObjectMeta { etag, version_id, sha256: Some(sha256), ..meta(bytes.len() as u64, content_type) };
+        let versions = state.keys.entry(key).or_default();
+        if !self.versioned {
+            versions.clear();
+        }
+        versions.push(Version { meta, bytes: Some(bytes) });
+        stored
+    }
+
     fn error(&self, kind: StoreErrorKind, operation: &'static str, key: &str, message: &str) -> StoreError {
         let bucket = self.bucket.clone();
         StoreError { kind, operation, bucket, key: key.to_owned(), message: message.to_owned() }
@@ -89,6 +120,16 @@ impl MemoryStore {
             None => Ok(state),
         }
     }
+}
+
+fn sha256(bytes: &[u8]) -> super::Sha256 {
+    let mut sha256 = [0; 32];
+    sha256.copy_from_slice(digest::digest(&digest::SHA256, bytes).as_ref());
+    sha256
+}
+
+fn etag(sha256: &super::Sha256) -> String {
+    format!("\"{}\"", hex::encode(&sha256[..16]))
 }
 
 fn meta(bytes: u64, content_type: Option<String>) -> ObjectMeta {
@@ -120,21 +161,11 @@ impl ObjectStore for MemoryStore {
                 .map(Bytes::from)
                 .map_err(|error| self.error(StoreErrorKind::Refused, "PutObject", &put.key, &error.to_string()))?,
         };
-        let hash = digest::digest(&digest::SHA256, &bytes);
-        if bytes.len() as u64 != put.bytes || hash.as_ref() != put.sha256 {
+        if bytes.len() as u64 != put.bytes || sha256(&bytes) != put.sha256 {
             return Err(self.error(StoreErrorKind::BadDigest, "PutObject", &put.key, "not the announced bytes"));
         }
-        let etag = format!("\"{}\"", hex::encode(&hash.as_ref()[..16]));
-        let version_id = self.versioned.then(|| Uuid::now_v7().simple().to_string());
-        let stored = Stored { etag: etag.clone(), version_id: version_id.clone() };
-        let meta = ObjectMeta { etag, version_id, sha256: Some(put.sha256), ..meta(put.bytes, Some(put.content_type)) };
         let mut state = self.enter("PutObject", &put.key)?;
-        let versions = state.keys.entry(put.key).or_default();
-        if !self.versioned {
-            versions.clear();
-        }
-        versions.push(Version { meta, bytes: Some(bytes) });
-        Ok(stored)
+        Ok(self.keep(&mut state, put.key, bytes, Some(put.content_type)))
     }
 
     async fn get(&self, key: &str, range: Option<RangeInclusive<u64>>) -> Result<Option<Object>, StoreError> {
@@ -170,7 +201,7 @@ impl ObjectStore for MemoryStore {
     async fn delete(&self, key: &str) -> Result<(), StoreError> {
         let mut state = self.enter("DeleteObject", key)?;
         state.keys.remove(key);
-        state.uploads.remove(key);
+        state.uploads.retain(|(of, _), _| of != key);
         Ok(())
     }
 
@@ -179,7 +210,7 @@ impl ObjectStore for MemoryStore {
         let all = state.keys.get(key).map(Vec::as_slice).unwrap_or_default();
         let markers = all.iter().filter(|version| version.bytes.is_none()).count();
         let versions = all.len() - markers;
-        let uploads = state.uploads.get(key).copied().unwrap_or_default();
+        let uploads = state.uploads.keys().filter(|(of, _)| of == key).count();
         if versions + markers + uploads == 0 {
             Ok(Presence::Gone)
         } else {
@@ -204,5 +235,42 @@ impl ObjectStore for MemoryStore {
 
     async fn check(&self) -> Result<(), StoreError> {
         self.enter("HeadBucket", "").map(|_| ())
+    }
+
+    async fn create_upload(&self, key: &str) -> Result<String, StoreError> {
+        let id = Uuid::now_v7().simple().to_string();
+        self.enter("CreateMultipartUpload", key)?.uploads.insert((key.to_owned(), id.clone()), BTreeMap::new());
+        Ok(id)
+    }
+
+    /// For [`MemoryStore::put_part`]; no web client could follow it.
+    async fn sign_part(&self, key: &str, upload: &str, part: &NewPart, _: Duration) -> Result<SignedPart, StoreError> {
+        Ok(SignedPart { url: format!("{key} {upload} {}", part.number), headers: Vec::new() })
+    }
+
+    async fn parts(&self, key: &str, upload: &str, after: u32, limit: u16) -> Result<Option<Vec<Part>>, StoreError> {
+        let state = self.enter("ListParts", key)?;
+        let Some(parts) = state.uploads.get(&(key.to_owned(), upload.to_owned())) else { return Ok(None) };
+        let later = parts.values().filter(|(part, _)| part.number > after).map(|(part, _)| part.clone());
+        Ok(Some(later.take(usize::from(limit.min(1000))).collect()))
+    }
+
+    async fn complete_upload(&self, key: &str, upload: &str, parts: &[Part]) -> Result<Option<Stored>, StoreError> {
+        let mut state = self.enter("CompleteMultipartUpload", key)?;
+        let Some(arrived) = state.uploads.remove(&(key.to_owned(), upload.to_owned())) else { return Ok(None) };
+        if !arrived.values().map(|(part, _)| part).eq(parts) {
+            return Err(self.error(StoreErrorKind::Refused, "CompleteMultipartUpload", key, "not the parts it has"));
+        }
+        let bytes: Vec<u8> = arrived.into_values().flat_map(|(_, bytes)| bytes).collect();
+        Ok(Some(self.keep(&mut state, key.to_owned(), bytes.into(), None)))
+    }
+
+    async fn copy(&self, copy: CopyObject, _timeout: Duration) -> Result<Stored, StoreError> {
+        let mut state = self.enter("CopyObject", &copy.to)?;
+        let Some((_, bytes)) = state.latest(&copy.from) else {
+            return Err(self.error(StoreErrorKind::Refused, "CopyObject", &copy.from, "no such key"));
+        };
+        let bytes = bytes.clone();
+        Ok(self.keep(&mut state, copy.to, bytes, Some(copy.content_type)))
     }
 }

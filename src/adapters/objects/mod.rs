@@ -45,6 +45,63 @@ pub trait ObjectStore: Send + Sync + fmt::Debug {
 
     /// Whether the bucket answers (HeadBucket).
     async fn check(&self) -> Result<(), StoreError>;
+
+    /// Begins a multipart upload of `key`, whose parts carry their SHA-256, and returns its id.
+    async fn create_upload(&self, key: &str) -> Result<String, StoreError>;
+
+    /// A URL with which anyone may send exactly this part for `life`: its length and SHA-256 are signed. Calls nobody.
+    async fn sign_part(
+        &self,
+        key: &str,
+        upload: &str,
+        part: &NewPart,
+        life: Duration,
+    ) -> Result<SignedPart, StoreError>;
+
+    /// The parts that arrived, those after number `after`, in order, at most `limit` (≤ 1,000) of them. `None`: no such
+    /// upload, it was completed or aborted.
+    async fn parts(&self, key: &str, upload: &str, after: u32, limit: u16) -> Result<Option<Vec<Part>>, StoreError>;
+
+    /// Joins the parts, all of them and in order. `None`: no such upload.
+    async fn complete_upload(&self, key: &str, upload: &str, parts: &[Part]) -> Result<Option<Stored>, StoreError>;
+
+    /// Copies an object within the bucket, with nothing of its metadata but what is given here. Ends within `timeout`.
+    async fn copy(&self, copy: CopyObject, timeout: Duration) -> Result<Stored, StoreError>;
+}
+
+/// A part that a client wants to send.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NewPart {
+    /// From 1.
+    pub number: u32,
+    pub bytes: u64,
+    pub sha256: Sha256,
+}
+
+/// Where and how a client sends a part, by PUT.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SignedPart {
+    pub url: String,
+    /// Signed too: the request must carry them as they are.
+    pub headers: Vec<(String, String)>,
+}
+
+/// A part that arrived.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Part {
+    pub number: u32,
+    pub bytes: u64,
+    pub etag: String,
+    pub sha256: Option<Sha256>,
+}
+
+/// What to copy, of `bytes` bytes.
+#[derive(Debug, Clone)]
+pub struct CopyObject {
+    pub from: String,
+    pub to: String,
+    pub bytes: u64,
+    pub content_type: String,
 }
 
 /// What to write. `bytes` and `sha256` are what the ledger says, and the store holds the body to them.

@@ -2,6 +2,7 @@
 
 mod calls;
 mod in_process;
+mod multipart;
 
 use std::{fmt, future::Future, io, ops::RangeInclusive, time::Duration};
 
@@ -24,7 +25,10 @@ use secrecy::{ExposeSecret, SecretString};
 use tokio::time::Instant;
 
 use self::calls::{classify, sha256_of};
-use super::{Body, Listed, Object, ObjectMeta, ObjectStore, Presence, PutObject, StoreError, StoreErrorKind, Stored};
+use super::{
+    Body, CopyObject, Listed, NewPart, Object, ObjectMeta, ObjectStore, Part, Presence, PutObject, SignedPart,
+    StoreError, StoreErrorKind, Stored,
+};
 use crate::config;
 
 /// How long a call without a body may take, retries included.
@@ -41,6 +45,8 @@ const IN_PROCESS_ENDPOINT: &str = "http://s3.in-process";
 /// One bucket behind the S3 protocol.
 pub struct S3Store {
     client: Client,
+    /// Knows the address by which clients reach the store.
+    presigner: Client,
     bucket: String,
     region: String,
 }
@@ -103,7 +109,15 @@ impl S3Store {
     }
 
     fn over(settings: Builder, bucket: &str, region: &str) -> Self {
-        Self { client: Client::from_conf(settings.build()), bucket: bucket.to_owned(), region: region.to_owned() }
+        let client = Client::from_conf(settings.build());
+        Self { presigner: client.clone(), client, bucket: bucket.to_owned(), region: region.to_owned() }
+    }
+
+    /// Clients reach the store at this endpoint, and not at the server's.
+    #[must_use]
+    pub fn reached_at(self, endpoint: &str) -> Self {
+        let settings = self.client.config().to_builder().endpoint_url(endpoint);
+        Self { presigner: Client::from_conf(settings.build()), ..self }
     }
 
     fn error(
@@ -329,6 +343,32 @@ impl ObjectStore for S3Store {
             Err(Failed { status: Some(404), error }) => Err(StoreError { kind: StoreErrorKind::NoSuchBucket, ..error }),
             Err(failed) => Err(failed.error),
         }
+    }
+
+    async fn create_upload(&self, key: &str) -> Result<String, StoreError> {
+        self.create_multipart(key, None).await
+    }
+
+    async fn sign_part(
+        &self,
+        key: &str,
+        upload: &str,
+        part: &NewPart,
+        life: Duration,
+    ) -> Result<SignedPart, StoreError> {
+        self.presign_part(key, upload, part, life).await
+    }
+
+    async fn parts(&self, key: &str, upload: &str, after: u32, limit: u16) -> Result<Option<Vec<Part>>, StoreError> {
+        self.list_parts(key, upload, after, limit).await
+    }
+
+    async fn complete_upload(&self, key: &str, upload: &str, parts: &[Part]) -> Result<Option<Stored>, StoreError> {
+        self.complete_multipart(key, upload, parts).await
+    }
+
+    async fn copy(&self, copy: CopyObject, timeout: Duration) -> Result<Stored, StoreError> {
+        self.copy_within(copy, timeout).await
     }
 }
 

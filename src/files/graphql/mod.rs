@@ -4,6 +4,7 @@ mod inputs;
 mod loader;
 mod mutation;
 mod types;
+mod uploads;
 
 use std::collections::{HashMap, HashSet};
 
@@ -16,6 +17,7 @@ pub use loader::{FileLoader, file_loader};
 pub use mutation::FilesMutation;
 use types::RenditionSize;
 pub use types::{File, FileVersion};
+pub use uploads::{UploadSession, UploadsMutation, UploadsQuery, upload_node};
 
 use super::{FileFilter as Filter, ScopeOf, Whose};
 use crate::{

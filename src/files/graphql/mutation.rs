@@ -37,6 +37,12 @@ pub enum FileErrorCode {
     InvalidCount,
     /// The upload broke off; send it again.
     UnreadableUpload,
+    InvalidSize,
+    InvalidContentType,
+    /// No part of this upload.
+    InvalidPart,
+    /// Not every part has arrived.
+    PartsMissing,
 }
 
 /// Something the user can mend.
@@ -234,7 +240,7 @@ fn current(error: FilesError) -> Option<File> {
     }
 }
 
-fn user_error(error: &FilesError) -> async_graphql::Result<FileUserError> {
+pub(super) fn user_error(error: &FilesError) -> async_graphql::Result<FileUserError> {
     use FileErrorCode as Code;
     let (code, field) = match error {
         FilesError::NotFound => (Code::NotFound, Some("id")),
@@ -248,6 +254,11 @@ fn user_error(error: &FilesError) -> async_graphql::Result<FileUserError> {
         FilesError::Held => (Code::Held, None),
         FilesError::IdempotencyKeyReused => (Code::IdempotencyKeyReused, Some("idempotencyKey")),
         FilesError::BadCount { .. } => (Code::InvalidCount, Some("ids")),
+        FilesError::InvalidSize => (Code::InvalidSize, Some("size")),
+        FilesError::InvalidContentType => (Code::InvalidContentType, Some("contentType")),
+        FilesError::BadPartCount { .. } => (Code::InvalidCount, Some("parts")),
+        FilesError::InvalidPart { .. } => (Code::InvalidPart, Some("parts")),
+        FilesError::PartsMissing { .. } => (Code::PartsMissing, None),
         FilesError::Unreadable(cause) => {
             tracing::warn!(error = %cause, "an upload could not be spooled");
             (Code::UnreadableUpload, Some("file"))

@@ -13,6 +13,7 @@ use entity::{file, file_version, rendition};
 use super::{
     FileState,
     loader::{CopiesOf, FileLoader, RenditionOf, VersionsOf},
+    uploads::UploadRejection,
 };
 use crate::{
     accounts::graphql::{User, load_user},
@@ -226,9 +227,9 @@ impl File {
         Long(self.row.bytes)
     }
 
-    /// Null while PROCESSING.
+    /// Null until the server has read the bytes.
     async fn sha256(&self) -> Option<Sha256> {
-        (self.row.state != file::State::Processing).then(|| Sha256(self.row.sha256.clone()))
+        (!self.row.sha256.is_empty()).then(|| Sha256(self.row.sha256.clone()))
     }
 
     /// Pixels as shown, orientation applied; null where it is no picture.
@@ -309,6 +310,11 @@ impl File {
     /// When a trashed file is deleted for good by itself.
     async fn purge_at(&self) -> Option<DateTime<Utc>> {
         self.row.purge_at.map(date_time)
+    }
+
+    /// Why it is REJECTED.
+    async fn rejection(&self) -> Option<UploadRejection> {
+        self.row.rejection.map(Into::into)
     }
 
     async fn viewer_can(&self, ctx: &Context<'_>) -> FilePermissions {

@@ -19,8 +19,8 @@ use snaphaven::{
     adapters::{
         cdn::{SigningKey, UrlSigner, UrlVerifier},
         objects::{
-            Listed, Object, ObjectMeta, ObjectStore, Presence, PutObject, StoreError, StoreErrorKind, Stored,
-            keys::ObjectKey,
+            CopyObject, Listed, NewPart, Object, ObjectMeta, ObjectStore, Part, Presence, PutObject, SignedPart,
+            StoreError, StoreErrorKind, Stored, keys::ObjectKey,
         },
     },
     clock::Clock,
@@ -160,6 +160,26 @@ impl ObjectStore for TestStore {
 
     async fn check(&self) -> Result<(), StoreError> {
         Ok(())
+    }
+
+    async fn create_upload(&self, key: &str) -> Result<String, StoreError> {
+        Err(self.error(key))
+    }
+
+    async fn sign_part(&self, key: &str, _: &str, _: &NewPart, _: Duration) -> Result<SignedPart, StoreError> {
+        Err(self.error(key))
+    }
+
+    async fn parts(&self, key: &str, _: &str, _: u32, _: u16) -> Result<Option<Vec<Part>>, StoreError> {
+        Err(self.error(key))
+    }
+
+    async fn complete_upload(&self, key: &str, _: &str, _: &[Part]) -> Result<Option<Stored>, StoreError> {
+        Err(self.error(key))
+    }
+
+    async fn copy(&self, copy: CopyObject, _: Duration) -> Result<Stored, StoreError> {
+        Err(self.error(&copy.to))
     }
 }
 

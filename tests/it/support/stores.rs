@@ -4,7 +4,8 @@ use std::{ops::RangeInclusive, time::Duration};
 
 use async_trait::async_trait;
 use snaphaven::adapters::objects::{
-    Listed, Object, ObjectMeta, ObjectStore, Presence, PutObject, StoreError, StoreErrorKind, Stored,
+    CopyObject, Listed, NewPart, Object, ObjectMeta, ObjectStore, Part, Presence, PutObject, SignedPart, StoreError,
+    StoreErrorKind, Stored,
 };
 
 #[derive(Debug)]
@@ -56,5 +57,25 @@ impl ObjectStore for NoStore {
 
     async fn check(&self) -> Result<(), StoreError> {
         Err(away("check", ""))
+    }
+
+    async fn create_upload(&self, key: &str) -> Result<String, StoreError> {
+        Err(away("create_upload", key))
+    }
+
+    async fn sign_part(&self, key: &str, _: &str, _: &NewPart, _: Duration) -> Result<SignedPart, StoreError> {
+        Err(away("sign_part", key))
+    }
+
+    async fn parts(&self, key: &str, _: &str, _: u32, _: u16) -> Result<Option<Vec<Part>>, StoreError> {
+        Err(away("parts", key))
+    }
+
+    async fn complete_upload(&self, key: &str, _: &str, _: &[Part]) -> Result<Option<Stored>, StoreError> {
+        Err(away("complete_upload", key))
+    }
+
+    async fn copy(&self, copy: CopyObject, _: Duration) -> Result<Stored, StoreError> {
+        Err(away("copy", &copy.to))
     }
 }

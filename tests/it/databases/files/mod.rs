@@ -4,6 +4,7 @@ mod access;
 mod alerts;
 mod changes;
 mod deletion;
+mod direct;
 mod lists;
 mod pictures;
 mod upload;

@@ -1,0 +1,80 @@
+//! Direct uploads: what a client was asked to send to S3, and what became of it.
+
+use sea_orm::entity::prelude::*;
+
+use crate::{Timestamp, object_copy::Site};
+
+#[sea_orm::model]
+#[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+#[sea_orm(table_name = "upload")]
+pub struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub id: Uuid,
+    pub owner_id: Uuid,
+    /// The file it becomes.
+    pub file_id: Uuid,
+    pub name: String,
+    pub description: String,
+    /// A JSON array of strings.
+    pub tags: Json,
+    /// A JSON object.
+    pub metadata: Json,
+    pub state: State,
+    /// As announced, and signed part by part.
+    pub bytes: i64,
+    /// As announced.
+    #[sea_orm(column_type = "VarBinary(StringLen::N(32))", nullable)]
+    pub sha256: Option<Vec<u8>>,
+    /// As announced.
+    pub content_type: Option<String>,
+    /// Bytes of every part but the last.
+    pub part_bytes: i64,
+    /// The primary when it began; its parts are there.
+    pub site: Site,
+    /// S3's id of the multipart upload; `None` until S3 has answered.
+    pub multipart_id: Option<String>,
+    /// Where the parts go: a ledger object that is never live.
+    pub staging_id: Uuid,
+    /// Where the content goes: a ledger object whose key no client can write.
+    pub object_id: Option<Uuid>,
+    /// SHA-256 over the parts' SHA-256s, as they were when it was completed.
+    #[sea_orm(column_type = "VarBinary(StringLen::N(32))", nullable)]
+    pub composite: Option<Vec<u8>>,
+    /// Bytes read back so far.
+    pub verified_bytes: i64,
+    pub rejection: Option<Rejection>,
+    pub created_at: Timestamp,
+    /// When an open one is given up.
+    pub expires_at: Timestamp,
+    pub ended_at: Option<Timestamp>,
+}
+
+impl ActiveModelBehavior for ActiveModel {}
+
+/// `open → verifying → completed | rejected`, `open → aborted | expired`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumIter, DeriveActiveEnum)]
+#[sea_orm(rs_type = "String", db_type = "String(StringLen::N(16))", rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum State {
+    Open,
+    Verifying,
+    Completed,
+    Rejected,
+    Aborted,
+    Expired,
+}
+
+/// Why a content was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumIter, DeriveActiveEnum)]
+#[sea_orm(rs_type = "String", db_type = "String(StringLen::N(16))", rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Rejection {
+    /// Not the announced SHA-256.
+    WrongHash,
+    /// Not the announced size.
+    WrongSize,
+    /// Not the announced type.
+    WrongType,
+    /// Not the bytes that were sent: they changed on their way.
+    Altered,
+    /// The server could not verify it.
+    Failed,
+}

@@ -1,0 +1,97 @@
+//! Queries over `upload`.
+
+use entity::{
+    Timestamp, upload,
+    upload::{Column, State},
+};
+use sea_orm::{
+    ActiveModelTrait as _, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel as _, QueryFilter,
+    QueryOrder, QuerySelect, sea_query::Expr,
+};
+use uuid::Uuid;
+
+use crate::db::Tx;
+
+/// A round of the sweeper.
+const BATCH: u64 = 500;
+
+pub(super) async fn find(
+    connection: &impl ConnectionTrait,
+    owner: Uuid,
+    id: Uuid,
+) -> Result<Option<upload::Model>, DbErr> {
+    upload::Entity::find_by_id(id).filter(Column::OwnerId.eq(owner)).one(connection).await
+}
+
+/// Whosever it is; for jobs.
+pub(super) async fn get(connection: &impl ConnectionTrait, id: Uuid) -> Result<Option<upload::Model>, DbErr> {
+    upload::Entity::find_by_id(id).one(connection).await
+}
+
+pub(super) async fn lock(tx: &Tx, owner: Uuid, id: Uuid) -> Result<Option<upload::Model>, DbErr> {
+    upload::Entity::find_by_id(id).filter(Column::OwnerId.eq(owner)).lock_exclusive().one(tx).await
+}
+
+pub(super) async fn insert(tx: &Tx, row: upload::Model) -> Result<(), DbErr> {
+    upload::Entity::insert(row.into_active_model().reset_all()).exec_without_returning(tx).await?;
+    Ok(())
+}
+
+/// The whole row, which the caller has locked.
+pub(super) async fn update(tx: &Tx, row: upload::Model) -> Result<(), DbErr> {
+    let id = row.id;
+    let update = upload::Entity::update_many().set(row.into_active_model().reset_all()).filter(Column::Id.eq(id));
+    match update.exec(tx).await?.rows_affected {
+        1 => Ok(()),
+        _ => Err(DbErr::RecordNotUpdated),
+    }
+}
+
+/// Where it has none yet.
+pub(super) async fn set_multipart_id(tx: &Tx, id: Uuid, multipart_id: &str) -> Result<(), DbErr> {
+    upload::Entity::update_many()
+        .col_expr(Column::MultipartId, Expr::value(multipart_id))
+        .filter(Column::Id.eq(id))
+        .filter(Column::MultipartId.is_null())
+        .exec(tx)
+        .await?;
+    Ok(())
+}
+
+pub(super) async fn set_verified_bytes(tx: &Tx, id: Uuid, bytes: i64) -> Result<(), DbErr> {
+    upload::Entity::update_many()
+        .col_expr(Column::VerifiedBytes, Expr::value(bytes))
+        .filter(Column::Id.eq(id))
+        .filter(Column::State.eq(State::Verifying))
+        .exec(tx)
+        .await?;
+    Ok(())
+}
+
+/// Open ones whose time is over, with their owners.
+pub(super) async fn expired(connection: &impl ConnectionTrait, now: Timestamp) -> Result<Vec<(Uuid, Uuid)>, DbErr> {
+    upload::Entity::find()
+        .select_only()
+        .columns([Column::OwnerId, Column::Id])
+        .filter(Column::State.eq(State::Open))
+        .filter(Column::ExpiresAt.lte(now))
+        .order_by_asc(Column::ExpiresAt)
+        .limit(BATCH)
+        .into_tuple()
+        .all(connection)
+        .await
+}
+
+pub(super) async fn delete_ended(tx: &Tx, before: Timestamp) -> Result<(), DbErr> {
+    upload::Entity::delete_many().filter(Column::EndedAt.lt(before)).exec(tx).await?;
+    Ok(())
+}
+
+pub(super) async fn of_files(tx: &Tx, files: &[Uuid]) -> Result<Vec<upload::Model>, DbErr> {
+    upload::Entity::find().filter(Column::FileId.is_in(files.iter().copied())).order_by_asc(Column::Id).all(tx).await
+}
+
+pub(super) async fn delete_of_files(tx: &Tx, files: &[Uuid]) -> Result<(), DbErr> {
+    upload::Entity::delete_many().filter(Column::FileId.is_in(files.iter().copied())).exec(tx).await?;
+    Ok(())
+}
