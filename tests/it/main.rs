@@ -9,6 +9,7 @@ mod cli;
 mod clients;
 mod config;
 mod databases;
+mod direct;
 mod edge;
 mod embedded_s3;
 mod hostile;

@@ -9,6 +9,7 @@ use std::{
 
 use async_trait::async_trait;
 use aws_lc_rs::digest;
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use futures::{StreamExt, stream};
 use uuid::Uuid;
@@ -245,7 +246,8 @@ impl ObjectStore for MemoryStore {
 
     /// For [`MemoryStore::put_part`]; no web client could follow it.
     async fn sign_part(&self, key: &str, upload: &str, part: &NewPart, _: Duration) -> Result<SignedPart, StoreError> {
-        Ok(SignedPart { url: format!("{key} {upload} {}", part.number), headers: Vec::new() })
+        let headers = vec![("x-amz-checksum-sha256".to_owned(), STANDARD.encode(part.sha256))];
+        Ok(SignedPart { url: format!("{key} {upload} {}", part.number), headers })
     }
 
     async fn parts(&self, key: &str, upload: &str, after: u32, limit: u16) -> Result<Option<Vec<Part>>, StoreError> {

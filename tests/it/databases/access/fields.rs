@@ -36,7 +36,7 @@ const OWN_AND_STAFF: [Shown; 5] = [H, S, H, S, S];
 
 #[rustfmt::skip]
 const TABLE: &[Fields] = &[
-    fields("Limits", "uploadSize bodySize downloadTtl trashRetention pageSize depth aliases complexity directives recursion documentSize tokens filesPerRequest requestTime \
+    fields("Limits", "uploadSize directUploadSize uploadSessionTtl bodySize downloadTtl trashRetention pageSize depth aliases complexity directives recursion documentSize tokens filesPerRequest requestTime \
         fileNameLength descriptionLength tags tagLength metadataSize filesAtOnce passwordMinLength pictureTypes", ANYONE),
 
     fields("User", "id username firstName lastName displayName about createdAt", [H, S, S, S, S]),
@@ -53,6 +53,8 @@ const TABLE: &[Fields] = &[
 
     fields("File", "id name description tags metadata owner createdAt updatedAt revision contentType size sha256 width \
         height thumbhash downloadUrl rendition versions state copies trashedAt purgeAt viewerCan", OWN_AND_ADMIN),
+    // None of these was rejected.
+    fields("File", "rejection", [H, N, H, H, N]),
     fields("FileConnection", "pageInfo edges nodes totalCount", OWN),
     fields("FileEdge", "node cursor", OWN),
     fields("FilePermissions", "edit replaceContent trash restore purge", OWN_AND_ADMIN),
@@ -93,6 +95,15 @@ const TABLE: &[Fields] = &[
     fields("TrashFilesPayload", "files alert userErrors", OWN),
     fields("RestoreFilesPayload", "files userErrors", OWN),
     fields("PurgeFilesPayload", "purgedIds erasures alert userErrors", OWN),
+    fields("CreateUploadPayload", "uploadSession userErrors", OWN),
+    fields("SignUploadPartsPayload", "parts userErrors", OWN),
+    fields("CompleteUploadPayload", "uploadSession userErrors", OWN),
+    fields("AbortUploadPayload", "uploadSession userErrors", OWN),
+    fields("UploadSession", "id state name size partSize partCount parts verifiedSize file createdAt expiresAt endedAt", OWN),
+    fields("UploadSession", "rejection", [H, N, H, H, H]),
+    fields("UploadPart", "number size sha256", OWN),
+    fields("SignedUploadPart", "number size url headers expiresAt", OWN),
+    fields("UploadHeader", "name value", OWN),
     fields("FileUserError", "code field message", OWN),
 ];
 

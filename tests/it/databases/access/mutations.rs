@@ -11,7 +11,7 @@ use super::{
     Findings,
     client::{Answer, Client},
     outcome::{self, Outcome, difference},
-    stage::{Account, Asking, Caller, Stage, string},
+    stage::{Account, Asking, Caller, HELLO, Stage, string},
     walk::Walk,
 };
 use crate::support::{PASSWORD, TestServer};
@@ -33,6 +33,12 @@ enum Target {
     /// An API token's key in the id of a session, and the other way round.
     ApiTokenAsSession,
     SessionAsApiToken,
+    /// A direct upload that waits for its parts.
+    Upload,
+    /// One whose parts are there.
+    Arrived,
+    Aborted,
+    Completed,
 }
 
 pub struct Mutation {
@@ -153,15 +159,47 @@ pub const FILE_MUTATIONS: &[Mutation] = &[
     at("purgeFiles", "purged before", Target::Purged, ids, OWNER_AND_ADMIN),
 ];
 
+fn part(id: &str) -> Value {
+    json!({ "id": id, "parts": [{ "number": 1, "sha256": HELLO }] })
+}
+
+const CLOSED: [Outcome; 6] = NOT_NOW;
+const LACKING: [Outcome; 6] = [Anon, Code("PARTS_MISSING"), Code("PARTS_MISSING"), Miss, Miss, Miss];
+
+#[rustfmt::skip]
+pub const UPLOAD_MUTATIONS: &[Mutation] = &[
+    at("createUpload", "", Target::Nothing, |name| json!({
+        "name": name, "size": 5, "sha256": HELLO, "contentType": "text/plain", "purpose": "FILE", "description": "new",
+        "tags": ["new"], "metadata": { "new": true }, "idempotencyKey": name,
+    }), ACCOUNTS),
+    at("signUploadParts", "the owner's", Target::Upload, part, OWNER),
+    own("signUploadParts", Target::Upload, part),
+    at("signUploadParts", "aborted", Target::Aborted, part, CLOSED),
+    at("completeUpload", "the owner's", Target::Arrived, id, OWNER),
+    own("completeUpload", Target::Arrived, id),
+    at("completeUpload", "without its parts", Target::Upload, id, LACKING),
+    at("completeUpload", "completed before", Target::Completed, id, OWNER),
+    at("completeUpload", "aborted", Target::Aborted, id, CLOSED),
+    at("abortUpload", "the owner's", Target::Arrived, id, OWNER),
+    own("abortUpload", Target::Upload, id),
+    at("abortUpload", "completed before", Target::Completed, id, CLOSED),
+];
+
 impl Mutation {
     pub fn name(&self) -> String {
         if self.case.is_empty() { self.name.to_owned() } else { format!("{}: {}", self.name, self.case) }
     }
 
-    /// The leaves of the input that it gives.
+    /// The leaves of the input that it gives; what is within a list of objects as `list.leaf`.
     pub fn given(&self) -> BTreeSet<String> {
         let input = (self.input)("x");
-        input.as_object().into_iter().flatten().map(|(name, _)| name.clone()).collect()
+        let fields = input.as_object().into_iter().flatten();
+        fields
+            .flat_map(|(name, value)| match value.get(0).and_then(Value::as_object) {
+                Some(item) => item.keys().map(|leaf| format!("{name}.{leaf}")).collect(),
+                None => vec![name.clone()],
+            })
+            .collect()
     }
 
     async fn send(&self, client: &Client, selection: &str, id: &str) -> Answer {
@@ -177,7 +215,7 @@ pub fn names() -> BTreeSet<String> {
 }
 
 pub fn all() -> impl Iterator<Item = &'static Mutation> {
-    ACCOUNT_MUTATIONS.iter().chain(FILE_MUTATIONS)
+    ACCOUNT_MUTATIONS.iter().chain(FILE_MUTATIONS).chain(UPLOAD_MUTATIONS)
 }
 
 /// Runs these mutations as everybody, each on things made for it alone.
@@ -315,6 +353,14 @@ async fn make(stage: &Stage, admin: &Account, target: Target, owner: &Account) -
         }
         Target::Session => stage.log_in(owner).await.1,
         Target::ApiToken => stage.api_token(owner).await.1,
+        Target::Upload => stage.direct_upload(owner, false).await,
+        Target::Arrived => stage.direct_upload(owner, true).await,
+        Target::Aborted | Target::Completed => {
+            let ended = if target == Target::Aborted { "abortUpload" } else { "completeUpload" };
+            let id = stage.direct_upload(owner, true).await;
+            owner.client.done(ended, "uploadSession { id }", self::id(&id), None).await;
+            id
+        }
         Target::ApiTokenAsSession => renamed(stage.api_token(owner).await.1, NodeKind::ApiToken, NodeKind::Session),
         Target::SessionAsApiToken => renamed(stage.log_in(owner).await.1, NodeKind::Session, NodeKind::ApiToken),
     }

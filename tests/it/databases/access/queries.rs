@@ -61,6 +61,7 @@ pub const TABLE: &[Query] = &[
     node("Erasure", "erasure", OWNER_AND_STAFF),
     node("Erasure of an object that lives", "object", NOBODY),
     node("Alert", "alert", OWNER_AND_STAFF),
+    node("UploadSession", "upload", [Miss, Seen, Seen, Miss, Miss, Miss]),
     // Lists of one's own: no id of these is an address.
     node("Session", "session", NOBODY),
     node("ApiToken", "token", NOBODY),
@@ -77,6 +78,8 @@ pub const TABLE: &[Query] = &[
     query("files(filter.state)", "filter: { state: TRASHED }", ONES_OWN),
     query("files(orderBy.field)", "orderBy: { field: CREATED_AT }", ONES_OWN),
     query("files(orderBy.direction)", "orderBy: { direction: ASC }", ONES_OWN),
+
+    of("upload", query("uploadSession(id)", r#"id: "$""#, [Miss, Seen, Seen, Miss, Miss, Miss])),
 
     query("erasures", "", OWN_OR_STAFF),
     of("purged", query("erasures(filter.fileId)", r#"filter: { fileId: "$" }"#, [Anon, Own, Own, Miss, All, All])),
@@ -257,5 +260,6 @@ async fn furnish(stage: &Stage, person: &Account) -> BTreeMap<&'static str, Stri
         ("erasure", string(&gone["erasures"][0]["id"])),
         ("object", snaphaven::id::NodeKind::Erasure.id(object.id).to_string()),
         ("alert", string(&gone["alert"]["id"])),
+        ("upload", stage.direct_upload(person, true).await),
     ])
 }

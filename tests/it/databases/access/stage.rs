@@ -8,7 +8,7 @@ use std::{
 use entity::{
     Timestamp, alert, event, event_counter, file, file_version, idempotency, job, lease, object, object_copy,
 };
-use entity::{rendition, session, site_role, throttle, user, write_intent};
+use entity::{rendition, session, site_role, throttle, upload, user, write_intent};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, sea_query::Expr};
 use serde_json::{Value, json};
 use snaphaven::id::NodeKind;
@@ -129,6 +129,9 @@ pub struct Asking {
     pub me: Option<Account>,
 }
 
+/// SHA-256 of `hello`.
+pub const HELLO: &str = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824";
+
 pub struct Stage {
     pub server: TestServer,
     pub schema: Schema,
@@ -193,6 +196,19 @@ impl Stage {
         let input = json!({ "name": "a program", "expiresIn": 3600 });
         let payload = account.client.done("createApiToken", "token apiToken { id }", input, None).await;
         (string(&payload["token"]), string(&payload["apiToken"]["id"]))
+    }
+
+    /// A direct upload of one part, which has arrived or not.
+    pub async fn direct_upload(&self, account: &Account, arrived: bool) -> String {
+        let input = json!({ "name": "direct.txt", "size": 5 });
+        let payload = account.client.done("createUpload", "uploadSession { id }", input, None).await;
+        let id = string(&payload["uploadSession"]["id"]);
+        if arrived {
+            let input = json!({ "id": id, "parts": [{ "number": 1, "sha256": HELLO }] });
+            let signed = account.client.done("signUploadParts", "parts { url }", input, None).await;
+            assert!(self.server.first.put_part(&string(&signed["parts"][0]["url"]), "hello"));
+        }
+        id
     }
 
     /// A caller who looks for what is `owner`'s. Where the caller's days are over, the owner's may be too.
@@ -275,6 +291,9 @@ impl Stage {
         for row in object::Entity::find().all(db).await.unwrap() {
             owners.insert(NodeKind::Erasure.id(row.id).to_string(), row.user_id);
         }
+        for row in upload::Entity::find().all(db).await.unwrap() {
+            owners.insert(NodeKind::UploadSession.id(row.id).to_string(), Some(row.owner_id));
+        }
         for row in alert::Entity::find().all(db).await.unwrap() {
             owners.insert(NodeKind::Alert.id(row.id).to_string(), row.actor_id);
         }
@@ -296,7 +315,7 @@ impl Stage {
             };
         }
         read!(alert event event_counter file file_version idempotency job lease object object_copy rendition session
-            site_role throttle user write_intent);
+            site_role throttle upload user write_intent);
         rows.sort();
         rows
     }
