@@ -199,6 +199,9 @@ fn limits(checks: &mut Checks, config: &Config) {
     checks.range("accounts.log_in_failures_per_address", accounts.log_in_failures_per_address, 1, 1_000_000);
     // One PutObject takes at most 5 GiB (S3 user guide, "Uploading objects").
     checks.range("uploads.max_size", config.uploads.max_size, ByteSize::b(1), ByteSize::gib(5));
+    // An object has at most 5 TiB (S3 user guide, "Multipart upload limits").
+    checks.range("uploads.max_direct_size", config.uploads.max_direct_size, ByteSize::b(1), ByteSize::tib(5));
+    checks.url("uploads.endpoint", &config.uploads.endpoint);
     checks.range("images.max_pixels", config.images.max_pixels, 1, 10_000_000_000);
     checks.range("images.max_side", config.images.max_side, 1, 1_000_000);
     checks.range("images.max_memory", config.images.max_memory, ByteSize::mib(1), ByteSize::gib(64));
@@ -244,6 +247,9 @@ fn durations(checks: &mut Checks, config: &Config) {
         ("downloads.window", config.downloads.window, far),
         ("accounts.session_ttl", config.accounts.session_ttl, far),
         ("accounts.log_in_window", config.accounts.log_in_window, far),
+        ("uploads.session_ttl", config.uploads.session_ttl, far),
+        // Signature Version 4 signs for a week at the most.
+        ("uploads.part_url_ttl", config.uploads.part_url_ttl, 7 * A_DAY),
         ("images.timeout", config.images.timeout, A_DAY),
         ("files.trash_retention", config.files.trash_retention, far),
         ("ledger.erase_margin", config.ledger.erase_margin, far),

@@ -19,7 +19,11 @@ use tokio::{
 };
 use uuid::Uuid;
 
-use super::{doom, store};
+use super::{
+    doom,
+    large::{self, LARGE},
+    store,
+};
 use crate::{
     adapters::objects::{Body, Presence, PutObject, Stored},
     app::App,
@@ -76,9 +80,10 @@ impl Job for Replicate {
 
 /// Copies the bytes from one site to another, under a write intent.
 async fn copy_to(app: &App, object: &object::Model, from: Site, to: Site) -> Result<(), JobError> {
-    let (body, _spool) = fetch(app, object, from).await?;
+    // What is small is read before the write's time begins.
+    let small = if object.bytes > LARGE { None } else { Some(fetch(app, object, from).await?) };
     let started = Instant::now();
-    let timeout = app.config.objects.write_timeout;
+    let timeout = large::timeout(app, object);
     let intent = app
         .db
         .transaction::<_, DbErr, _, _>(async |tx| {
@@ -91,14 +96,19 @@ async fn copy_to(app: &App, object: &object::Model, from: Site, to: Site) -> Res
         })
         .await?;
     let Some(intent) = intent else { return Ok(()) };
-    let put = PutObject {
-        key: object.key.clone(),
-        body,
-        bytes: u64::try_from(object.bytes).unwrap_or(0),
-        sha256: digest(object)?,
-        content_type: object.content_type.clone(),
+    let outcome = match small {
+        Some((body, _spool)) => {
+            let put = PutObject {
+                key: object.key.clone(),
+                body,
+                bytes: u64::try_from(object.bytes).unwrap_or(0),
+                sha256: digest(object)?,
+                content_type: object.content_type.clone(),
+            };
+            app.stores.at(to).put(put, timeout.saturating_sub(started.elapsed())).await
+        }
+        None => large::copy(app, object, from, to, started + timeout).await,
     };
-    let outcome = app.stores.at(to).put(put, timeout.saturating_sub(started.elapsed())).await;
     let definite = outcome.as_ref().map_or_else(crate::adapters::objects::StoreError::is_definite, |_| true);
     app.transaction::<_, DbErr, _, _>(async |tx| {
         let live = store::lock(&tx, object.id).await?.is_some_and(|object| object.state == State::Live);

@@ -5,6 +5,7 @@
 mod catalog;
 pub mod graphql;
 mod jobs;
+mod large;
 mod staging;
 mod store;
 

@@ -47,7 +47,20 @@ pub trait ObjectStore: Send + Sync + fmt::Debug {
     async fn check(&self) -> Result<(), StoreError>;
 
     /// Begins a multipart upload of `key`, whose parts carry their SHA-256, and returns its id.
-    async fn create_upload(&self, key: &str) -> Result<String, StoreError>;
+    async fn create_upload(&self, key: &str, content_type: Option<&str>) -> Result<String, StoreError>;
+
+    /// Sends a part, which the store holds to its length and SHA-256. Ends within `timeout`.
+    async fn put_part(
+        &self,
+        key: &str,
+        upload: &str,
+        part: &NewPart,
+        bytes: Bytes,
+        timeout: Duration,
+    ) -> Result<Part, StoreError>;
+
+    /// Aborts every unfinished upload of exactly this key.
+    async fn abort_uploads(&self, key: &str) -> Result<(), StoreError>;
 
     /// A URL with which anyone may send exactly this part for `life`: its length and SHA-256 are signed. Calls nobody.
     async fn sign_part(
@@ -67,6 +80,15 @@ pub trait ObjectStore: Send + Sync + fmt::Debug {
 
     /// Copies an object within the bucket, with nothing of its metadata but what is given here. Ends within `timeout`.
     async fn copy(&self, copy: CopyObject, timeout: Duration) -> Result<Stored, StoreError>;
+}
+
+/// Bytes of each part of an object of `bytes` bytes, but the last: small enough to be sent again after a broken
+/// connection, large enough that requests do not matter, and no more parts than S3 takes (10,000; S3 user guide,
+/// "Multipart upload limits"). Whole MiB.
+#[must_use]
+pub fn part_size(bytes: u64) -> u64 {
+    const MIB: u64 = 1 << 20;
+    (16 * MIB).max(bytes.div_ceil(10_000).div_ceil(MIB) * MIB)
 }
 
 /// A part that a client wants to send.

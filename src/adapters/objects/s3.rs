@@ -318,7 +318,7 @@ impl ObjectStore for S3Store {
             self.delete_version(key, None).await?;
             self.delete_versions(key).await?;
         }
-        self.abort_uploads(key).await
+        self.abort_multipart(key).await
     }
 
     async fn look(&self, key: &str) -> Result<Presence, StoreError> {
@@ -345,8 +345,23 @@ impl ObjectStore for S3Store {
         }
     }
 
-    async fn create_upload(&self, key: &str) -> Result<String, StoreError> {
-        self.create_multipart(key, None).await
+    async fn create_upload(&self, key: &str, content_type: Option<&str>) -> Result<String, StoreError> {
+        self.create_multipart(key, content_type).await
+    }
+
+    async fn put_part(
+        &self,
+        key: &str,
+        upload: &str,
+        part: &NewPart,
+        bytes: Bytes,
+        timeout: Duration,
+    ) -> Result<Part, StoreError> {
+        self.send_part(key, upload, part, bytes, timeout).await
+    }
+
+    async fn abort_uploads(&self, key: &str) -> Result<(), StoreError> {
+        self.abort_multipart(key).await
     }
 
     async fn sign_part(

@@ -20,7 +20,7 @@ use uuid::Uuid;
 
 use super::{FilesError, model, store as files};
 use crate::{
-    adapters::objects::{NewPart, Part, Sha256, SignedPart, keys::ObjectKey},
+    adapters::objects::{self, NewPart, Part, Sha256, SignedPart, keys::ObjectKey},
     app::App,
     config::Config,
     db::{
@@ -34,10 +34,6 @@ use crate::{
     viewer::Viewer,
 };
 
-/// S3 user guide, "Multipart upload limits".
-const MAX_PARTS: u64 = 10_000;
-/// Small enough to be sent again after a broken connection, large enough that requests do not matter.
-const PART_BYTES: u64 = 16 << 20;
 /// Parts signed at once.
 pub const MAX_SIGNED: usize = 100;
 /// A page of parts.
@@ -103,12 +99,6 @@ fn bytes_of(upload: &upload::Model, number: u64) -> u64 {
     size(upload).saturating_sub(before).min(part_size(upload))
 }
 
-/// In whole MiB, so that no upload has more parts than S3 takes.
-fn plan(bytes: u64) -> u64 {
-    const MIB: u64 = 1 << 20;
-    PART_BYTES.max(bytes.div_ceil(MAX_PARTS).div_ceil(MIB) * MIB)
-}
-
 /// The viewer's own upload.
 pub async fn find(app: &App, viewer: &Viewer, id: Uuid) -> Result<Option<upload::Model>, Fault> {
     let Some(owner) = viewer.user_id() else { return Ok(None) };
@@ -153,7 +143,7 @@ pub async fn create(app: &App, viewer: &Viewer, new: NewUpload) -> Result<upload
                 bytes: new.bytes,
                 sha256: new.sha256.map(|sha256| sha256.to_vec()),
                 content_type: content_type.clone(),
-                part_bytes: i64::try_from(plan(bytes)).unwrap_or(i64::MAX),
+                part_bytes: i64::try_from(objects::part_size(bytes)).unwrap_or(i64::MAX),
                 site: staged.site,
                 multipart_id: None,
                 staging_id: staged.object.id,
@@ -200,7 +190,7 @@ async fn begun(app: &App, row: upload::Model) -> Result<upload::Model, FilesErro
     if row.multipart_id.is_some() || row.state != State::Open {
         return Ok(row);
     }
-    let id = app.stores.at(row.site).create_upload(&staging_key(&row)).await.map_err(Fault::from)?;
+    let id = app.stores.at(row.site).create_upload(&staging_key(&row), None).await.map_err(Fault::from)?;
     app.transaction::<_, sea_orm::DbErr, _, _>(async |tx| store::set_multipart_id(&tx, row.id, &id).await).await?;
     store::find(app.db.read(), row.owner_id, row.id).await?.ok_or(FilesError::NotFound)
 }

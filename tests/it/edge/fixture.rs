@@ -162,7 +162,15 @@ impl ObjectStore for TestStore {
         Ok(())
     }
 
-    async fn create_upload(&self, key: &str) -> Result<String, StoreError> {
+    async fn create_upload(&self, key: &str, _: Option<&str>) -> Result<String, StoreError> {
+        Err(self.error(key))
+    }
+
+    async fn put_part(&self, key: &str, _: &str, _: &NewPart, _: Bytes, _: Duration) -> Result<Part, StoreError> {
+        Err(self.error(key))
+    }
+
+    async fn abort_uploads(&self, key: &str) -> Result<(), StoreError> {
         Err(self.error(key))
     }
 

@@ -3,6 +3,7 @@
 use std::{ops::RangeInclusive, time::Duration};
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use snaphaven::adapters::objects::{
     CopyObject, Listed, NewPart, Object, ObjectMeta, ObjectStore, Part, Presence, PutObject, SignedPart, StoreError,
     StoreErrorKind, Stored,
@@ -59,8 +60,16 @@ impl ObjectStore for NoStore {
         Err(away("check", ""))
     }
 
-    async fn create_upload(&self, key: &str) -> Result<String, StoreError> {
+    async fn create_upload(&self, key: &str, _: Option<&str>) -> Result<String, StoreError> {
         Err(away("create_upload", key))
+    }
+
+    async fn put_part(&self, key: &str, _: &str, _: &NewPart, _: Bytes, _: Duration) -> Result<Part, StoreError> {
+        Err(away("put_part", key))
+    }
+
+    async fn abort_uploads(&self, key: &str) -> Result<(), StoreError> {
+        Err(away("abort_uploads", key))
     }
 
     async fn sign_part(&self, key: &str, _: &str, _: &NewPart, _: Duration) -> Result<SignedPart, StoreError> {

@@ -236,7 +236,7 @@ impl S3Store {
 
     /// Aborts until a listing shows no upload of the key: a part in flight can outlive its abortion
     /// (S3 API reference, AbortMultipartUpload).
-    pub(super) async fn abort_uploads(&self, key: &str) -> Result<(), StoreError> {
+    pub(super) async fn abort_multipart(&self, key: &str) -> Result<(), StoreError> {
         for _ in 0..ROUNDS {
             let ids = match self.upload_page(key, None).await {
                 Ok((ids, _)) => ids,

@@ -8,6 +8,7 @@ use aws_sdk_s3::{
     types::{ChecksumAlgorithm, CompletedMultipartUpload, CompletedPart, MetadataDirective},
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
+use bytes::Bytes;
 use tokio::time::Instant;
 
 use super::{
@@ -37,6 +38,34 @@ impl S3Store {
         output.upload_id.ok_or_else(|| {
             self.error(StoreErrorKind::Unavailable, "CreateMultipartUpload", key, "the answer names no upload")
         })
+    }
+
+    pub(super) async fn send_part(
+        &self,
+        key: &str,
+        upload: &str,
+        part: &NewPart,
+        bytes: Bytes,
+        timeout: Duration,
+    ) -> Result<Part, StoreError> {
+        let refuse = |message: String| self.error(StoreErrorKind::Refused, "UploadPart", key, message);
+        let sent = self
+            .client
+            .upload_part()
+            .bucket(&self.bucket)
+            .key(key)
+            .upload_id(upload)
+            .part_number(i32::try_from(part.number).map_err(|error| refuse(error.to_string()))?)
+            .content_length(i64::try_from(part.bytes).map_err(|error| refuse(error.to_string()))?)
+            .checksum_sha256(STANDARD.encode(part.sha256))
+            .body(bytes.into())
+            .customize()
+            // The signed checksum header covers the body already.
+            .disable_payload_signing()
+            .send();
+        let output = self.call("UploadPart", key, timeout, sent).await?;
+        let etag = output.e_tag.unwrap_or_default();
+        Ok(Part { number: part.number, bytes: part.bytes, etag, sha256: Some(part.sha256) })
     }
 
     pub(super) async fn presign_part(

@@ -206,7 +206,7 @@ impl Stage {
         if arrived {
             let input = json!({ "id": id, "parts": [{ "number": 1, "sha256": HELLO }] });
             let signed = account.client.done("signUploadParts", "parts { url }", input, None).await;
-            assert!(self.server.first.put_part(&string(&signed["parts"][0]["url"]), "hello"));
+            assert!(self.server.first.send(&string(&signed["parts"][0]["url"]), "hello"));
         }
         id
     }

@@ -64,7 +64,7 @@ async fn send(server: &TestServer, person: &Person, upload: &Value, bytes: &[u8]
         assert_eq!(signed["number"], json!(number));
         assert_eq!(signed["size"], json!(part(bytes, *number).len()));
         let url = signed["url"].as_str().unwrap().to_owned();
-        assert!(server.first.put_part(&url, part(bytes, *number).to_vec()), "no such upload");
+        assert!(server.first.send(&url, part(bytes, *number).to_vec()), "no such upload");
         urls.push(url);
     }
     urls
@@ -145,7 +145,7 @@ async fn who_comes_back_is_told_what_arrived() {
     assert!(refused["userErrors"][0]["message"].as_str().unwrap().contains("1, 3"), "{refused}");
     // A part of another length did not arrive whole.
     let payload = sign(&ada, &upload, &bytes, &[3]).await;
-    assert!(server.first.put_part(payload["parts"][0]["url"].as_str().unwrap(), b"shor".to_vec()));
+    assert!(server.first.send(payload["parts"][0]["url"].as_str().unwrap(), b"shor".to_vec()));
     assert_eq!(codes(&complete(&ada, &upload).await), ["PARTS_MISSING"]);
 
     send(&server, &ada, &upload, &bytes, &[1, 3]).await;
@@ -171,7 +171,7 @@ async fn a_content_that_is_not_as_announced_is_rejected_and_erased() {
         assert_eq!(codes(&complete(&ada, &upload).await), [""; 0]);
         if why == "ALTERED" {
             // The parts are not joined yet, so the URL still works.
-            assert!(server.first.put_part(&urls[0], vec![0; bytes.len()]));
+            assert!(server.first.send(&urls[0], vec![0; bytes.len()]));
         }
         uploads.push((upload, urls, why));
     }
@@ -182,7 +182,7 @@ async fn a_content_that_is_not_as_announced_is_rejected_and_erased() {
         assert_eq!((&found["state"], &found["rejection"]), (&json!("REJECTED"), &json!(why)));
         let file = &found["file"];
         assert_eq!((&file["state"], &file["rejection"]), (&json!("REJECTED"), &json!(why)), "the file says it too");
-        assert!(!server.first.put_part(&urls[0], bytes.clone()), "{why}: the part's URL still works");
+        assert!(!server.first.send(&urls[0], bytes.clone()), "{why}: the part's URL still works");
         assert_eq!(codes(&ada.trash(&[file]).await), ["WRONG_STATE"]);
         assert_eq!(codes(&complete(&ada, &upload).await), [""; 0], "a repeat tells how it ended");
         assert_eq!(codes(&ada.purge(&[file]).await), [""; 0]);
@@ -217,7 +217,7 @@ async fn an_upload_that_is_aborted_or_forgotten_leaves_nothing() {
     assert_eq!(codes(&complete(&ada, &forgotten).await), ["WRONG_STATE"]);
     assert_eq!(codes(&sign(&ada, &forgotten, &bytes, &[1]).await), ["WRONG_STATE"]);
     for url in urls {
-        assert!(!server.first.put_part(&url, bytes.clone()), "a part's URL still works");
+        assert!(!server.first.send(&url, bytes.clone()), "a part's URL still works");
     }
     assert_eq!(ada.query("{ files { totalCount } }", json!({})).await["files"]["totalCount"], 0);
     server.assert_buckets_empty().await;
