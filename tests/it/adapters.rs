@@ -8,7 +8,8 @@ use futures::TryStreamExt;
 use secrecy::SecretString;
 use snaphaven::{
     adapters::objects::{
-        Body, Object, ObjectStore, Presence, PutObject, Sha256, StoreErrorKind, memory::MemoryStore, s3::S3Store,
+        Body, CopyObject, NewPart, Object, ObjectStore, Presence, PutObject, Sha256, StoreErrorKind,
+        memory::MemoryStore, s3::S3Store,
     },
     config,
 };
@@ -44,6 +45,7 @@ async fn suite(store: &dyn ObjectStore) {
     ranges(store).await;
     listings(store).await;
     deletions(store).await;
+    parts_and_copies(store).await;
 }
 
 async fn writes_and_reads(store: &dyn ObjectStore) {
@@ -129,6 +131,52 @@ async fn listings(store: &dyn ObjectStore) {
     assert_eq!(paged, all);
     assert_eq!(store.list("l/a", Some("l/a"), 10).await.unwrap().len(), 2);
     assert!(store.list("nothing/", None, 10).await.unwrap().is_empty());
+}
+
+async fn parts_and_copies(store: &dyn ObjectStore) {
+    // The first part of several has 5 MiB at least.
+    let bytes = noise((5 << 20) + 7);
+    let chunks: Vec<_> = bytes.chunks(5 << 20).map(Bytes::copy_from_slice).collect();
+    let new = |number: u32, bytes: &[u8]| NewPart { number, bytes: bytes.len() as u64, sha256: sha256(bytes) };
+    let upload = store.create_upload("staging/m", Some("image/png")).await.unwrap();
+    assert_eq!(store.parts("staging/m", &upload, 0, 1000).await.unwrap(), Some(Vec::new()));
+    let wrong = NewPart { sha256: sha256(b"x"), ..new(1, &chunks[0]) };
+    let refused = store.put_part("staging/m", &upload, &wrong, chunks[0].clone(), TIMEOUT).await.unwrap_err();
+    assert_eq!(refused.kind, StoreErrorKind::BadDigest, "{refused}");
+    let mut sent = Vec::new();
+    for (number, chunk) in (1..).zip(&chunks) {
+        let part = store.put_part("staging/m", &upload, &new(number, chunk), chunk.clone(), TIMEOUT).await.unwrap();
+        assert_eq!((part.number, part.sha256), (number, Some(sha256(chunk))));
+        sent.push(part);
+    }
+    assert_eq!(store.parts("staging/m", &upload, 0, 1000).await.unwrap().as_ref(), Some(&sent));
+    assert_eq!(store.parts("staging/m", &upload, 1, 1000).await.unwrap().unwrap(), sent[1..]);
+    assert_eq!(store.parts("staging/m", &upload, 0, 1).await.unwrap().unwrap(), sent[..1]);
+    assert!(store.head("staging/m").await.unwrap().is_none(), "not before it is completed");
+    let stored = store.complete_upload("staging/m", &upload, &sent).await.unwrap().unwrap();
+    assert_eq!(store.head("staging/m").await.unwrap().unwrap().etag, stored.etag);
+    assert_eq!(read(store.get("staging/m", None).await.unwrap().unwrap()).await, bytes);
+    assert_eq!(store.parts("staging/m", &upload, 0, 1000).await.unwrap(), None);
+    assert_eq!(store.complete_upload("staging/m", &upload, &sent).await.unwrap(), None, "once");
+
+    let copy = CopyObject {
+        from: "staging/m".to_owned(),
+        to: "original/m".to_owned(),
+        bytes: bytes.len() as u64,
+        content_type: "text/css".to_owned(),
+    };
+    store.copy(copy, TIMEOUT).await.unwrap();
+    let head = store.head("original/m").await.unwrap().unwrap();
+    assert_eq!((head.bytes, head.content_type.as_deref()), (bytes.len() as u64, Some("text/css")));
+    assert_eq!(read(store.get("original/m", None).await.unwrap().unwrap()).await, bytes);
+
+    let upload = store.create_upload("staging/n", None).await.unwrap();
+    store.put_part("staging/n", &upload, &new(1, b"n"), Bytes::from_static(b"n"), TIMEOUT).await.unwrap();
+    assert_eq!(store.look("staging/n").await.unwrap(), Presence::Present { versions: 0, markers: 0, uploads: 1 });
+    store.abort_uploads("staging/n").await.unwrap();
+    assert_eq!(store.look("staging/n").await.unwrap(), Presence::Gone);
+    let late = store.put_part("staging/n", &upload, &new(1, b"n"), Bytes::from_static(b"n"), TIMEOUT).await;
+    assert!(late.is_err_and(|error| error.is_definite()), "a part of an aborted upload is refused");
 }
 
 async fn deletions(store: &dyn ObjectStore) {
