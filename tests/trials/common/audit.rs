@@ -381,9 +381,10 @@ impl Auditor {
         Ok(off)
     }
 
-    /// Objects of writes that failed, whose erasure is proven.
-    pub async fn failed_and_erased(&self) -> Result<u64, AuditError> {
+    /// How many of the objects made after this id, whose writes failed, are proven gone.
+    pub async fn failed_and_erased(&self, after: Uuid) -> Result<u64, AuditError> {
         let failed = object::Column::State.eq(object::State::Erased).and(object::Column::LiveAt.is_null());
+        let failed = failed.and(object::Column::Id.gt(after));
         Ok(object::Entity::find().filter(failed).count(&self.database).await?)
     }
 

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use tokio::time::{sleep, timeout};
+use uuid::Uuid;
 
 use super::{
     Options,
@@ -59,11 +60,12 @@ pub async fn run(options: Options<'_>) -> Result<(), Failure> {
             Ok(())
         };
         let auditor = world.auditor().await?;
-        let erased = auditor.failed_and_erased().await?;
+        // Ids are in the order of time: writes of the storm before this one may be erased yet.
+        let began = Uuid::now_v7();
         let clear = async |world: &World<'_>| {
             // Only then are they late.
             let proven = async {
-                while auditor.failed_and_erased().await? == erased {
+                while auditor.failed_and_erased(began).await? == 0 {
                     sleep(Duration::from_millis(50)).await;
                 }
                 Ok::<_, Failure>(())
