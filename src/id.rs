@@ -12,6 +12,7 @@ pub enum NodeKind {
     ApiToken,
     File,
     FileVersion,
+    ShareLink,
     Erasure,
     Alert,
 }
@@ -29,8 +30,16 @@ pub struct GlobalId {
 pub struct NotAnId;
 
 impl NodeKind {
-    pub const ALL: [Self; 7] =
-        [Self::User, Self::Session, Self::ApiToken, Self::File, Self::FileVersion, Self::Erasure, Self::Alert];
+    pub const ALL: [Self; 8] = [
+        Self::User,
+        Self::Session,
+        Self::ApiToken,
+        Self::File,
+        Self::FileVersion,
+        Self::ShareLink,
+        Self::Erasure,
+        Self::Alert,
+    ];
 
     const fn prefix(self) -> &'static str {
         match self {
@@ -39,6 +48,7 @@ impl NodeKind {
             Self::ApiToken => "token",
             Self::File => "file",
             Self::FileVersion => "version",
+            Self::ShareLink => "share",
             Self::Erasure => "erasure",
             Self::Alert => "alert",
         }

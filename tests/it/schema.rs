@@ -14,7 +14,7 @@ use snaphaven::{
     accounts::graphql::{AccountsMutation, AccountsQuery},
     alerts::graphql::AlertsQuery,
     compose,
-    files::graphql::{FilesMutation, FilesQuery},
+    files::graphql::{FilesMutation, FilesQuery, SharesMutation},
     ledger::graphql::LedgerQuery,
 };
 
@@ -61,7 +61,7 @@ fn no_two_modules_name_a_root_field_alike() {
             ["node", "limits"].as_slice(),
             vec![fields::<AccountsQuery>(), fields::<FilesQuery>(), fields::<LedgerQuery>(), fields::<AlertsQuery>()],
         ),
-        ("Mutation", &[], vec![fields::<AccountsMutation>(), fields::<FilesMutation>()]),
+        ("Mutation", &[], vec![fields::<AccountsMutation>(), fields::<FilesMutation>(), fields::<SharesMutation>()]),
     ] {
         let all: Vec<String> = parts.into_iter().flatten().chain(own.iter().map(|name| (*name).to_owned())).collect();
         let distinct: BTreeSet<&String> = all.iter().collect();
@@ -131,6 +131,6 @@ async fn introspection_works() {
     let node = types.iter().find(|kind| kind["name"] == "Node").unwrap();
     let possible: Vec<_> =
         node["possibleTypes"].as_array().unwrap().iter().map(|kind| kind["name"].as_str().unwrap()).collect();
-    assert_eq!(possible, ["User", "File", "FileVersion", "Erasure", "Alert"]);
+    assert_eq!(possible, ["User", "File", "FileVersion", "ShareLink", "Erasure", "Alert"]);
     server.finish().await;
 }
