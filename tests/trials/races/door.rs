@@ -167,8 +167,18 @@ impl Door {
         self.mutate(token, "CreateShareLinkInput", "createShareLink", "shareLink { id } url", input).await
     }
 
-    /// What a share link gives at this process: `ok` with the number of bytes, none of a redirect; or its refusal.
+    /// What a share link gives at this process: `ok` with the number of bytes, none of a redirect; or its refusal. Comes
+    /// again while other downloads are under way.
     pub async fn follow(&self, link: &str) -> Answer {
+        loop {
+            let answer = self.followed(link).await;
+            if !answer.is("http 409 UNDER_WAY") {
+                return answer;
+            }
+        }
+    }
+
+    async fn followed(&self, link: &str) -> Answer {
         let began = Instant::now();
         let path = link.splitn(4, '/').nth(3).unwrap_or_default();
         let app = self.url.trim_end_matches("graphql");

@@ -15,7 +15,6 @@ use crate::{
 };
 
 const RACERS: usize = 50;
-const REFUSED: [&str; 3] = ["ok", "http 404 NOT_FOUND", "http 409 UNDER_WAY"];
 
 pub async fn round(arena: &Arena, owner: &Person, rng: &mut StdRng, tally: &mut Tally) -> Result<(), Failure> {
     let bytes = content(rng);
@@ -30,7 +29,7 @@ pub async fn round(arena: &Arena, owner: &Person, rng: &mut StdRng, tally: &mut 
             async move { door.follow(&url).await }
         });
         let answers = volley(requests.collect()).await;
-        tally.take(&answers, &REFUSED);
+        tally.take(&answers, &["ok", "http 404 NOT_FOUND"]);
         let won = count(&answers, "ok");
         tally.expect(won == 1, || format!("strict: {strict}: {won} had the last download"));
         let sizes: Vec<_> = answers.iter().filter(|answer| answer.is_ok()).map(|answer| &answer.payload).collect();
