@@ -19,8 +19,8 @@ use crate::{
     files::{
         self,
         graphql::{
-            File, FileVersion, FilesMutation, FilesQuery, UploadSession, UploadsMutation, UploadsQuery, file_loader,
-            file_node, upload_node, version_node,
+            File, FileVersion, FilesMutation, FilesQuery, ShareLink, SharesMutation, UploadSession, UploadsMutation,
+            UploadsQuery, file_loader, file_node, share_link_node, upload_node, version_node,
         },
     },
     graphql::{self, FaultExt, GlobalId, NodeKind, request::MAX_FILES, scalars::Long},
@@ -35,7 +35,7 @@ use crate::{
 pub struct Query(RootQuery, AccountsQuery, FilesQuery, UploadsQuery, LedgerQuery, AlertsQuery);
 
 #[derive(MergedObject, Default)]
-pub struct Mutation(AccountsMutation, FilesMutation, UploadsMutation);
+pub struct Mutation(AccountsMutation, FilesMutation, UploadsMutation, SharesMutation);
 
 pub type AppSchema = Schema<Query, Mutation, EmptySubscription>;
 
@@ -46,6 +46,7 @@ pub enum Node {
     User(User),
     File(Box<File>),
     FileVersion(Box<FileVersion>),
+    ShareLink(Box<ShareLink>),
     Erasure(Box<Erasure>),
     Alert(Alert),
     UploadSession(Box<UploadSession>),
@@ -70,6 +71,10 @@ pub struct Limits {
     download_ttl: i32,
     /// Seconds a trashed file is kept.
     trash_retention: Long,
+    /// Seconds a share link works at the most.
+    share_link_ttl: Long,
+    /// Downloads a share link allows at the most.
+    share_link_downloads: i32,
     page_size: i32,
     /// Bytes of a document.
     document_size: Long,
@@ -113,6 +118,9 @@ impl RootQuery {
             NodeKind::FileVersion => {
                 version_node(app, viewer, key).await.or_fault()?.map(|version| Node::FileVersion(Box::new(version)))
             }
+            NodeKind::ShareLink => {
+                share_link_node(app, viewer, key).await.or_fault()?.map(|link| Node::ShareLink(Box::new(link)))
+            }
             NodeKind::Erasure => {
                 let erasure = ledger::erasure(app, viewer, key).await.or_fault()?;
                 erasure.map(|erasure| Node::Erasure(Box::new(Erasure(erasure))))
@@ -143,6 +151,8 @@ fn limits(config: &Config) -> Limits {
         body_size: long(config.graphql.max_body.as_u64()),
         download_ttl: i32::try_from(config.downloads.max_ttl.as_secs()).unwrap_or(i32::MAX),
         trash_retention: long(config.files.trash_retention.as_secs()),
+        share_link_ttl: long(config.shares.max_ttl.as_secs()),
+        share_link_downloads: config.shares.max_downloads,
         page_size: int(config.graphql.max_page_size),
         document_size: long(config.graphql.max_document.as_u64()),
         tokens: int(config.graphql.max_tokens),

@@ -34,6 +34,7 @@ pub struct Config {
     pub uploads: Uploads,
     pub images: Images,
     pub files: Files,
+    pub shares: Shares,
     pub ledger: Ledger,
     pub jobs: Jobs,
     pub graphql: Graphql,
@@ -203,6 +204,17 @@ pub struct Images {
 pub struct Files {
     #[serde(with = "humantime_serde")]
     pub trash_retention: Duration,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Shares {
+    #[serde(with = "humantime_serde")]
+    pub default_ttl: Duration,
+    #[serde(with = "humantime_serde")]
+    pub max_ttl: Duration,
+    pub default_downloads: i32,
+    pub max_downloads: i32,
 }
 
 #[derive(Clone, Debug, Deserialize)]

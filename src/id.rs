@@ -12,6 +12,7 @@ pub enum NodeKind {
     ApiToken,
     File,
     FileVersion,
+    ShareLink,
     Erasure,
     Alert,
     UploadSession,
@@ -30,12 +31,13 @@ pub struct GlobalId {
 pub struct NotAnId;
 
 impl NodeKind {
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::User,
         Self::Session,
         Self::ApiToken,
         Self::File,
         Self::FileVersion,
+        Self::ShareLink,
         Self::Erasure,
         Self::Alert,
         Self::UploadSession,
@@ -48,6 +50,7 @@ impl NodeKind {
             Self::ApiToken => "token",
             Self::File => "file",
             Self::FileVersion => "version",
+            Self::ShareLink => "share",
             Self::Erasure => "erasure",
             Self::Alert => "alert",
             Self::UploadSession => "upload",

@@ -29,6 +29,8 @@ pub mod spool;
 
 pub mod text;
 
+pub mod token;
+
 pub mod app;
 
 pub mod graphql;

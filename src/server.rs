@@ -9,12 +9,12 @@ use tokio::{net::TcpListener, time::timeout};
 
 use crate::{
     accounts,
-    adapters::cdn::UrlVerifier,
+    adapters::{cdn::UrlVerifier, objects::ObjectStore},
     app::{self, App},
     compose,
-    embedded::edge::{self, EdgeCache, EdgeState},
+    embedded::edge::{self, EdgeCache, EdgeState, Sources},
     error::Fault,
-    http::{self, AuthError, Authenticate, Check, Credentials, Readiness, SessionCookie, Supervisor},
+    http::{self, AuthError, Authenticate, Check, Credentials, Readiness, SessionCookie, ShareLinks, Supervisor},
     jobs,
     ledger::{self, LedgerCatalog},
     telemetry,
@@ -57,7 +57,9 @@ pub async fn serve(app: &App, listeners: Listeners, supervisor: &Supervisor) -> 
         cookie: SessionCookie { secure: config.server.public_url.starts_with("https://") },
         limits: http::graphql::Limits::new(config, app.spool().map_err(Fault::internal)?.path().to_owned()),
     };
-    let router = http::app_router(&config.server, endpoint.router(), Arc::new(Ready(app.clone())), metrics);
+    let links = ShareLinks { app: app.clone(), sources: Sources::new(stores(app).await?) };
+    let api = endpoint.router().merge(links.router());
+    let router = http::app_router(&config.server, api, Arc::new(Ready(app.clone())), metrics);
     supervisor.serve("app", listeners.app, router);
     Ok(())
 }
@@ -84,11 +86,16 @@ async fn edge_router(app: &App, base_url: &str, cache: EdgeCache) -> Result<axum
     let (key, id) = app::signing_key(&app.config).map_err(Fault::internal)?;
     let public = key.verifying_key().map_err(Fault::internal)?;
     let verifier = UrlVerifier::new(base_url, [(id, public)]).map_err(Fault::internal)?;
-    let roles = ledger::roles(app.db.read()).await?;
-    let stores = [roles.primary, roles.replica()].map(|site| app.stores.at(site).clone()).to_vec();
+    let stores = stores(app).await?;
     let catalog = Arc::new(LedgerCatalog(app.clone()));
     let max_age = app.config.downloads.max_ttl;
     Ok(edge::router(EdgeState::new(verifier, catalog, stores, cache, app.clock.clone(), max_age)))
+}
+
+/// The two buckets in the order they are read, the primary first.
+async fn stores(app: &App) -> Result<Vec<Arc<dyn ObjectStore>>, Fault> {
+    let roles = ledger::roles(app.db.read()).await?;
+    Ok([roles.primary, roles.replica()].map(|site| app.stores.at(site).clone()).to_vec())
 }
 
 /// Tokens and cookies are accounts' business.

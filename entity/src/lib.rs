@@ -12,6 +12,8 @@ pub mod object;
 pub mod object_copy;
 pub mod rendition;
 pub mod session;
+pub mod share_download;
+pub mod share_link;
 pub mod site_role;
 pub mod throttle;
 pub mod upload;

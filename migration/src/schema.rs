@@ -40,6 +40,10 @@ pub fn int_null(name: &'static str) -> ColumnDef {
     ColumnDef::new(name).integer().null().take()
 }
 
+pub fn boolean(name: &'static str) -> ColumnDef {
+    ColumnDef::new(name).boolean().not_null().take()
+}
+
 /// Text that is only shown.
 pub fn string(name: &'static str, length: u32) -> ColumnDef {
     ColumnDef::new(name).string_len(length).not_null().take()

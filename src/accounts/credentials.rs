@@ -1,7 +1,5 @@
 //! Passwords as people choose them, and the secrets of sessions and API tokens.
 
-use aws_lc_rs::{digest, rand};
-use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use entity::session::Kind;
 use secrecy::{ExposeSecret, SecretString};
 use unicode_normalization::UnicodeNormalization;
@@ -10,7 +8,11 @@ use super::{
     error::{Problem, Weakness},
     model::{Email, Username},
 };
-use crate::error::Fault;
+pub(super) use crate::token::sha256;
+use crate::{
+    error::Fault,
+    token::{self, TokenKind},
+};
 
 /// Longer ones are refused before they are hashed.
 pub(super) const PASSWORD_MAX_BYTES: usize = 1024;
@@ -59,29 +61,15 @@ pub(super) fn candidate(password: &SecretString) -> SecretString {
     if password.expose_secret().len() > PASSWORD_MAX_BYTES { SecretString::from("") } else { normalise(password) }
 }
 
-/// A new secret, 256 random bits, and the hash that is kept of it. The prefix lets scanners of leaked secrets know it.
+/// A new secret, and the hash that is kept of it.
 pub(super) fn mint(kind: Kind) -> Result<(SecretString, Vec<u8>), Fault> {
-    let mut bytes = [0; 32];
-    rand::fill(&mut bytes).map_err(|_| Fault::Internal("no randomness".to_owned()))?;
-    let token = format!("{}{}", prefix(kind), URL_SAFE_NO_PAD.encode(bytes));
-    let hash = sha256(&token);
-    Ok((SecretString::from(token), hash))
+    token::mint(match kind {
+        Kind::Session => TokenKind::Session,
+        Kind::Token => TokenKind::Api,
+    })
 }
 
 /// The hash to look a token up by; `None` where it cannot be one of ours.
 pub(super) fn token_hash(token: &str) -> Option<Vec<u8>> {
-    let known = [Kind::Session, Kind::Token].iter().any(|kind| token.starts_with(prefix(*kind)));
-    (known && token.len() == 47).then(|| sha256(token))
-}
-
-/// Without salt or stretching: the secret has 256 random bits.
-pub(super) fn sha256(text: &str) -> Vec<u8> {
-    digest::digest(&digest::SHA256, text.as_bytes()).as_ref().to_vec()
-}
-
-fn prefix(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Session => "shs_",
-        Kind::Token => "sht_",
-    }
+    token::hash(token, &[TokenKind::Session, TokenKind::Api])
 }

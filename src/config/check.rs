@@ -68,6 +68,7 @@ pub(super) fn violations(config: &Config) -> Vec<Violation> {
     database(&mut checks, config);
     objects(&mut checks, config);
     downloads(&mut checks, config);
+    shares(&mut checks, config);
     alerts(&mut checks, config);
     limits(&mut checks, config);
     durations(&mut checks, config);
@@ -174,6 +175,18 @@ fn downloads(checks: &mut Checks, config: &Config) {
     );
 }
 
+fn shares(checks: &mut Checks, config: &Config) {
+    let shares = &config.shares;
+    checks.require(
+        shares.default_ttl <= shares.max_ttl,
+        "shares.default_ttl",
+        "it is longer than shares.max_ttl",
+        "write at most shares.max_ttl",
+    );
+    checks.range("shares.max_downloads", shares.max_downloads, 1, 1_000_000_000);
+    checks.range("shares.default_downloads", shares.default_downloads, 1, shares.max_downloads.max(1));
+}
+
 fn alerts(checks: &mut Checks, config: &Config) {
     let alerts = &config.alerts;
     if alerts.sink == Sink::Log {
@@ -252,6 +265,8 @@ fn durations(checks: &mut Checks, config: &Config) {
         ("uploads.part_url_ttl", config.uploads.part_url_ttl, 7 * A_DAY),
         ("images.timeout", config.images.timeout, A_DAY),
         ("files.trash_retention", config.files.trash_retention, far),
+        ("shares.default_ttl", config.shares.default_ttl, far),
+        ("shares.max_ttl", config.shares.max_ttl, far),
         ("ledger.erase_margin", config.ledger.erase_margin, far),
         ("ledger.abandoned_after", config.ledger.abandoned_after, far),
         ("ledger.late_writes", config.ledger.late_writes, far),

@@ -1,7 +1,8 @@
-//! Files: upload, edit, replace, trash, restore, purge, and finding them again.
+//! Files: upload, edit, replace, trash, restore, purge, sharing by link, and finding them again.
 
 pub mod graphql;
 pub mod model;
+pub mod shares;
 
 mod content;
 pub mod direct;

@@ -12,7 +12,7 @@ use sea_orm::{
 };
 use uuid::Uuid;
 
-use super::{FileFilter, Scope};
+use super::{FileFilter, Scope, shares};
 use crate::db::{
     Tx,
     page::{self, Page, PageRequest, Position},
@@ -200,8 +200,9 @@ pub(super) async fn delete_renditions(tx: &Tx, version: Uuid) -> Result<(), DbEr
     Ok(())
 }
 
-/// The rows of these files; their objects are the ledger's.
+/// The rows of these files with their share links; their objects are the ledger's.
 pub(super) async fn delete(tx: &Tx, ids: &[Uuid]) -> Result<(), DbErr> {
+    shares::store::delete_of(tx, ids).await?;
     let ids = || ids.iter().copied();
     rendition::Entity::delete_many().filter(rendition::Column::FileId.is_in(ids())).exec(tx).await?;
     file_version::Entity::delete_many().filter(file_version::Column::FileId.is_in(ids())).exec(tx).await?;

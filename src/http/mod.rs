@@ -10,6 +10,7 @@ mod observe;
 mod origin;
 mod server;
 mod session;
+mod shares;
 mod stall;
 
 use std::sync::Arc;
@@ -26,19 +27,15 @@ pub use observe::RequestId;
 pub use origin::Origins;
 pub use server::{Supervisor, bind};
 pub use session::{AuthError, Authenticate, CookieJar, Credentials, SessionCookie};
+pub use shares::ShareLinks;
 
 use crate::config::Server;
 use observe::Observe;
 
-/// What the app's listener serves: GraphQL (see [`graphql::Endpoint::router`]), health, metrics and pages, within what
-/// holds for every request.
-pub fn app_router(
-    server: &Server,
-    graphql: Router,
-    readiness: Arc<dyn Readiness>,
-    metrics: PrometheusHandle,
-) -> Router {
-    let mut router = graphql.merge(health::health(readiness)).merge(assets::pages(server.graphiql));
+/// What the app's listener serves: the API (see [`graphql::Endpoint::router`] and [`ShareLinks::router`]), health, metrics
+/// and pages, within what holds for every request.
+pub fn app_router(server: &Server, api: Router, readiness: Arc<dyn Readiness>, metrics: PrometheusHandle) -> Router {
+    let mut router = api.merge(health::health(readiness)).merge(assets::pages(server.graphiql));
     if server.metrics_listen().is_none() {
         router = router.merge(health::local_metrics(metrics));
     }

@@ -14,7 +14,7 @@ use snaphaven::{
     accounts::graphql::{AccountsMutation, AccountsQuery},
     alerts::graphql::AlertsQuery,
     compose,
-    files::graphql::{FilesMutation, FilesQuery, UploadsMutation, UploadsQuery},
+    files::graphql::{FilesMutation, FilesQuery, SharesMutation, UploadsMutation, UploadsQuery},
     ledger::graphql::LedgerQuery,
 };
 
@@ -67,7 +67,16 @@ fn no_two_modules_name_a_root_field_alike() {
                 fields::<AlertsQuery>(),
             ],
         ),
-        ("Mutation", &[], vec![fields::<AccountsMutation>(), fields::<FilesMutation>(), fields::<UploadsMutation>()]),
+        (
+            "Mutation",
+            &[],
+            vec![
+                fields::<AccountsMutation>(),
+                fields::<FilesMutation>(),
+                fields::<UploadsMutation>(),
+                fields::<SharesMutation>(),
+            ],
+        ),
     ] {
         let all: Vec<String> = parts.into_iter().flatten().chain(own.iter().map(|name| (*name).to_owned())).collect();
         let distinct: BTreeSet<&String> = all.iter().collect();
@@ -137,6 +146,6 @@ async fn introspection_works() {
     let node = types.iter().find(|kind| kind["name"] == "Node").unwrap();
     let possible: Vec<_> =
         node["possibleTypes"].as_array().unwrap().iter().map(|kind| kind["name"].as_str().unwrap()).collect();
-    assert_eq!(possible, ["User", "File", "FileVersion", "Erasure", "Alert", "UploadSession"]);
+    assert_eq!(possible, ["User", "File", "FileVersion", "ShareLink", "Erasure", "Alert", "UploadSession"]);
     server.finish().await;
 }

@@ -21,12 +21,15 @@ use entity::{Timestamp, object::Kind};
 use http::{Method, StatusCode, request::Parts};
 use tokio::net::TcpListener;
 
-pub use self::cache::EdgeCache;
 use self::{
     cache::Cached,
     headers::{Failure, Served},
-    read::{Source, Sources},
+    read::Source,
     request::{Outcome, Span},
+};
+pub use self::{
+    cache::EdgeCache,
+    read::{ReadError, Sources},
 };
 use crate::{
     adapters::{

@@ -44,7 +44,7 @@ impl Source {
 
 /// Why no store could serve.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum ReadError {
+pub enum ReadError {
     /// At least one store did not answer: a retry can help.
     #[error("no store could be read")]
     Unavailable,
@@ -76,7 +76,7 @@ impl Fault {
 
 /// The stores in the order they are asked.
 #[derive(Clone, Debug)]
-pub(super) struct Sources {
+pub struct Sources {
     stores: Arc<[Arc<dyn ObjectStore>]>,
     /// Copies whose bytes were wrong, by store and key: a client's next attempt is served by the other store.
     suspects: Cache<(usize, String), ()>,
@@ -84,13 +84,15 @@ pub(super) struct Sources {
 }
 
 impl Sources {
+    /// `stores` in the order they are asked, the primary first.
+    #[must_use]
     pub fn new(stores: Vec<Arc<dyn ObjectStore>>) -> Self {
         let suspects = Cache::builder().max_capacity(10_000).time_to_live(SUSPECT).build();
         Self { stores: stores.into(), suspects, sums: Sums::default() }
     }
 
     /// The whole object in memory, hash checked.
-    pub async fn whole(&self, key: &str, entry: &CatalogEntry) -> Result<(Bytes, Source), ReadError> {
+    pub(super) async fn whole(&self, key: &str, entry: &CatalogEntry) -> Result<(Bytes, Source), ReadError> {
         let mut error = ReadError::NoGoodCopy;
         for store in self.order(key) {
             match self.whole_from(store, key, entry).await {
@@ -120,10 +122,24 @@ impl Sources {
         Ok(bytes.freeze())
     }
 
+    /// All bytes of an object, its first chunk already read. The hash is checked before the last chunk is handed out, else
+    /// the stream ends in an error.
+    pub async fn download(
+        &self,
+        key: &str,
+        entry: &CatalogEntry,
+    ) -> Result<BoxStream<'static, Result<Bytes, ReadError>>, ReadError> {
+        if entry.bytes == 0 {
+            self.whole(key, entry).await?;
+            return Ok(stream::empty().boxed());
+        }
+        Ok(self.stream(key, entry, &Span::whole(entry.bytes)).await?.0)
+    }
+
     /// A stream of exactly these bytes, its first chunk already read. Of a whole object the hash is checked before the
     /// last chunk is handed out, else the stream ends in an error; a part is held to the length and, where the store
     /// keeps one, to its full-object checksum. A store that fails on the way is replaced by the next one.
-    pub async fn stream(
+    pub(super) async fn stream(
         &self,
         key: &str,
         entry: &CatalogEntry,

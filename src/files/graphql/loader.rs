@@ -9,7 +9,7 @@ use async_graphql::{
     dataloader::{DataLoader, Loader},
     runtime::{TokioSpawner, TokioTimer},
 };
-use entity::{file, file_version, object_copy, rendition};
+use entity::{file, file_version, object_copy, rendition, share_link};
 use uuid::Uuid;
 
 use crate::{
@@ -45,6 +45,13 @@ pub struct CopiesOf(pub Uuid);
 /// The newest versions of a file.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct VersionsOf {
+    pub file: Uuid,
+    pub limit: u64,
+}
+
+/// The newest share links of a file.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct ShareLinksOf {
     pub file: Uuid,
     pub limit: u64,
 }
@@ -91,6 +98,25 @@ impl Loader<VersionsOf> for FileLoader {
         for (limit, ids) in by_limit {
             let pages = files::newest_versions(&self.0, &ids, limit).await.map_err(Arc::new)?;
             found.extend(pages.into_iter().map(|(file, page)| (VersionsOf { file, limit }, page)));
+        }
+        Ok(found)
+    }
+}
+
+impl Loader<ShareLinksOf> for FileLoader {
+    type Value = Page<share_link::Model>;
+    type Error = Arc<Fault>;
+
+    /// One query for each page size that the request names.
+    async fn load(&self, wanted: &[ShareLinksOf]) -> Result<HashMap<ShareLinksOf, Self::Value>, Self::Error> {
+        let mut by_limit: HashMap<u64, Vec<Uuid>> = HashMap::new();
+        for ShareLinksOf { file, limit } in wanted {
+            by_limit.entry(*limit).or_default().push(*file);
+        }
+        let mut found = HashMap::new();
+        for (limit, ids) in by_limit {
+            let pages = files::shares::newest(&self.0, &ids, limit).await.map_err(Arc::new)?;
+            found.extend(pages.into_iter().map(|(file, page)| (ShareLinksOf { file, limit }, page)));
         }
         Ok(found)
     }

@@ -3,6 +3,7 @@
 mod inputs;
 mod loader;
 mod mutation;
+mod shares;
 mod types;
 mod uploads;
 
@@ -15,6 +16,7 @@ use uuid::Uuid;
 pub use inputs::{FileFilter, FileOrder, FileState};
 pub use loader::{FileLoader, file_loader};
 pub use mutation::FilesMutation;
+pub use shares::{ShareLink, SharesMutation, share_link_node};
 use types::RenditionSize;
 pub use types::{File, FileVersion};
 pub use uploads::{UploadSession, UploadsMutation, UploadsQuery, upload_node};

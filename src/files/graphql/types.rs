@@ -12,7 +12,8 @@ use entity::{file, file_version, rendition};
 
 use super::{
     FileState,
-    loader::{CopiesOf, FileLoader, RenditionOf, VersionsOf},
+    loader::{CopiesOf, FileLoader, RenditionOf, ShareLinksOf, VersionsOf},
+    shares::{ShareLink, share_links},
     uploads::UploadRejection,
 };
 use crate::{
@@ -154,6 +155,7 @@ pub struct FilePermissions {
     trash: bool,
     restore: bool,
     purge: bool,
+    share: bool,
 }
 
 /// A file and its current content.
@@ -292,6 +294,24 @@ impl File {
         Ok(connection(versions, Default::default(), |version| Position { key: version.row.number, id: version.row.id }))
     }
 
+    /// Links by which others download it, newest first, whatever became of them.
+    #[graphql(complexity = "page_cost(__ctx, __variables_definition, __field, child_complexity)")]
+    async fn share_links(
+        &self,
+        ctx: &Context<'_>,
+        first: Option<i32>,
+        after: Option<String>,
+    ) -> async_graphql::Result<Connection<ShareLink>> {
+        let app = graphql::app(ctx);
+        let page = PageArguments::forward(first, after).page(app.config.graphql.max_page_size)?;
+        let found = if page.after.is_none() {
+            load(ctx, ShareLinksOf { file: self.row.id, limit: page.limit }).await?.unwrap_or_default()
+        } else {
+            files::shares::list(app, &self.row, &page).await.or_fault()?
+        };
+        Ok(share_links(found, &self.row))
+    }
+
     async fn state(&self) -> FileState {
         self.row.state.into()
     }
@@ -336,6 +356,7 @@ fn permissions(viewer: &Viewer, file: &file::Model) -> FilePermissions {
         trash: manages && active,
         restore: (manages && file.state == State::Trashed) || (admin && file.state == State::Removed),
         purge: manages,
+        share: own && active,
     }
 }
 

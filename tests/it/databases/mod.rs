@@ -10,4 +10,5 @@ mod ledger;
 mod migrations;
 mod races;
 mod scale;
+mod shares;
 mod weather;

@@ -7,7 +7,10 @@ use std::{
 };
 
 use bytes::Bytes;
-use reqwest::multipart::{Form, Part};
+use reqwest::{
+    multipart::{Form, Part},
+    redirect::Policy,
+};
 use serde_json::{Value, json};
 use tokio::{sync::Barrier, task::JoinSet};
 
@@ -67,7 +70,7 @@ pub struct Person {
 
 impl Door {
     pub fn new(app: &str, edge: &str) -> Result<Self, Failure> {
-        let http = reqwest::Client::builder().timeout(PATIENCE).build()?;
+        let http = reqwest::Client::builder().timeout(PATIENCE).redirect(Policy::none()).build()?;
         Ok(Self { http, url: format!("{app}/graphql"), edge: edge.to_owned() })
     }
 
@@ -158,6 +161,43 @@ impl Door {
         Ok((answer.status().as_u16(), answer.bytes().await?.len()))
     }
 
+    /// A link that allows one download.
+    pub async fn share(&self, token: &str, file: &str, strict: bool) -> Answer {
+        let input = json!({ "fileId": file, "strict": strict, "maxDownloads": 1 });
+        self.mutate(token, "CreateShareLinkInput", "createShareLink", "shareLink { id } url", input).await
+    }
+
+    /// What a share link gives at this process: `ok` with the number of bytes, none of a redirect; or its refusal. Comes
+    /// again while other downloads are under way.
+    pub async fn follow(&self, link: &str) -> Answer {
+        loop {
+            let answer = self.followed(link).await;
+            if !answer.is("http 409 UNDER_WAY") {
+                return answer;
+            }
+        }
+    }
+
+    async fn followed(&self, link: &str) -> Answer {
+        let began = Instant::now();
+        let path = link.splitn(4, '/').nth(3).unwrap_or_default();
+        let app = self.url.trim_end_matches("graphql");
+        let outcome = async {
+            let answer = self.http.get(format!("{app}{path}")).send().await?;
+            let status = answer.status().as_u16();
+            Ok::<_, reqwest::Error>((status, answer.bytes().await?))
+        };
+        let (kind, payload) = match outcome.await {
+            Err(error) => (no_answer(&error), Value::Null),
+            Ok((200 | 302, bytes)) => ("ok".to_owned(), json!(bytes.len())),
+            Ok((status, bytes)) => {
+                let body = serde_json::from_slice(&bytes).unwrap_or_default();
+                (kind(status, &body, &Value::Null), body)
+            }
+        };
+        Answer { kind, payload, time: began.elapsed() }
+    }
+
     async fn mutate(&self, token: &str, input_type: &str, name: &str, want: &str, input: Value) -> Answer {
         let query = mutation(input_type, name, want);
         self.ask(token, &query, input).await
@@ -187,7 +227,7 @@ impl Door {
             Ok::<_, reqwest::Error>((status, answer.bytes().await?))
         };
         let (kind, payload) = match outcome.await {
-            Err(error) => (format!("no answer ({})", if error.is_timeout() { "late" } else { "broken" }), Value::Null),
+            Err(error) => (no_answer(&error), Value::Null),
             Ok((status, bytes)) => {
                 let mut body: Value = serde_json::from_slice(&bytes).unwrap_or_default();
                 let payload = body["data"]["answer"].take();
@@ -196,6 +236,10 @@ impl Door {
         };
         Answer { kind, payload, time: began.elapsed() }
     }
+}
+
+fn no_answer(error: &reqwest::Error) -> String {
+    format!("no answer ({})", if error.is_timeout() { "late" } else { "broken" })
 }
 
 fn mutation(input_type: &str, name: &str, want: &str) -> String {

@@ -13,6 +13,7 @@ mod names;
 mod queue;
 mod repeats;
 mod revisions;
+mod shares;
 mod starts;
 mod tally;
 
@@ -38,7 +39,8 @@ pub struct Options<'a> {
     pub say: &'a (dyn Fn(&str) + Send + Sync),
 }
 
-const RACES: [&str; 9] = ["names", "revisions", "deletions", "repeats", "queue", "guesses", "admins", "ends", "crowd"];
+const RACES: [&str; 10] =
+    ["names", "revisions", "deletions", "repeats", "shares", "queue", "guesses", "admins", "ends", "crowd"];
 /// It needs a database of each round's own.
 const STARTS: &str = "starts";
 /// Rounds of a race that takes seconds a round, of so many of the others.
@@ -103,6 +105,7 @@ async fn race(
             "revisions" => revisions::round(arena, owner, rng, &mut tally).await?,
             "deletions" => deletions::round(arena, owner, rng, &mut tally).await?,
             "repeats" => repeats::round(arena, owner, rng, &mut tally).await?,
+            "shares" => shares::round(arena, owner, rng, &mut tally).await?,
             "queue" => {
                 queue::round(arena, owner, &files, rng, &mut tally).await?;
                 if slow {
@@ -149,6 +152,7 @@ async fn controls(arena: &Arena, owner: &Person, options: &Options<'_>) -> Resul
     let mut rng = StdRng::seed_from_u64(options.seed);
     let caught = [
         ("a schedule by who does not lead", leader::planted(arena).await?),
+        ("downloads of share links that are not counted", shares::planted(arena, owner, &mut rng).await?),
         ("no unique key of idempotency keys", repeats::planted(arena, owner, &mut rng).await?),
         ("no unique key of user names", names::planted(arena, &mut rng).await?),
     ];

@@ -148,6 +148,7 @@ async fn what_a_file_says_the_viewer_can_do_is_what_the_mutations_let_them() {
                 ("trash", "trashFiles"),
                 ("restore", "restoreFiles"),
                 ("purge", "purgeFiles"),
+                ("share", "createShareLink"),
             ] {
                 let file = upload(&ada, permission, None).await;
                 if let Some(person) = trashed_by {
@@ -164,6 +165,7 @@ async fn what_a_file_says_the_viewer_can_do_is_what_the_mutations_let_them() {
                     "replaceFileContent" => {
                         (json!({ "id": file, "revision": revision, "file": null }), Some(b"new".to_vec()))
                     }
+                    "createShareLink" => (json!({ "fileId": file }), None),
                     _ => (json!({ "ids": [file] }), None),
                 };
                 let answer = viewer.client.mutate(name, "{ userErrors { code } }", &input, bytes).await;

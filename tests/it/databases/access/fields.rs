@@ -37,7 +37,7 @@ const OWN_AND_STAFF: [Shown; 5] = [H, S, H, S, S];
 #[rustfmt::skip]
 const TABLE: &[Fields] = &[
     fields("Limits", "uploadSize directUploadSize uploadSessionTtl bodySize downloadTtl trashRetention pageSize depth aliases complexity directives recursion documentSize tokens filesPerRequest requestTime \
-        fileNameLength descriptionLength tags tagLength metadataSize filesAtOnce passwordMinLength pictureTypes", ANYONE),
+        shareLinkTtl shareLinkDownloads fileNameLength descriptionLength tags tagLength metadataSize filesAtOnce passwordMinLength pictureTypes", ANYONE),
 
     fields("User", "id username firstName lastName displayName about createdAt", [H, S, S, S, S]),
     fields("User", "email role status", [H, S, N, N, S]),
@@ -52,16 +52,20 @@ const TABLE: &[Fields] = &[
     fields("ApiTokenEdge", "node cursor", OWN),
 
     fields("File", "id name description tags metadata owner createdAt updatedAt revision contentType size sha256 width \
-        height thumbhash downloadUrl rendition versions state copies trashedAt purgeAt viewerCan", OWN_AND_ADMIN),
+        height thumbhash downloadUrl rendition versions shareLinks state copies trashedAt purgeAt viewerCan", OWN_AND_ADMIN),
     // None of these was rejected.
     fields("File", "rejection", [H, N, H, H, N]),
     fields("FileConnection", "pageInfo edges nodes totalCount", OWN),
     fields("FileEdge", "node cursor", OWN),
-    fields("FilePermissions", "edit replaceContent trash restore purge", OWN_AND_ADMIN),
+    fields("FilePermissions", "edit replaceContent trash restore purge share", OWN_AND_ADMIN),
     fields("FileVersion", "id number isCurrent createdAt contentType size sha256 width height downloadUrl",
         OWN_AND_ADMIN),
     fields("FileVersionConnection", "pageInfo edges nodes", OWN_AND_ADMIN),
     fields("FileVersionEdge", "node cursor", OWN_AND_ADMIN),
+    fields("ShareLink", "id file state strict maxDownloads downloads createdAt expiresAt revokedAt lastUsedAt",
+        OWN_AND_ADMIN),
+    fields("ShareLinkConnection", "pageInfo edges nodes", OWN_AND_ADMIN),
+    fields("ShareLinkEdge", "node cursor", OWN_AND_ADMIN),
     fields("PageInfo", "hasPreviousPage hasNextPage startCursor endCursor", OWN_AND_ADMIN),
     fields("SignedUrl", "url expiresAt", OWN_AND_ADMIN),
     fields("Rendition", "size state url urlExpiresAt width height contentType error", OWN_AND_ADMIN),
@@ -105,6 +109,9 @@ const TABLE: &[Fields] = &[
     fields("SignedUploadPart", "number size url headers expiresAt", OWN),
     fields("UploadHeader", "name value", OWN),
     fields("FileUserError", "code field message", OWN),
+    fields("CreateShareLinkPayload", "shareLink url userErrors", OWN),
+    fields("RevokeShareLinkPayload", "shareLink userErrors", OWN),
+    fields("ShareUserError", "code field message", OWN),
 ];
 
 /// Values for the arguments of fields: everything is asked for without them and with them.

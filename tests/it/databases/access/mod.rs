@@ -53,7 +53,12 @@ impl Findings {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_role_gets_of_every_operation_and_field_what_the_tables_say() {
     // A few at a time: each compares the whole of its database.
-    let mutations = [mutations::ACCOUNT_MUTATIONS, mutations::FILE_MUTATIONS, mutations::UPLOAD_MUTATIONS];
+    let mutations = [
+        mutations::ACCOUNT_MUTATIONS,
+        mutations::FILE_MUTATIONS,
+        mutations::UPLOAD_MUTATIONS,
+        mutations::SHARE_MUTATIONS,
+    ];
     let mutations = mutations.into_iter().flat_map(|all| all.chunks(3));
     let mut parts: Vec<_> = mutations.map(|few| tokio::spawn(mutations::run(few))).collect();
     parts.push(tokio::spawn(queries::run()));

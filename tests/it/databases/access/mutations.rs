@@ -28,6 +28,8 @@ enum Target {
     /// By an admin.
     Removed,
     Purged,
+    ShareLink,
+    RevokedShareLink,
     Session,
     ApiToken,
     /// An API token's key in the id of a session, and the other way round.
@@ -97,6 +99,12 @@ fn edit(id: &str) -> Value {
 
 fn replacement(id: &str) -> Value {
     json!({ "id": id, "revision": 1, "file": null, "idempotencyKey": format!("replaces {id}") })
+}
+
+fn share(id: &str) -> Value {
+    json!({
+        "fileId": id, "expiresIn": 60, "maxDownloads": 1, "strict": true, "idempotencyKey": format!("shares {id}"),
+    })
 }
 
 fn with<const N: usize>(mut input: Value, changes: [(&str, Value); N]) -> Value {
@@ -185,6 +193,17 @@ pub const UPLOAD_MUTATIONS: &[Mutation] = &[
     at("abortUpload", "completed before", Target::Completed, id, CLOSED),
 ];
 
+#[rustfmt::skip]
+pub const SHARE_MUTATIONS: &[Mutation] = &[
+    at("createShareLink", "of the owner's file", Target::File, share, OWNER),
+    Mutation { case: "of one's own file", ..own("createShareLink", Target::File, share) },
+    at("createShareLink", "of a file in the trash", Target::Trashed, share, NOT_NOW),
+    at("createShareLink", "of a purged file", Target::Purged, share, NOBODY),
+    at("revokeShareLink", "of the owner's file", Target::ShareLink, id, OWNER_AND_ADMIN),
+    Mutation { case: "of one's own file", ..own("revokeShareLink", Target::ShareLink, id) },
+    at("revokeShareLink", "revoked before", Target::RevokedShareLink, id, OWNER_AND_ADMIN),
+];
+
 impl Mutation {
     pub fn name(&self) -> String {
         if self.case.is_empty() { self.name.to_owned() } else { format!("{}: {}", self.name, self.case) }
@@ -215,7 +234,7 @@ pub fn names() -> BTreeSet<String> {
 }
 
 pub fn all() -> impl Iterator<Item = &'static Mutation> {
-    ACCOUNT_MUTATIONS.iter().chain(FILE_MUTATIONS).chain(UPLOAD_MUTATIONS)
+    ACCOUNT_MUTATIONS.iter().chain(FILE_MUTATIONS).chain(UPLOAD_MUTATIONS).chain(SHARE_MUTATIONS)
 }
 
 /// Runs these mutations as everybody, each on things made for it alone.
@@ -350,6 +369,15 @@ async fn make(stage: &Stage, admin: &Account, target: Target, owner: &Account) -
             let id = upload().await;
             owner.client.done("purgeFiles", "purgedIds", ids(&id), None).await;
             id
+        }
+        Target::ShareLink | Target::RevokedShareLink => {
+            let input = json!({ "fileId": upload().await });
+            let link =
+                string(&owner.client.done("createShareLink", "shareLink { id }", input, None).await["shareLink"]["id"]);
+            if target == Target::RevokedShareLink {
+                owner.client.done("revokeShareLink", "shareLink { id }", id(&link), None).await;
+            }
+            link
         }
         Target::Session => stage.log_in(owner).await.1,
         Target::ApiToken => stage.api_token(owner).await.1,

@@ -22,6 +22,8 @@ everything that the schema has. Change a table there, then `UPDATE=1 cargo test 
 - An admin or operator who is one no more is a user from the next request on. No mutation changes a role.
 - `first`, `after`, `last` and `before` move within the list that the caller may see.
 - A signed URL is good for whoever has it until it expires, or until its file is deleted for good.
+- A share link is good for whoever has it until it expires, is used up or revoked, while its file is active with the content
+  that was shared and its owner may log in; anything else answers as a link that never was.
 ";
 
 fn outcome(outcome: Outcome) -> String {

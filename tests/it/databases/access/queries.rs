@@ -58,6 +58,8 @@ pub const TABLE: &[Query] = &[
     node("File", "file", OWNER_AND_ADMIN),
     node("File in the trash", "trashed", OWNER_AND_ADMIN),
     node("FileVersion", "version", OWNER_AND_ADMIN),
+    node("ShareLink", "share", OWNER_AND_ADMIN),
+    node("ShareLink that was revoked", "revoked", OWNER_AND_ADMIN),
     node("Erasure", "erasure", OWNER_AND_STAFF),
     node("Erasure of an object that lives", "object", NOBODY),
     node("Alert", "alert", OWNER_AND_STAFF),
@@ -242,6 +244,14 @@ async fn furnish(stage: &Stage, person: &Account) -> BTreeMap<&'static str, Stri
     let gone =
         person.client.done("purgeFiles", "alert { id } erasures { id }", json!({ "ids": [&purged] }), None).await;
     person.client.done("trashFiles", "files { id }", json!({ "ids": [&trashed] }), None).await;
+    let share = async || {
+        let input = json!({ "fileId": file });
+        let made = person.client.done("createShareLink", "shareLink { id } url", input, None).await;
+        (string(&made["shareLink"]["id"]), string(&made["url"]))
+    };
+    let ((share, url), (revoked, _)) = (share().await, share().await);
+    assert_eq!(reqwest::get(&url).await.unwrap().status(), 200);
+    person.client.done("revokeShareLink", "shareLink { id }", json!({ "id": revoked }), None).await;
     let versions = format!("{{ node(id: \"{file}\") {{ ... on File {{ versions {{ nodes {{ id }} }} }} }} }}");
     let version =
         person.client.query(&versions, &Value::Null).await.body["data"]["node"]["versions"]["nodes"][0].clone();
@@ -256,6 +266,8 @@ async fn furnish(stage: &Stage, person: &Account) -> BTreeMap<&'static str, Stri
         ("file", file),
         ("trashed", trashed),
         ("purged", purged),
+        ("share", share),
+        ("revoked", revoked),
         ("version", string(&version["id"])),
         ("erasure", string(&gone["erasures"][0]["id"])),
         ("object", snaphaven::id::NodeKind::Erasure.id(object.id).to_string()),

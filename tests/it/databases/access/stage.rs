@@ -8,7 +8,7 @@ use std::{
 use entity::{
     Timestamp, alert, event, event_counter, file, file_version, idempotency, job, lease, object, object_copy,
 };
-use entity::{rendition, session, site_role, throttle, upload, user, write_intent};
+use entity::{rendition, session, share_download, share_link, site_role, throttle, upload, user, write_intent};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, sea_query::Expr};
 use serde_json::{Value, json};
 use snaphaven::id::NodeKind;
@@ -288,6 +288,9 @@ impl Stage {
             let of_file = owners[&NodeKind::File.id(row.file_id).to_string()];
             owners.insert(NodeKind::FileVersion.id(row.id).to_string(), of_file);
         }
+        for row in share_link::Entity::find().all(db).await.unwrap() {
+            owners.insert(NodeKind::ShareLink.id(row.id).to_string(), Some(row.owner_id));
+        }
         for row in object::Entity::find().all(db).await.unwrap() {
             owners.insert(NodeKind::Erasure.id(row.id).to_string(), row.user_id);
         }
@@ -315,7 +318,7 @@ impl Stage {
             };
         }
         read!(alert event event_counter file file_version idempotency job lease object object_copy rendition session
-            site_role throttle upload user write_intent);
+            share_download share_link site_role throttle upload user write_intent);
         rows.sort();
         rows
     }
