@@ -27,7 +27,8 @@ use crate::{
 /// Its token stays out of the log.
 pub(super) const ROUTE: &str = "/s/{token}";
 
-/// Foreign content, on the app's own origin: it is saved, never shown, and runs nowhere.
+/// Foreign content, on the app's own origin: it is saved, never shown, and runs nowhere, not even as a script of our pages.
+const CONTENT_TYPE: HeaderValue = HeaderValue::from_static("application/octet-stream");
 const CONTENT_CSP: HeaderValue = HeaderValue::from_static("default-src 'none'; sandbox; frame-ancestors 'none'");
 
 /// What the route works with.
@@ -93,10 +94,8 @@ fn is_in_advance(headers: &HeaderMap) -> bool {
 fn content(file: &file::Model, body: Body) -> Response {
     let mut response = Response::new(body);
     let headers = response.headers_mut();
-    let value = |text: &str| HeaderValue::from_str(text).ok().filter(|value| !value.is_empty());
-    let kind = value(&file.content_type).unwrap_or(HeaderValue::from_static("application/octet-stream"));
-    let name = value(&content_disposition(Disposition::Attachment, &file.name));
-    headers.insert(header::CONTENT_TYPE, kind);
+    let name = HeaderValue::from_str(&content_disposition(Disposition::Attachment, &file.name));
+    headers.insert(header::CONTENT_TYPE, CONTENT_TYPE);
     headers.insert(header::CONTENT_DISPOSITION, name.unwrap_or(HeaderValue::from_static("attachment")));
     headers.insert(header::CONTENT_LENGTH, HeaderValue::from(u64::try_from(file.bytes).unwrap_or(0)));
     headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("none"));

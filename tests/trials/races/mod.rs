@@ -40,7 +40,7 @@ pub struct Options<'a> {
 }
 
 const RACES: [&str; 10] =
-    ["names", "revisions", "deletions", "repeats", "shares", "queue", "guesses", "admins", "ends", "crowd"];
+    ["names", "revisions", "deletions", "repeats", "queue", "guesses", "admins", "ends", "crowd", "shares"];
 /// It needs a database of each round's own.
 const STARTS: &str = "starts";
 /// Rounds of a race that takes seconds a round, of so many of the others.
