@@ -4,6 +4,7 @@ mod m0001_accounts;
 mod m0002_ledger;
 mod m0003_files;
 mod m0004_jobs;
+mod m0006_search;
 mod schema;
 
 use sea_orm_migration::prelude::*;
@@ -19,6 +20,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0002_ledger::Migration),
             Box::new(m0003_files::Migration),
             Box::new(m0004_jobs::Migration),
+            Box::new(m0006_search::Migration),
         ]
     }
 }

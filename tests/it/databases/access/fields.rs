@@ -53,7 +53,7 @@ const TABLE: &[Fields] = &[
 
     fields("File", "id name description tags metadata owner createdAt updatedAt revision contentType size sha256 width \
         height thumbhash downloadUrl rendition versions state copies trashedAt purgeAt viewerCan", OWN_AND_ADMIN),
-    fields("FileConnection", "pageInfo edges nodes totalCount", OWN),
+    fields("FileConnection", "pageInfo edges nodes totalCount totalCountIsExact", OWN),
     fields("FileEdge", "node cursor", OWN),
     fields("FilePermissions", "edit replaceContent trash restore purge", OWN_AND_ADMIN),
     fields("FileVersion", "id number isCurrent createdAt contentType size sha256 width height downloadUrl",

@@ -4,6 +4,7 @@ mod access;
 mod alerts;
 mod changes;
 mod deletion;
+mod find;
 mod lists;
 mod pictures;
 mod upload;
