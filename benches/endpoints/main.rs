@@ -4,6 +4,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a bench that cannot go on has failed")]
 
+#[path = "../../tests/it/databases/crowd.rs"]
+mod crowd;
 mod load;
 mod nginx;
 #[path = "../../tests/servers/mod.rs"]
@@ -13,10 +15,10 @@ mod subject;
 #[path = "../support/table.rs"]
 mod table;
 
-use std::env;
+use std::{env, time::Instant};
 
 use self::{
-    load::{Get, Graphql, cpu_of, peak_of, run, run_at_once},
+    load::{Get, Graphql, Request as _, cpu_of, peak_of, run, run_at_once},
     nginx::Nginx,
     servers::{DatabaseServer, Kind},
     subject::{PASSWORD, Subject},
@@ -38,6 +40,11 @@ async fn main() {
     {
         if format!("lists {}", kind.name()).contains(&wanted) {
             lists(kind, target, &mut rows).await;
+        }
+    }
+    for kind in [Kind::Sqlite, Kind::Postgres, Kind::MariaDb] {
+        if format!("searches {}", kind.name()).contains(&wanted) {
+            searches(kind, &mut rows).await;
         }
     }
     if "downloads".contains(&wanted) {
@@ -72,6 +79,41 @@ async fn lists(kind: Kind, target: Target, rows: &mut Vec<Row>) {
         peer: None,
         target: if kind == Kind::MariaDb { Target::None } else { Target::Limit(50.0) },
     });
+}
+
+/// A word that one of a hundred thousand files has, and one that half of them have; how long an answer takes.
+async fn searches(kind: Kind, rows: &mut Vec<Row>) {
+    const TIMES: u32 = 40;
+    let database = match kind {
+        Kind::Sqlite => None,
+        kind => Some(DatabaseServer::start(kind).await.unwrap()),
+    };
+    let subject = Subject::start(database.as_ref()).await;
+    subject.multiply_files("common needle.txt").await;
+    for (word, files) in [("needle", 1), ("common", 50)] {
+        for order in ["CREATED_AT", "NAME"] {
+            let query = format!(
+                r#"{{ files(first: 50, filter: {{ search: "{word}" }}, orderBy: {{ field: {order} }}) {{ nodes {{ id name }} }} }}"#
+            );
+            let right: fn(&str) -> bool = match files {
+                1 => |body| body.matches(r#""id""#).count() == 1,
+                _ => |body| body.matches(r#""id""#).count() == 50,
+            };
+            let search = Graphql::new(&subject, &query, right);
+            search.send().await;
+            let start = Instant::now();
+            for _ in 0..TIMES {
+                search.send().await;
+            }
+            rows.push(Row {
+                what: format!("{word:?} among {} files by {order}, {}", crowd::FILES, kind.name()),
+                unit: "ms",
+                ours: start.elapsed().as_secs_f64() * 1e3 / f64::from(TIMES),
+                peer: None,
+                target: Target::Limit(50.0),
+            });
+        }
+    }
 }
 
 /// Through the edge, and what nginx needs for the same bytes.

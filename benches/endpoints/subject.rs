@@ -11,7 +11,7 @@ use sea_orm::{ConnectionTrait, Database};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::{load::Cpu, servers::DatabaseServer};
+use super::{crowd, load::Cpu, servers::DatabaseServer};
 
 pub const PASSWORD: &str = "a fox jumps 7 times";
 
@@ -21,6 +21,8 @@ pub struct Subject {
     pub token: String,
     http: reqwest::Client,
     process: Child,
+    /// As the server was told, or of the SQLite file in the folder.
+    database: String,
     _folder: TempDir,
 }
 
@@ -50,8 +52,12 @@ impl Subject {
         });
         // The greeting goes on; nobody may close the pipe.
         std::thread::spawn(move || lines.for_each(drop));
-        let mut subject =
-            Self { app: app.unwrap(), token: String::new(), http: reqwest::Client::new(), process, _folder: folder };
+        let database = match url.as_str() {
+            "" => format!("sqlite://{}", folder.path().join("snaphaven.sqlite").display()),
+            url => url.to_owned(),
+        };
+        let (app, http) = (app.unwrap(), reqwest::Client::new());
+        let mut subject = Self { app, token: String::new(), http, process, database, _folder: folder };
         let sign_up = json!({
             "username": "ada", "email": "ada@example.org", "firstName": "Ada", "lastName": "Lovelace", "password": PASSWORD,
         });
@@ -102,6 +108,14 @@ impl Subject {
         while self.ask(query, json!({})).await.to_string().matches("READY").count() < 3 * count {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
+    }
+
+    /// One file of this name becomes a hundred thousand, half of which are found by its words but `needle`.
+    pub async fn multiply_files(&self, name: &str) {
+        self.upload(name, b"a file".to_vec()).await;
+        let connection = Database::connect(&self.database).await.unwrap();
+        crowd::multiply(&connection).await;
+        crowd::make_findable(&connection).await;
     }
 
     /// The URL of a thumbnail, and its bytes.

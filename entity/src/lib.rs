@@ -4,6 +4,8 @@ pub mod alert;
 pub mod event;
 pub mod event_counter;
 pub mod file;
+pub mod file_label;
+pub mod file_term;
 pub mod file_version;
 pub mod idempotency;
 pub mod job;

@@ -5,6 +5,7 @@ mod m0002_ledger;
 mod m0003_files;
 mod m0004_jobs;
 mod m0005_uploads;
+mod m0006_search;
 mod m0007_share_links;
 mod schema;
 
@@ -22,6 +23,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0003_files::Migration),
             Box::new(m0004_jobs::Migration),
             Box::new(m0005_uploads::Migration),
+            Box::new(m0006_search::Migration),
             Box::new(m0007_share_links::Migration),
         ]
     }

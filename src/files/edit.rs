@@ -54,7 +54,7 @@ pub async fn edit(app: &App, viewer: &Viewer, edit: Edit) -> Result<file::Model,
         }
         row.revision += 1;
         row.updated_at = app.now();
-        if !store::update(&tx, row.clone(), current.revision).await? {
+        if !store::update(&tx, &current, &row).await? {
             return Err(FilesError::Stale(Box::new(current)));
         }
         Ok(row)

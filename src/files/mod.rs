@@ -8,19 +8,25 @@ mod content;
 pub mod direct;
 mod edit;
 mod error;
+mod filter;
+mod find;
+mod index;
 mod renditions;
 mod store;
+mod terms;
 mod trash;
 mod upload;
 
 use std::collections::HashMap;
 
-use entity::{Timestamp, file, file::State, file_version, object::Kind, object_copy, rendition};
+use entity::{file, file::State, file_version, object::Kind, object_copy, rendition};
 use uuid::Uuid;
 
 pub use content::Content;
 pub use edit::{Edit, edit};
 pub use error::FilesError;
+pub use filter::{FileFilter, FileOrder, InvalidFilter, OrderField, Place};
+pub use find::{COUNTED, Count};
 pub use trash::{Purged, Trashed, purge, restore, trash};
 pub use upload::{Replace, Upload, replace, upload};
 
@@ -38,13 +44,6 @@ use crate::{
     ledger,
     viewer::{Denied, Viewer},
 };
-
-/// Which files a list shows.
-#[derive(Clone, Copy, Debug)]
-pub struct FileFilter {
-    pub state: State,
-    pub oldest_first: bool,
-}
 
 /// Whose files are meant. Only [`scope`] and [`manageable`] make one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,6 +66,7 @@ pub enum Whose {
 pub fn register(registry: &mut Registry, config: &Config) -> Result<(), serde_json::Error> {
     registry.register::<renditions::Render>();
     direct::register(registry, config)?;
+    registry.register::<index::Reindex>();
     registry.schedule(config.ledger.sweep_interval, &trash::PurgeExpired {})
 }
 
@@ -102,13 +102,15 @@ pub async fn list(
     app: &App,
     scope: ScopeOf,
     filter: &FileFilter,
-    page: &PageRequest<Position<Timestamp>>,
+    order: FileOrder,
+    page: &PageRequest<Position<Place>>,
 ) -> Result<Page<file::Model>, Fault> {
-    Ok(store::list(app.db.read(), scope.0, filter, page).await?)
+    Ok(find::list(app.db.read(), scope.0, filter, order, page).await?)
 }
 
-pub async fn count(app: &App, scope: ScopeOf, filter: &FileFilter) -> Result<u64, Fault> {
-    Ok(store::count(app.db.read(), scope.0, filter).await?)
+/// How many files there are, up to [`COUNTED`].
+pub async fn count(app: &App, scope: ScopeOf, filter: &FileFilter) -> Result<Count, Fault> {
+    Ok(find::count(app.db.read(), scope.0, filter).await?)
 }
 
 /// Every content the file has had, newest first. The caller found the file.

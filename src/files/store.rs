@@ -6,19 +6,19 @@ use entity::{Timestamp, file, file_version, rendition};
 use sea_orm::{
     ActiveModelTrait,
     ActiveValue::Set,
-    ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, FromQueryResult as _, IntoActiveModel, Order,
-    PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, Select,
+    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, FromQueryResult as _, IntoActiveModel, Order, QueryFilter,
+    QueryOrder, QuerySelect, Select,
     sea_query::{Asterisk, Expr, ExprTrait as _, Query},
 };
 use uuid::Uuid;
 
-use super::{FileFilter, Scope, shares};
+use super::{Scope, index, shares};
 use crate::db::{
     Tx,
     page::{self, Page, PageRequest, Position},
 };
 
-fn scoped(scope: Scope) -> Select<file::Entity> {
+pub(super) fn scoped(scope: Scope) -> Select<file::Entity> {
     match scope {
         Scope::Everyone => file::Entity::find(),
         Scope::Owner(owner) => file::Entity::find().filter(file::Column::OwnerId.eq(owner)),
@@ -43,40 +43,43 @@ pub(super) async fn lock(tx: &Tx, scope: Scope, ids: &[Uuid]) -> Result<Vec<file
         .await
 }
 
-fn filtered(scope: Scope, filter: &FileFilter) -> Select<file::Entity> {
-    scoped(scope).filter(Condition::all().add(file::Column::State.eq(filter.state)))
-}
-
-pub(super) async fn list(
+/// Up to `limit` ids in their order, those after `after`.
+pub(super) async fn ids_after(
     connection: &impl ConnectionTrait,
-    scope: Scope,
-    filter: &FileFilter,
-    page: &PageRequest<Position<Timestamp>>,
-) -> Result<Page<file::Model>, DbErr> {
-    let order = if filter.oldest_first { Order::Asc } else { Order::Desc };
-    let select = page::keyset(filtered(scope, filter), file::Column::CreatedAt, file::Column::Id, order, page);
-    Ok(page.finish(select.all(connection).await?))
+    after: Option<Uuid>,
+    limit: u64,
+) -> Result<Vec<Uuid>, DbErr> {
+    file::Entity::find()
+        .select_only()
+        .column(file::Column::Id)
+        .filter(file::Column::Id.gt(after.unwrap_or_default()))
+        .order_by_asc(file::Column::Id)
+        .limit(limit)
+        .into_tuple()
+        .all(connection)
+        .await
 }
 
-pub(super) async fn count(connection: &impl ConnectionTrait, scope: Scope, filter: &FileFilter) -> Result<u64, DbErr> {
-    filtered(scope, filter).count(connection).await
-}
-
+/// The row, and what it is found by.
 pub(super) async fn insert(tx: &Tx, row: file::Model) -> Result<(), DbErr> {
-    file::Entity::insert(row.into_active_model().reset_all()).exec_without_returning(tx).await?;
-    Ok(())
+    file::Entity::insert(row.clone().into_active_model().reset_all()).exec_without_returning(tx).await?;
+    index::insert(tx, &row).await
 }
 
-/// Writes the whole row where it still has `revision`. `false`: somebody was faster.
-pub(super) async fn update(tx: &Tx, row: file::Model, revision: i32) -> Result<bool, DbErr> {
-    let id = row.id;
+/// Writes the whole row, and what it is found by, where it still has the revision of `before`. `false`: somebody was
+/// faster.
+pub(super) async fn update(tx: &Tx, before: &file::Model, row: &file::Model) -> Result<bool, DbErr> {
     let outcome = file::Entity::update_many()
-        .set(row.into_active_model().reset_all())
-        .filter(file::Column::Id.eq(id))
-        .filter(file::Column::Revision.eq(revision))
+        .set(row.clone().into_active_model().reset_all())
+        .filter(file::Column::Id.eq(before.id))
+        .filter(file::Column::Revision.eq(before.revision))
         .exec(tx)
         .await?;
-    Ok(outcome.rows_affected == 1)
+    if outcome.rows_affected != 1 {
+        return Ok(false);
+    }
+    index::update(tx, before, row).await?;
+    Ok(true)
 }
 
 pub(super) async fn insert_version(tx: &Tx, row: file_version::Model) -> Result<(), DbErr> {
@@ -203,6 +206,7 @@ pub(super) async fn delete_renditions(tx: &Tx, version: Uuid) -> Result<(), DbEr
 /// The rows of these files with their share links; their objects are the ledger's.
 pub(super) async fn delete(tx: &Tx, ids: &[Uuid]) -> Result<(), DbErr> {
     shares::store::delete_of(tx, ids).await?;
+    index::delete(tx, ids).await?;
     let ids = || ids.iter().copied();
     rendition::Entity::delete_many().filter(rendition::Column::FileId.is_in(ids())).exec(tx).await?;
     file_version::Entity::delete_many().filter(file_version::Column::FileId.is_in(ids())).exec(tx).await?;

@@ -64,9 +64,9 @@ pub async fn trash(app: &App, viewer: &Viewer, ids: &[Uuid]) -> Result<Trashed, 
                 updated_at: now,
                 trashed_at: Some(now),
                 purge_at: Some(now.plus(app.config.files.trash_retention)),
-                ..current
+                ..current.clone()
             };
-            save(&tx, &row).await?;
+            save(&tx, &current, &row).await?;
             trashed.push(row.clone());
             result.push(row);
         }
@@ -106,9 +106,9 @@ pub async fn restore(app: &App, viewer: &Viewer, ids: &[Uuid]) -> Result<Vec<fil
                 updated_at: app.now(),
                 trashed_at: None,
                 purge_at: None,
-                ..current
+                ..current.clone()
             };
-            save(&tx, &row).await?;
+            save(&tx, &current, &row).await?;
             result.push(row);
         }
         Ok(in_order(result, &ids))
@@ -191,8 +191,8 @@ fn in_order(mut files: Vec<file::Model>, ids: &[Uuid]) -> Vec<file::Model> {
 }
 
 /// The row is locked, so a lost race here is a fault.
-async fn save(tx: &Tx, row: &file::Model) -> Result<(), FilesError> {
-    if store::update(tx, row.clone(), row.revision - 1).await? {
+async fn save(tx: &Tx, before: &file::Model, row: &file::Model) -> Result<(), FilesError> {
+    if store::update(tx, before, row).await? {
         Ok(())
     } else {
         Err(Fault::Internal("a locked file changed".to_owned()).into())

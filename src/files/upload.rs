@@ -151,7 +151,7 @@ pub async fn replace(app: &App, viewer: &Viewer, replace: Replace) -> Result<fil
                 updated_at: now,
                 ..current.clone()
             };
-            if !store::update(&tx, row.clone(), current.revision).await? {
+            if !store::update(&tx, &current, &row).await? {
                 return Err(FilesError::Stale(Box::new(current)));
             }
             add_version(app, &tx, &received.facts, version).await?;

@@ -203,10 +203,10 @@ async fn finalise(app: &App, row: &upload::Model, mut written: Written, facts: F
                 height: version.height,
                 thumbhash: version.thumbhash.clone(),
                 updated_at: now,
-                ..current
+                ..current.clone()
             };
             // Nobody has changed it since it was PROCESSING, so its first revision is the one with its bytes.
-            if !files::update(&tx, file.clone(), file.revision).await? {
+            if !files::update(&tx, &current, &file).await? {
                 return Err(Fault::Internal("a locked file changed".to_owned()).into());
             }
             uploads::add_version(app, &tx, &facts, version).await?;
@@ -255,8 +255,9 @@ async fn mark_rejected(
         return Ok(None);
     };
     if let Some(file) = file.filter(|file| file.state == file::State::Processing) {
-        let (revision, state) = (file.revision, file::State::Rejected);
-        files::update(tx, file::Model { state, rejection: Some(rejection), ..file }, revision).await?;
+        let state = file::State::Rejected;
+        let rejected = file::Model { state, rejection: Some(rejection), ..file.clone() };
+        files::update(tx, &file, &rejected).await?;
     }
     let objects: Vec<Uuid> = row.object_id.into_iter().collect();
     let (state, ended_at) = (State::Rejected, Some(now));

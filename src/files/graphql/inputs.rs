@@ -1,9 +1,13 @@
 //! What mutations and lists of files take.
 
 use async_graphql::{Enum, ID, InputObject, Json};
-use entity::file;
+use chrono::{DateTime, Utc};
+use entity::{Timestamp, file};
 
-use crate::graphql::request::Upload;
+use crate::{
+    files::{self, OrderField},
+    graphql::{error::bad_input, request::Upload, scalars::Long},
+};
 
 #[derive(Clone, Copy, PartialEq, Eq, Enum)]
 #[graphql(remote = "file::State")]
@@ -18,6 +22,7 @@ pub enum FileState {
     Rejected,
 }
 
+/// Files that meet all of what is given.
 #[derive(InputObject, Default)]
 pub struct FileFilter {
     /// Another person's files. Admins.
@@ -27,12 +32,75 @@ pub struct FileFilter {
     pub everyone: bool,
     /// ACTIVE where it is not given.
     pub state: Option<FileState>,
+    /// Each of these words begins a word of the name or the description, whatever the case and the accents: `img 20` finds
+    /// `IMG_2034.jpeg`. Words are letters and digits; in scripts without spaces any part is found. 1 to 8 words.
+    pub search: Option<String>,
+    /// All of these tags, whatever the case and the accents.
+    pub tags: Option<Vec<String>>,
+    /// All of these metadata.
+    pub metadata: Option<Vec<MetadataFilter>>,
+    /// Whole, such as `image/png`, or a family, such as `image/*`.
+    pub content_type: Option<String>,
+    /// At this time or later.
+    pub created_after: Option<DateTime<Utc>>,
+    /// Earlier than this.
+    pub created_before: Option<DateTime<Utc>>,
+    /// At this time or later.
+    pub updated_after: Option<DateTime<Utc>>,
+    /// Earlier than this.
+    pub updated_before: Option<DateTime<Utc>>,
+    /// Bytes; this or more.
+    pub size_from: Option<Long>,
+    /// Bytes; fewer than this.
+    pub size_to: Option<Long>,
+}
+
+/// Metadata of a file, looked for at the top of the JSON object. Of each file the first 100 keys are found.
+#[derive(InputObject)]
+pub struct MetadataFilter {
+    pub key: String,
+    /// The value as text, such as `X100`, `12` or `true`; any value where it is not given.
+    pub value: Option<String>,
+}
+
+impl FileFilter {
+    /// Without whose files they are. What cannot be looked for is `BAD_USER_INPUT`.
+    pub(super) fn parse(self) -> async_graphql::Result<files::FileFilter> {
+        let at =
+            |field: &'static str| move |error: files::InvalidFilter| bad_input(format!("`filter.{field}`: {error}"));
+        let mut filter = files::FileFilter::new(self.state.map_or(file::State::Active, Into::into));
+        if let Some(search) = &self.search {
+            filter.search(search).map_err(at("search"))?;
+        }
+        for tag in self.tags.iter().flatten() {
+            filter.tag(tag).map_err(at("tags"))?;
+        }
+        for MetadataFilter { key, value } in self.metadata.iter().flatten() {
+            filter.metadata(key, value.as_deref()).map_err(at("metadata"))?;
+        }
+        if let Some(content_type) = &self.content_type {
+            filter.content_type(content_type).map_err(at("contentType"))?;
+        }
+        let time = |time: Option<DateTime<Utc>>| time.map(Timestamp::from_utc);
+        let (after, before) = (time(self.created_after), time(self.created_before));
+        filter.times(OrderField::CreatedAt, after, before).map_err(at("createdAfter"))?;
+        let (after, before) = (time(self.updated_after), time(self.updated_before));
+        filter.times(OrderField::UpdatedAt, after, before).map_err(at("updatedAfter"))?;
+        let bytes = |bytes: Option<Long>| bytes.map(|bytes| bytes.0);
+        filter.sizes(bytes(self.size_from), bytes(self.size_to)).map_err(at("sizeFrom"))?;
+        Ok(filter)
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Default, Enum)]
+#[graphql(remote = "OrderField")]
 pub enum FileOrderField {
     #[default]
     CreatedAt,
+    UpdatedAt,
+    /// By the alphabet, whatever the case.
+    Name,
+    Size,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Default, Enum)]
@@ -50,11 +118,9 @@ pub struct FileOrder {
     pub direction: OrderDirection,
 }
 
-impl FileOrder {
-    pub(super) fn is_ascending(&self) -> bool {
-        match self.field {
-            FileOrderField::CreatedAt => self.direction == OrderDirection::Asc,
-        }
+impl From<FileOrder> for files::FileOrder {
+    fn from(order: FileOrder) -> Self {
+        Self { field: order.field.into(), ascending: order.direction == OrderDirection::Asc }
     }
 }
 

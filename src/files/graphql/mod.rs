@@ -10,7 +10,8 @@ mod uploads;
 use std::collections::{HashMap, HashSet};
 
 use async_graphql::{Context, InputType, Lookahead, Object};
-use entity::{file, rendition};
+use entity::rendition;
+use tokio::sync::OnceCell;
 use uuid::Uuid;
 
 pub use inputs::{FileFilter, FileOrder, FileState};
@@ -21,7 +22,7 @@ use types::RenditionSize;
 pub use types::{File, FileVersion};
 pub use uploads::{UploadSession, UploadsMutation, UploadsQuery, upload_node};
 
-use super::{FileFilter as Filter, ScopeOf, Whose};
+use super::{Count, FileFilter as Filter, Place, ScopeOf, Whose};
 use crate::{
     app::App,
     db::page::Position,
@@ -50,14 +51,25 @@ pub async fn version_node(app: &App, viewer: &Viewer, id: Uuid) -> Result<Option
 pub struct FileConnectionFields {
     scope: ScopeOf,
     filter: Filter,
+    count: OnceCell<Count>,
+}
+
+impl FileConnectionFields {
+    async fn count(&self, ctx: &Context<'_>) -> async_graphql::Result<&Count> {
+        self.count.get_or_try_init(|| super::count(graphql::app(ctx), self.scope, &self.filter)).await.or_fault()
+    }
 }
 
 #[Object]
 impl FileConnectionFields {
-    /// All files of this list, whatever the page.
+    /// All files of this list, whatever the page; counted up to 10,000.
     async fn total_count(&self, ctx: &Context<'_>) -> async_graphql::Result<Long> {
-        let count = super::count(graphql::app(ctx), self.scope, &self.filter).await.or_fault()?;
-        Ok(Long(i64::try_from(count).unwrap_or(i64::MAX)))
+        Ok(Long(i64::try_from(self.count(ctx).await?.files).unwrap_or(i64::MAX)))
+    }
+
+    /// False where there are more files than `totalCount`.
+    async fn total_count_is_exact(&self, ctx: &Context<'_>) -> async_graphql::Result<bool> {
+        Ok(self.count(ctx).await?.is_exact)
     }
 }
 
@@ -81,24 +93,26 @@ impl FilesQuery {
     ) -> async_graphql::Result<Connection<File, FileConnectionFields>> {
         let app = graphql::app(ctx);
         let filter = filter.unwrap_or_default();
-        let whose = match (filter.owner_id, filter.everyone) {
+        let whose = match (&filter.owner_id, filter.everyone) {
             (None, false) => Whose::Mine,
             (None, true) => Whose::Everyones,
             (Some(owner), false) => {
-                Whose::Of(NodeKind::User.parse(&owner).ok_or_else(|| bad_input("`ownerId` is not the id of a user."))?)
+                Whose::Of(NodeKind::User.parse(owner).ok_or_else(|| bad_input("`ownerId` is not the id of a user."))?)
             }
             (Some(_), true) => return Err(bad_input("Give `ownerId` or `everyone`, not both.")),
         };
         let scope = super::scope(graphql::viewer(ctx), whose).or_fault()?;
-        let filter = Filter {
-            state: filter.state.map_or(file::State::Active, Into::into),
-            oldest_first: order_by.unwrap_or_default().is_ascending(),
-        };
+        let filter = filter.parse()?;
+        let order = super::FileOrder::from(order_by.unwrap_or_default());
         let page = PageArguments { first, after, last, before }.page(app.config.graphql.max_page_size)?;
+        let is_of_another = |cursor: &Position<Place>| !cursor.key.is_of(order);
+        if page.after.iter().chain(&page.before).any(is_of_another) {
+            return Err(bad_input("This cursor is of a list in another order: begin again without it."));
+        }
         let ahead = ctx.look_ahead();
         let wanted =
             |name| ahead.field("nodes").field(name).exists() || ahead.field("edges").field("node").field(name).exists();
-        let found = super::list(app, scope, &filter, &page).await.or_fault()?;
+        let found = super::list(app, scope, &filter, order, &page).await.or_fault()?;
         // Few people own the files of a page: asking for them apart costs less than their columns beside every file.
         let owners = if wanted("owner") {
             loader::owners(app, graphql::viewer(ctx), &found.items).await.or_fault()?
@@ -115,10 +129,8 @@ impl FilesQuery {
             let renditions = renditions.as_mut().map(|all| all.remove(&row.version_id).unwrap_or_default());
             File { owner: owners.get(&row.owner_id).cloned(), renditions, row: row.into() }
         });
-        Ok(connection(files, FileConnectionFields { scope, filter }, |file| Position {
-            key: file.row.created_at,
-            id: file.row.id,
-        }))
+        let fields = FileConnectionFields { scope, filter, count: OnceCell::new() };
+        Ok(connection(files, fields, |file| Position { key: Place::of(&file.row, order), id: file.row.id }))
     }
 }
 

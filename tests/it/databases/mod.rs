@@ -3,6 +3,7 @@
 mod access;
 mod accounts;
 mod crash;
+mod crowd;
 mod files;
 mod hostile;
 mod jobs;

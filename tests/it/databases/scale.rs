@@ -1,49 +1,29 @@
-//! A hundred thousand files in one account: what a page costs, by the database's own counters, and what the server keeps.
+//! A hundred thousand files in one account: what a page costs in every order and by every filter that is promised to be
+//! cheap (`src/files/find.rs`), by the database's own counters, and what the server keeps.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Instant,
 };
 
 use sea_orm::{ConnectionTrait, DbBackend, Statement};
 use serde_json::{Value, json};
 use snaphaven::{clock::Clock, config::Config, db::Db};
 
+use super::crowd::{FILES, make_findable, multiply};
 use crate::{
     servers::TestDatabase,
     support::{PASSWORD, Person, TestServer, process::ServerProcess},
 };
 
-const FILES: u64 = 100_000;
 const PAGE: u64 = 100;
 /// SQLite counts steps of its virtual machine instead of rows: some fifty for each row with its owner.
 const STEPS_PER_ROW: u64 = 50;
-
-/// Makes the one file there is a hundred thousand, in a few statements. Neighbours share their time.
-async fn multiply(connection: &impl ConnectionTrait) {
-    let backend = connection.get_database_backend();
-    let id = match backend {
-        DbBackend::Postgres => "gen_random_uuid()",
-        DbBackend::MySql => "RANDOM_BYTES(16)",
-        _ => "randomblob(16)",
-    };
-    let mut files = 1;
-    while files < FILES {
-        let more = files.min(FILES - files);
-        let sql = format!(
-            "INSERT INTO file (id, owner_id, name, name_key, description, tags, metadata, state, revision, version_id, \
-                 object_id, content_type, bytes, sha256, created_at, updated_at) \
-             SELECT {id}, owner_id, name, name_key, description, tags, metadata, state, revision, version_id, \
-                 object_id, content_type, bytes, sha256, created_at + {}, updated_at \
-             FROM file ORDER BY created_at LIMIT {more}",
-            files.div_ceil(2)
-        );
-        connection.execute_unprepared(&sql).await.unwrap();
-        files += more;
-    }
-    let analyze = if backend == DbBackend::MySql { "ANALYZE TABLE file" } else { "ANALYZE" };
-    connection.execute_unprepared(analyze).await.unwrap();
-}
+/// The files' times of creation begin with the clock's, and half of them are after this one.
+const MIDDLE: &str = "2027-01-15T08:00:00.025000Z";
 
 /// What the only connection of a server has read so far: rows, or on SQLite steps.
 struct Counter {
@@ -64,6 +44,20 @@ impl Counter {
             });
         }
         Self { backend, steps }
+    }
+
+    /// What `work` comes to, and what it read.
+    async fn measure<T>(&self, server: &TestServer, work: impl Future<Output = T>) -> (T, u64) {
+        let before = self.read(server).await;
+        let outcome = work.await;
+        // Asking costs something itself.
+        let after = self.read(server).await;
+        let asking = self.read(server).await - after;
+        (outcome, after - before - asking)
+    }
+
+    fn per_row(&self) -> u64 {
+        if self.backend == DbBackend::Sqlite { STEPS_PER_ROW } else { 1 }
     }
 
     async fn read(&self, server: &TestServer) -> u64 {
@@ -111,15 +105,19 @@ async fn crowded() -> (TestServer, Person) {
     };
     let server = TestServer::idle(one_connection).await;
     let person = server.person("ada").await;
-    person.upload("a.txt", "a file").await;
+    let payload = person.try_upload("common needle.txt", "a file", json!({ "tags": ["half"] })).await;
+    assert_eq!(payload["userErrors"], json!([]));
     multiply(server.app.db.read().pool()).await;
     (server, person)
 }
 
 async fn page(person: &Person, variables: Value) -> Value {
-    let query = "query ($first: Int, $after: String, $last: Int, $before: String, $owner: Boolean = false) { \
-        files(first: $first, after: $after, last: $last, before: $before) { \
-            nodes { id name owner @include(if: $owner) { username } } pageInfo { startCursor endCursor hasNextPage hasPreviousPage } } }";
+    let query = "query ($filter: FileFilter, $order: FileOrder, $first: Int, $after: String, $last: Int, $before: String, \
+        $owner: Boolean = false, $count: Boolean = false) { \
+        files(filter: $filter, orderBy: $order, first: $first, after: $after, last: $last, before: $before) { \
+            totalCount @include(if: $count) totalCountIsExact @include(if: $count) \
+            nodes { id name size owner @include(if: $owner) { username } } \
+            pageInfo { startCursor endCursor hasNextPage hasPreviousPage } } }";
     person.query(query, variables).await["files"].clone()
 }
 
@@ -127,14 +125,7 @@ async fn page(person: &Person, variables: Value) -> Value {
 async fn page_one_thousand_reads_as_many_rows_as_page_one() {
     let (server, person) = crowded().await;
     let counter = Counter::new(&server).await;
-    let measured = async |variables: Value| {
-        let before = counter.read(&server).await;
-        let page = page(&person, variables).await;
-        // Asking costs something itself.
-        let after = counter.read(&server).await;
-        let asking = counter.read(&server).await - after;
-        (page, after - before - asking)
-    };
+    let measured = async |variables: Value| counter.measure(&server, page(&person, variables)).await;
 
     // Statements are prepared by a first round.
     page(&person, json!({ "first": PAGE })).await;
@@ -142,6 +133,7 @@ async fn page_one_thousand_reads_as_many_rows_as_page_one() {
     let end = page(&person, json!({ "last": PAGE })).await;
     let (before_end, at_end) = measured(json!({ "last": PAGE, "before": end["pageInfo"]["startCursor"] })).await;
     let after = &before_end["pageInfo"]["endCursor"];
+    page(&person, json!({ "first": PAGE, "after": after })).await;
     let (last, at_last) = measured(json!({ "first": PAGE, "after": after })).await;
     // Where few rows are left Postgres joins the owner row by row.
     let (_, with_owner) = measured(json!({ "first": PAGE, "after": after, "owner": true })).await;
@@ -152,7 +144,7 @@ async fn page_one_thousand_reads_as_many_rows_as_page_one() {
     }
     assert_eq!(last["nodes"], end["nodes"], "page 1,000 from either side");
 
-    let per_row = if server.app.db.backend() == DbBackend::Sqlite { STEPS_PER_ROW } else { 1 };
+    let per_row = counter.per_row();
     println!("{:?}: {at_first} for page 1, {at_last} for page 1,000, {at_end} backwards", server.app.db.backend());
     for (what, count) in
         [("1", at_first), ("1,000", at_last), ("999 from the end", at_end), ("1,000 with owners", with_owner)]
@@ -170,6 +162,129 @@ async fn page_one_thousand_reads_as_many_rows_as_page_one() {
     let read = counter.read(&server).await - before;
     assert!(read >= FILES, "the counter misses what OFFSET reads: {read}");
     // The copied rows share one object, which nothing in the product does: the books cannot agree.
+    server.abandon();
+}
+
+#[tokio::test]
+async fn every_filter_and_order_that_is_promised_reads_few_rows() {
+    let (server, person) = crowded().await;
+    let root = server.admin().await;
+    let connection = server.app.db.read().pool();
+    make_findable(connection).await;
+    let counter = Counter::new(&server).await;
+    let order = |field: &str, direction: &str| json!({ "field": field, "direction": direction });
+    let newest = "CREATED_AT";
+    for (filter, field) in [
+        (json!({}), newest),
+        (json!({}), "UPDATED_AT"),
+        (json!({}), "NAME"),
+        (json!({}), "SIZE"),
+        (json!({ "createdAfter": MIDDLE, "createdBefore": "2027-01-15T08:00:00.030Z" }), newest),
+        (json!({ "updatedAfter": "1970-01-01T00:00:00.05Z" }), "UPDATED_AT"),
+        (json!({ "sizeFrom": 50_000, "sizeTo": 60_000 }), "SIZE"),
+        (json!({ "tags": ["half"] }), newest),
+        (json!({ "contentType": "text/plain" }), newest),
+        (json!({ "contentType": "text/*" }), newest),
+        (json!({ "tags": ["half"], "createdBefore": MIDDLE }), newest),
+    ] {
+        for (who, everyone) in [(&person, false), (&root, true)] {
+            let mut filter = filter.clone();
+            filter["everyone"] = json!(everyone);
+            for direction in ["ASC", "DESC"] {
+                let asked = async |paging: Value| {
+                    let mut variables = paging;
+                    variables["filter"] = filter.clone();
+                    variables["order"] = order(field, direction);
+                    // Statements are prepared by a first round.
+                    page(who, variables.clone()).await;
+                    let (page, read) = counter.measure(&server, page(who, variables.clone())).await;
+                    assert_eq!(page["nodes"].as_array().unwrap().len() as u64, PAGE, "{variables}");
+                    assert!(read >= PAGE, "the counter does not count: {read} for {variables}");
+                    assert!(read <= 3 * PAGE * counter.per_row(), "{variables} reads {read}");
+                    page
+                };
+                let first = asked(json!({ "first": PAGE })).await;
+                let second = asked(json!({ "first": PAGE, "after": first["pageInfo"]["endCursor"] })).await;
+                let again = asked(json!({ "last": PAGE, "before": second["pageInfo"]["startCursor"] })).await;
+                assert_eq!(again["nodes"], first["nodes"], "{filter} {field} {direction}");
+                // A range may end before.
+                if filter.as_object().unwrap().keys().all(|key| ["everyone", "tags", "contentType"].contains(&&**key)) {
+                    let amid = json!({ "everyone": everyone, "sizeFrom": 50_000, "sizeTo": 50_004 });
+                    let amid = json!({ "filter": amid, "order": order(field, direction), "first": 1 });
+                    let cursor = page(who, amid).await["pageInfo"]["endCursor"].clone();
+                    asked(json!({ "first": PAGE, "after": cursor })).await;
+                    asked(json!({ "last": PAGE, "before": cursor })).await;
+                }
+            }
+        }
+    }
+
+    // The control: an order without an index reads everything, and the counter shows it.
+    let unordered = "SELECT name FROM file WHERE state = 'ACTIVE' ORDER BY updated_at + bytes, id LIMIT 100";
+    let statement = Statement::from_string(server.app.db.backend(), unordered);
+    let (_, read) = counter.measure(&server, server.app.db.read().query_all_raw(statement)).await;
+    assert!(read >= FILES, "the counter misses what is read to be sorted: {read}");
+    server.abandon();
+}
+
+/// A word of one file and a word of fifty thousand, few and many files of a range: in every order, whether the files are
+/// fetched and sorted or the order is walked.
+#[tokio::test]
+async fn what_is_rare_and_what_is_common_is_found_in_every_order() {
+    let (server, person) = crowded().await;
+    make_findable(server.app.db.read().pool()).await;
+    let counter = Counter::new(&server).await;
+    for (filter, limit) in [
+        (json!({ "search": "needle" }), 100),
+        (json!({ "search": "needle com" }), 3_000),
+        (json!({ "search": "common" }), 3_000),
+        (json!({ "search": "comm", "tags": ["half"] }), 5_000),
+        (json!({ "sizeFrom": 50_000, "sizeTo": 51_900 }), 6_000),
+        (json!({ "createdAfter": MIDDLE, "updatedAfter": "1970-01-01T00:00:00.05Z" }), 5_000),
+    ] {
+        for field in ["CREATED_AT", "UPDATED_AT", "NAME", "SIZE"] {
+            let asked = async |paging: Value| {
+                let mut variables = paging;
+                variables["filter"] = filter.clone();
+                variables["order"] = json!({ "field": field });
+                page(&person, variables.clone()).await;
+                let start = Instant::now();
+                page(&person, variables.clone()).await;
+                let took = start.elapsed();
+                let (page, read) = counter.measure(&server, page(&person, variables)).await;
+                println!("{:?}: {read} in {took:.1?} for {filter} by {field}", server.app.db.backend());
+                // MariaDB puts what it counts into a temporary table and reads it again.
+                let twice = if server.app.db.backend() == DbBackend::MySql { 2 } else { 1 };
+                assert!(read <= twice * limit * counter.per_row(), "{filter} by {field} reads {read}");
+                page
+            };
+            let first = asked(json!({ "first": PAGE })).await;
+            let nodes = first["nodes"].as_array().unwrap();
+            let search = filter["search"].as_str().unwrap_or_default();
+            let even = nodes.iter().filter(|node| node["size"].as_i64().unwrap() % 2 == 0).count();
+            assert!(search.is_empty() || even == nodes.len(), "{filter}: {even} have the word");
+            if search.starts_with("needle") {
+                assert_eq!((nodes.len(), &first["pageInfo"]["hasNextPage"]), (1, &json!(false)));
+            } else {
+                assert_eq!((nodes.len() as u64, &first["pageInfo"]["hasNextPage"]), (PAGE, &json!(true)));
+                let second = asked(json!({ "first": PAGE, "after": first["pageInfo"]["endCursor"] })).await;
+                let again = asked(json!({ "last": PAGE, "before": second["pageInfo"]["startCursor"] })).await;
+                assert_eq!(again["nodes"], first["nodes"], "{filter} {field}");
+            }
+        }
+    }
+    for (filter, count, is_exact) in [
+        (json!({}), 10_000, false),
+        (json!({ "search": "needle" }), 1, true),
+        (json!({ "search": "common" }), 10_000, false),
+        (json!({ "search": "common", "tags": ["half"], "sizeTo": 1_000 }), 501, true),
+        (json!({ "sizeTo": 5_000 }), 5_000, true),
+    ] {
+        let found = page(&person, json!({ "filter": filter, "first": 0, "count": true })).await;
+        let counted = found["totalCount"].as_u64().unwrap();
+        assert!(counted.abs_diff(count) <= count / 10, "{filter}: {counted}");
+        assert_eq!(found["totalCountIsExact"], is_exact, "{filter}");
+    }
     server.abandon();
 }
 

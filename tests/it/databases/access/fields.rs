@@ -55,7 +55,7 @@ const TABLE: &[Fields] = &[
         height thumbhash downloadUrl rendition versions shareLinks state copies trashedAt purgeAt viewerCan", OWN_AND_ADMIN),
     // None of these was rejected.
     fields("File", "rejection", [H, N, H, H, N]),
-    fields("FileConnection", "pageInfo edges nodes totalCount", OWN),
+    fields("FileConnection", "pageInfo edges nodes totalCount totalCountIsExact", OWN),
     fields("FileEdge", "node cursor", OWN),
     fields("FilePermissions", "edit replaceContent trash restore purge share", OWN_AND_ADMIN),
     fields("FileVersion", "id number isCurrent createdAt contentType size sha256 width height downloadUrl",

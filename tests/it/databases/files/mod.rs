@@ -5,6 +5,7 @@ mod alerts;
 mod changes;
 mod deletion;
 mod direct;
+mod find;
 mod lists;
 mod pictures;
 mod upload;

@@ -119,6 +119,10 @@ async fn ids_cursors_keys_and_filters_take_any_text_without_a_fault() {
     let id = "01890000-0000-7000-8000-000000000000";
     odd.insert(cursor(&json!({ "key": "a\0b", "id": id }).to_string()));
     odd.insert(cursor(&json!({ "key": i64::MIN, "id": id }).to_string()));
+    for value in [json!(i64::MIN), json!("a\0b"), json!("text"), json!(null)] {
+        let key = json!({ "order": { "field": "CreatedAt", "ascending": false }, "value": value });
+        odd.insert(cursor(&json!({ "key": key, "id": id }).to_string()));
+    }
     odd.extend([file["id"].as_str().unwrap().replace('0', "\0"), "x".repeat(10_000)]);
     for text in &odd {
         for (person, query) in [
@@ -126,6 +130,13 @@ async fn ids_cursors_keys_and_filters_take_any_text_without_a_fault() {
             (&ada, "query ($t: String!) { files(last: 1, before: $t) { totalCount } }"),
             (&root, "query ($t: String!) { users(first: 1, after: $t) { nodes { id } } }"),
             (&root, "query ($t: String!) { users(first: 1, search: $t) { nodes { id } } }"),
+            (&ada, "query ($t: String!) { files(filter: { search: $t }) { totalCount nodes { id } } }"),
+            (&ada, "query ($t: String!) { files(filter: { tags: [$t] }) { totalCount nodes { id } } }"),
+            (
+                &ada,
+                "query ($t: String!) { files(filter: { metadata: [{ key: $t, value: $t }] }) { totalCount nodes { id } } }",
+            ),
+            (&ada, "query ($t: String!) { files(filter: { contentType: $t }) { totalCount nodes { id } } }"),
         ] {
             assert_no_fault(query, &person.send(query, json!({ "t": text })).await);
         }
