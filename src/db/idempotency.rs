@@ -19,15 +19,13 @@ pub struct IdempotencyKey {
     input_hash: Vec<u8>,
 }
 
-/// What is known of a key.
-#[derive(Debug)]
-pub enum Recalled {
-    /// Never seen.
-    New,
-    /// The first result, as it was [`IdempotencyKey::remember`]ed.
-    Repeat(serde_json::Value),
-    /// The same key came with another input or mutation.
-    Mismatch,
+/// Why a key is of no use for a request.
+#[derive(Debug, thiserror::Error)]
+pub enum RecallError {
+    #[error("the key came with another input or mutation")]
+    Reused,
+    #[error(transparent)]
+    Database(#[from] DbErr),
 }
 
 impl IdempotencyKey {
@@ -41,25 +39,26 @@ impl IdempotencyKey {
         Self { user_id, key, operation, input_hash }
     }
 
-    pub async fn recall(&self, connection: &impl ConnectionTrait) -> Result<Recalled, DbErr> {
-        let row = Entity::find_by_id((self.user_id, self.key.clone())).one(connection).await?;
-        Ok(match row {
-            None => Recalled::New,
-            Some(row) if row.operation == self.operation && row.input_hash == self.input_hash => {
-                Recalled::Repeat(row.result)
-            }
-            Some(_) => Recalled::Mismatch,
-        })
+    /// What the first request made; `None` without a key, or with one never seen.
+    pub async fn recall(key: Option<&Self>, connection: &impl ConnectionTrait) -> Result<Option<Uuid>, RecallError> {
+        let Some(key) = key else { return Ok(None) };
+        let found = Entity::find_by_id((key.user_id, key.key.clone())).one(connection).await?;
+        let Some(row) = found else { return Ok(None) };
+        if row.operation != key.operation || row.input_hash != key.input_hash {
+            return Err(RecallError::Reused);
+        }
+        let id = serde_json::from_value(row.result).map_err(|error| DbErr::Json(error.to_string()))?;
+        Ok(Some(id))
     }
 
-    /// Keeps the result in the mutation's transaction. Of two that race, the second fails on the unique key.
-    pub async fn remember(&self, tx: &Tx, result: serde_json::Value, now: Timestamp) -> Result<(), DbErr> {
+    /// Keeps the id of what was made, in the mutation's transaction. Of two that race, the second fails on the unique key.
+    pub async fn remember(&self, tx: &Tx, made: Uuid, now: Timestamp) -> Result<(), DbErr> {
         let row = ActiveModel {
             user_id: Set(self.user_id),
             key: Set(self.key.clone()),
             operation: Set(self.operation.to_owned()),
             input_hash: Set(self.input_hash.clone()),
-            result: Set(result),
+            result: Set(made.to_string().into()),
             created_at: Set(now),
         };
         Entity::insert(row).exec_without_returning(tx).await?;

@@ -2,7 +2,7 @@
 
 use entity::file;
 
-use crate::{error::Fault, module_error};
+use crate::{db::idempotency::RecallError, error::Fault, module_error};
 
 #[derive(Debug, thiserror::Error)]
 pub enum FilesError {
@@ -48,3 +48,12 @@ pub enum FilesError {
 }
 
 module_error!(FilesError);
+
+impl From<RecallError> for FilesError {
+    fn from(error: RecallError) -> Self {
+        match error {
+            RecallError::Reused => Self::IdempotencyKeyReused,
+            RecallError::Database(error) => error.into(),
+        }
+    }
+}

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::{Scope, store};
 use crate::{
-    adapters::objects::Body,
+    adapters::objects::{Body, sha256},
     app::App,
     db::Tx,
     images::{ImageError, Rendered},
@@ -90,12 +90,10 @@ enum Kept {
 /// Stores one rendition, and makes it live where its version is still the file's current one.
 async fn keep(app: &App, file: &file::Model, row: &rendition::Model, picture: Rendered) -> Result<(), JobError> {
     let body = bytes::Bytes::from(picture.bytes);
-    let mut sha256 = [0; 32];
-    sha256.copy_from_slice(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &body).as_ref());
     let new = NewObject {
         kind: object::Kind::Rendition,
         bytes: body.len() as u64,
-        sha256,
+        sha256: sha256(&body),
         content_type: picture.content_type.to_owned(),
         user_id: Some(file.owner_id),
         file_id: Some(file.id),

@@ -13,11 +13,7 @@ use super::{
 };
 use crate::{
     app::App,
-    db::{
-        Tx,
-        idempotency::{IdempotencyKey, Recalled},
-        is_unique_violation,
-    },
+    db::{Tx, idempotency::IdempotencyKey, is_unique_violation},
     error::Fault,
     events, jobs, ledger,
     ledger::Written,
@@ -204,7 +200,7 @@ pub(super) async fn finish(
     row: &file::Model,
 ) -> Result<(), FilesError> {
     if let Some(key) = key {
-        key.remember(tx, json!(row.id), app.now()).await?;
+        key.remember(tx, row.id, app.now()).await?;
     }
     let payload = json!({
         "file": crate::id::NodeKind::File.id(row.id).to_string(),
@@ -262,13 +258,6 @@ fn is_too_late(error: &FilesError) -> bool {
 
 /// The first result of a repeated request.
 async fn recall(app: &App, owner: Uuid, key: Option<&IdempotencyKey>) -> Result<Option<file::Model>, FilesError> {
-    let Some(key) = key else { return Ok(None) };
-    match key.recall(app.db.read()).await? {
-        Recalled::New => Ok(None),
-        Recalled::Mismatch => Err(FilesError::IdempotencyKeyReused),
-        Recalled::Repeat(id) => {
-            let id: Uuid = serde_json::from_value(id).map_err(Fault::internal)?;
-            store::find(app.db.read(), Scope::Owner(owner), id).await?.ok_or(FilesError::NotFound).map(Some)
-        }
-    }
+    let Some(id) = IdempotencyKey::recall(key, app.db.read()).await? else { return Ok(None) };
+    store::find(app.db.read(), Scope::Owner(owner), id).await?.ok_or(FilesError::NotFound).map(Some)
 }

@@ -3,14 +3,14 @@
 
 use std::time::Duration;
 
-use aws_lc_rs::digest::{Context, SHA256, digest};
+use aws_lc_rs::digest::{Context, SHA256};
 use bytes::Bytes;
 use entity::{object, object_copy::Site};
 use futures::TryStreamExt as _;
 use tokio::time::Instant;
 
 use crate::{
-    adapters::objects::{NewPart, ObjectStore, StoreError, StoreErrorKind, Stored, part_size},
+    adapters::objects::{NewPart, ObjectStore, StoreError, StoreErrorKind, Stored, part_size, sha256},
     app::App,
 };
 
@@ -50,9 +50,7 @@ pub(super) async fn copy(
         let part = read(&**source, &object.key, first, (first + size).min(bytes) - 1).await?;
         whole.update(&part);
         first += part.len() as u64;
-        let mut sha256 = [0; 32];
-        sha256.copy_from_slice(digest(&SHA256, &part).as_ref());
-        let new = NewPart { number, bytes: part.len() as u64, sha256 };
+        let new = NewPart { number, bytes: part.len() as u64, sha256: sha256(&part) };
         let left = end.saturating_duration_since(Instant::now()).min(app.config.objects.write_timeout);
         parts.push(target.put_part(&object.key, &upload, &new, part, left).await?);
     }

@@ -17,7 +17,7 @@ use uuid::Uuid;
 
 use super::{Roles, Written, doom, store};
 use crate::{
-    adapters::objects::{CopyObject, Sha256, StoreError, Stored, keys::ObjectKey},
+    adapters::objects::{CopyObject, Sha256, StoreError, Stored, finish_sha256, keys::ObjectKey},
     app::App,
     db::Tx,
     error::Fault,
@@ -221,12 +221,6 @@ impl Readback {
         if self.left < self.part_bytes || self.bytes == 0 {
             self.parts.update(self.part.finish().as_ref());
         }
-        Reading { bytes: self.bytes, sha256: digest(self.whole), composite: digest(self.parts) }
+        Reading { bytes: self.bytes, sha256: finish_sha256(self.whole), composite: finish_sha256(self.parts) }
     }
-}
-
-fn digest(context: Context) -> Sha256 {
-    let mut sha256 = [0; 32];
-    sha256.copy_from_slice(context.finish().as_ref());
-    sha256
 }

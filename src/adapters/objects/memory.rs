@@ -8,7 +8,6 @@ use std::{
 };
 
 use async_trait::async_trait;
-use aws_lc_rs::digest;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use futures::{StreamExt, stream};
@@ -16,7 +15,7 @@ use uuid::Uuid;
 
 use super::{
     Body, CopyObject, Listed, NewPart, Object, ObjectMeta, ObjectStore, Part, Presence, PutObject, SignedPart,
-    StoreError, StoreErrorKind, Stored,
+    StoreError, StoreErrorKind, Stored, sha256,
 };
 
 /// One bucket in memory.
@@ -121,12 +120,6 @@ impl MemoryStore {
             None => Ok(state),
         }
     }
-}
-
-fn sha256(bytes: &[u8]) -> super::Sha256 {
-    let mut sha256 = [0; 32];
-    sha256.copy_from_slice(digest::digest(&digest::SHA256, bytes).as_ref());
-    sha256
 }
 
 fn etag(sha256: &super::Sha256) -> String {

@@ -7,11 +7,27 @@ pub mod s3;
 use std::{fmt, ops::RangeInclusive, path::PathBuf, time::Duration};
 
 use async_trait::async_trait;
+use aws_lc_rs::digest;
 use bytes::Bytes;
 use futures::stream::BoxStream;
 
 /// SHA-256 of an object's bytes.
 pub type Sha256 = [u8; 32];
+
+/// What a SHA-256 comes to.
+#[must_use]
+pub fn finish_sha256(context: digest::Context) -> Sha256 {
+    let mut sha256 = [0; 32];
+    sha256.copy_from_slice(context.finish().as_ref());
+    sha256
+}
+
+#[must_use]
+pub fn sha256(bytes: &[u8]) -> Sha256 {
+    let mut context = digest::Context::new(&digest::SHA256);
+    context.update(bytes);
+    finish_sha256(context)
+}
 
 /// One bucket in one region.
 ///

@@ -16,7 +16,9 @@ use uuid::Uuid;
 
 use super::{
     super::{Scope, content::Facts, store as files, upload as uploads},
-    KEPT, all_parts, composite, missing, part_size, size, staging_key, store,
+    KEPT, part_size,
+    parts::{all_parts, composite, missing},
+    size, staging_key, store,
 };
 use crate::{
     app::App,

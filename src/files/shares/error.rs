@@ -1,6 +1,6 @@
 //! What can go wrong with share links: for who makes them, and for who has one.
 
-use crate::{error::Fault, module_error};
+use crate::{db::idempotency::RecallError, error::Fault, module_error};
 
 #[derive(Debug, thiserror::Error)]
 pub enum SharesError {
@@ -36,3 +36,12 @@ pub enum DownloadError {
 }
 
 module_error!(DownloadError);
+
+impl From<RecallError> for SharesError {
+    fn from(error: RecallError) -> Self {
+        match error {
+            RecallError::Reused => Self::IdempotencyKeyReused,
+            RecallError::Database(error) => error.into(),
+        }
+    }
+}

@@ -11,7 +11,6 @@ use std::{collections::HashMap, time::Duration};
 
 use entity::{Timestamp, file, share_link};
 use secrecy::{ExposeSecret as _, SecretString};
-use serde_json::json;
 use uuid::Uuid;
 
 pub use download::{Broken, Download, Handed, begin, look};
@@ -21,7 +20,7 @@ use super::{Scope, manageable};
 use crate::{
     app::App,
     db::{
-        idempotency::{IdempotencyKey, Recalled},
+        idempotency::IdempotencyKey,
         page::{Page, PageRequest, Position},
     },
     error::Fault,
@@ -124,7 +123,7 @@ pub async fn create(app: &App, viewer: &Viewer, new: NewShareLink) -> Result<Cre
             };
             store::insert(&tx, link.clone()).await?;
             if let Some(key) = &key {
-                key.remember(&tx, json!(id), now).await?;
+                key.remember(&tx, id, now).await?;
             }
             Ok(Shared { link, file })
         })
@@ -143,16 +142,9 @@ pub async fn create(app: &App, viewer: &Viewer, new: NewShareLink) -> Result<Cre
 
 /// The first result of a repeated request.
 async fn recall(app: &App, viewer: &Viewer, key: Option<&IdempotencyKey>) -> Result<Option<Created>, SharesError> {
-    let Some(key) = key else { return Ok(None) };
-    match key.recall(app.db.read()).await? {
-        Recalled::New => Ok(None),
-        Recalled::Mismatch => Err(SharesError::IdempotencyKeyReused),
-        Recalled::Repeat(id) => {
-            let id: Uuid = serde_json::from_value(id).map_err(Fault::internal)?;
-            let shared = find(app, viewer, id).await?.ok_or(SharesError::NotFound)?;
-            Ok(Some(Created { shared, url: None }))
-        }
-    }
+    let Some(id) = IdempotencyKey::recall(key, app.db.read()).await? else { return Ok(None) };
+    let shared = find(app, viewer, id).await?.ok_or(SharesError::NotFound)?;
+    Ok(Some(Created { shared, url: None }))
 }
 
 /// Where people use the app, and the token.
