@@ -1,12 +1,20 @@
 //! Deleting files: to the trash, back from it, and for good.
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 use entity::{alert, file, file::State, object, object::Reason};
+use sea_orm::DbErr;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use uuid::Uuid;
 
-use super::{FilesError, Scope, direct, manageable, model::MAX_FILES_AT_ONCE, store};
+use super::{
+    FilesError, Scope, direct, manageable,
+    model::MAX_FILES_AT_ONCE,
+    quota::{self, Amount},
+    store,
+};
 use crate::{
     alerts::{self, NewAlert},
     app::App,
@@ -152,7 +160,11 @@ pub async fn purge(app: &App, viewer: &Viewer, ids: &[Uuid]) -> Result<Purged, F
         if !doomed.held.is_empty() {
             return Err(FilesError::Held);
         }
+        let counted = counted(&tx, &files).await?;
         store::delete(&tx, &ids).await?;
+        for (owner, amount) in counted {
+            quota::give_back(&tx, owner, amount).await?;
+        }
         let alert = match files.as_slice() {
             [] => None,
             files => Some(raise(app, &tx, viewer, alert::Kind::FilesPurged, files, doomed.deleting.len()).await?),
@@ -164,6 +176,25 @@ pub async fn purge(app: &App, viewer: &Viewer, ids: &[Uuid]) -> Result<Purged, F
         Ok(Purged { files: ids.clone(), objects, alert })
     })
     .await
+}
+
+/// What these files count for each of their owners, who come in their order.
+async fn counted(tx: &Tx, files: &[file::Model]) -> Result<BTreeMap<Uuid, Amount>, DbErr> {
+    let ids: Vec<Uuid> = files.iter().map(|file| file.id).collect();
+    let versions = store::bytes_of(tx, &ids).await?;
+    let mut counted = BTreeMap::<Uuid, Amount>::new();
+    for file in files {
+        let amount = match file.state {
+            // Its upload was counted no longer when it was refused.
+            State::Rejected => continue,
+            State::Processing => Amount::file(file.bytes),
+            State::Active | State::Trashed | State::Removed => {
+                Amount::file(versions.get(&file.id).copied().unwrap_or_default())
+            }
+        };
+        *counted.entry(file.owner_id).or_default() += amount;
+    }
+    Ok(counted)
 }
 
 /// Each id once, in the order given.

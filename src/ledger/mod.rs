@@ -3,6 +3,7 @@
 //! `pending → live → deleting → erased`, and `pending → deleting` for writes that were never finished.
 
 mod catalog;
+mod duplicate;
 pub mod graphql;
 mod jobs;
 mod large;
@@ -10,6 +11,7 @@ mod staging;
 mod store;
 
 pub use catalog::LedgerCatalog;
+pub use duplicate::duplicate;
 use entity::{
     Timestamp, object,
     object::{Kind, Reason, State},
@@ -246,6 +248,11 @@ pub async fn spool(app: &App, object: Uuid) -> Result<tempfile::TempPath, Fault>
             jobs::spool(app, &object, roles.replica()).await
         }
     }
+}
+
+/// An object of the caller's, whatever became of it.
+pub async fn find(connection: &impl ConnectionTrait, object: Uuid) -> Result<Option<object::Model>, DbErr> {
+    store::find(connection, object).await
 }
 
 /// The objects of a file, whatever became of them.
