@@ -14,7 +14,10 @@ use snaphaven::{
     accounts::graphql::{AccountsMutation, AccountsQuery},
     alerts::graphql::AlertsQuery,
     compose,
-    files::graphql::{FilesMutation, FilesQuery, SharesMutation, UploadsMutation, UploadsQuery},
+    files::graphql::{
+        FilesMutation, FilesQuery, SharesMutation, UploadsMutation, UploadsQuery, UsageMutation, UsageQuery,
+        VersionsMutation,
+    },
     ledger::graphql::LedgerQuery,
 };
 
@@ -63,6 +66,7 @@ fn no_two_modules_name_a_root_field_alike() {
                 fields::<AccountsQuery>(),
                 fields::<FilesQuery>(),
                 fields::<UploadsQuery>(),
+                fields::<UsageQuery>(),
                 fields::<LedgerQuery>(),
                 fields::<AlertsQuery>(),
             ],
@@ -74,7 +78,9 @@ fn no_two_modules_name_a_root_field_alike() {
                 fields::<AccountsMutation>(),
                 fields::<FilesMutation>(),
                 fields::<UploadsMutation>(),
+                fields::<VersionsMutation>(),
                 fields::<SharesMutation>(),
+                fields::<UsageMutation>(),
             ],
         ),
     ] {

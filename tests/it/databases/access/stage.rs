@@ -9,7 +9,7 @@ use entity::{
     Timestamp, alert, event, event_counter, file, file_label, file_term, file_version, idempotency, job, lease, object,
     object_copy,
 };
-use entity::{rendition, session, share_download, share_link, site_role, throttle, upload, user, write_intent};
+use entity::{rendition, session, share_download, share_link, site_role, throttle, upload, usage, user, write_intent};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, sea_query::Expr};
 use serde_json::{Value, json};
 use snaphaven::id::NodeKind;
@@ -212,6 +212,14 @@ impl Stage {
         id
     }
 
+    /// The ids of a file's versions, newest first.
+    pub async fn versions(&self, account: &Account, file: &str) -> Vec<String> {
+        let query = format!("{{ node(id: \"{file}\") {{ ... on File {{ versions {{ nodes {{ id }} }} }} }} }}");
+        let answer = account.client.query(&query, &Value::Null).await;
+        let nodes = answer.body["data"]["node"]["versions"]["nodes"].as_array().unwrap().clone();
+        nodes.iter().map(|node| string(&node["id"])).collect()
+    }
+
     /// A caller who looks for what is `owner`'s. Where the caller's days are over, the owner's may be too.
     pub async fn asking(&self, caller: Caller, owner: &Account) -> Asking {
         let with = |credentials| self.client.with(credentials);
@@ -319,7 +327,7 @@ impl Stage {
             };
         }
         read!(alert event event_counter file file_label file_term file_version idempotency job lease object object_copy rendition session
-            share_download share_link site_role throttle upload user write_intent);
+            share_download share_link site_role throttle upload usage user write_intent);
         rows.sort();
         rows
     }
