@@ -27,6 +27,7 @@ pub struct Config {
     pub log: Log,
     pub database: Database,
     pub objects: Objects,
+    pub object_events: ObjectEvents,
     pub embedded: Embedded,
     pub downloads: Downloads,
     pub alerts: Alerts,
@@ -119,6 +120,16 @@ pub struct Bucket {
 
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
+pub struct ObjectEvents {
+    pub queue_url: String,
+    pub region: String,
+    pub endpoint: String,
+    pub access_key_id: String,
+    pub secret_access_key: SecretString,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Embedded {
     pub s3_listen: String,
     pub edge_listen: String,
@@ -185,6 +196,8 @@ pub struct Uploads {
     pub session_ttl: Duration,
     #[serde(with = "humantime_serde")]
     pub part_url_ttl: Duration,
+    #[serde(with = "humantime_serde")]
+    pub idle_after: Duration,
     pub endpoint: String,
 }
 

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::{
     KEPT, closed,
-    parts::{Open, all_parts, composite, missing, open},
+    parts::{Open, Sent, composite, missing, open, sent},
     size, store, verify,
 };
 use crate::{
@@ -22,20 +22,29 @@ use crate::{
 /// Missing parts that an error names.
 const NAMED: usize = 5;
 
+/// The rule of completing: one's own uploads; the server itself every one.
+async fn completable(app: &App, viewer: &Viewer, id: Uuid) -> Result<upload::Model, FilesError> {
+    let found = match viewer {
+        Viewer::System(_) => store::get(app.db.read(), id).await?,
+        _ => store::find(app.db.read(), viewer.person()?.user_id, id).await?,
+    };
+    found.ok_or(FilesError::NotFound)
+}
+
 /// Ends the sending: the file is there at once, PROCESSING, and a job verifies it. A repeat changes nothing.
 pub async fn complete(app: &App, viewer: &Viewer, id: Uuid) -> Result<upload::Model, FilesError> {
-    let owner = viewer.person()?.user_id;
-    let row = store::find(app.db.read(), owner, id).await?.ok_or(FilesError::NotFound)?;
+    let row = completable(app, viewer, id).await?;
     if matches!(row.state, State::Verifying | State::Completed | State::Rejected) {
         return Ok(row);
     }
-    let Open { row, key, multipart_id } = open(app, row).await?;
+    let Open { row, multipart_id, .. } = open(app, row).await?;
     // Another request may have completed it in between: the transaction sees.
-    let parts = all_parts(app, &row, &key, &multipart_id).await?.unwrap_or_default();
-    let missing = missing(&row, &parts);
-    let composite = composite(&parts);
+    let (missing, composite) = match sent(app, &row, &multipart_id).await? {
+        Sent::Parts(parts) => (missing(&row, &parts), composite(&parts).map(|sha256| sha256.to_vec())),
+        Sent::Joined => (Vec::new(), None),
+    };
     app.transaction(async |tx| {
-        let current = store::lock(&tx, owner, id).await?.ok_or(FilesError::NotFound)?;
+        let current = store::lock(&tx, row.owner_id, id).await?.ok_or(FilesError::NotFound)?;
         let now = app.db.now(&tx).await?;
         match current.state {
             State::Open if current.expires_at > now => {}
@@ -47,11 +56,13 @@ pub async fn complete(app: &App, viewer: &Viewer, id: Uuid) -> Result<upload::Mo
             let more = if missing.len() > NAMED { ", …" } else { "" };
             return Err(FilesError::PartsMissing { count: missing.len(), named: format!("{named}{more}") });
         }
-        let object = ledger::reserve(app, &tx, size(&current), owner, current.file_id, now.plus(KEPT)).await?;
+        let (bytes, owner) = (size(&current), current.owner_id);
+        let object = ledger::reserve(app, &tx, bytes, owner, current.file_id, now.plus(KEPT)).await?;
         let row = upload::Model {
             state: State::Verifying,
             object_id: Some(object.id),
-            composite: composite.map(|sha256| sha256.to_vec()),
+            // Who joined them has written it down.
+            composite: composite.clone().or(current.composite),
             ..current
         };
         files::insert(&tx, processing(&row, object.id, now)).await?;

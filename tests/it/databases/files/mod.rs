@@ -6,6 +6,8 @@ mod changes;
 mod deletion;
 mod direct;
 mod find;
+mod idle;
 mod lists;
+mod notifications;
 mod pictures;
 mod upload;
