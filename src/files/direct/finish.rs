@@ -23,7 +23,7 @@ use crate::{
     viewer::Viewer,
 };
 
-/// Whether the server may complete this upload by itself.
+/// Whether the server may complete this upload by itself: the one place that says so.
 pub(super) fn finishes_itself(row: &upload::Model) -> bool {
     row.state == State::Open
 }

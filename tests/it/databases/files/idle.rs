@@ -3,13 +3,15 @@
 
 use std::time::Duration;
 
+use entity::{job, upload};
+use sea_orm::EntityTrait as _;
 use serde_json::{Value, json};
 
 use super::{
     direct::{PART, abort, codes, complete, content, create, send, session, sha256, sign},
     notifications::{listen, staged, tell},
 };
-use crate::support::{Person, TestServer};
+use crate::support::{Person, TestServer, until};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -197,6 +199,36 @@ async fn a_joined_object_goes_with_its_upload() {
         server.assert_buckets_empty().await;
         server.finish().await;
     }
+}
+
+#[tokio::test]
+async fn parts_joined_after_their_upload_was_aborted_are_erased_again() {
+    let server = TestServer::with(listen).await;
+    let ada = server.person("ada").await;
+    let bytes = content(5);
+    let upload = sent(&server, &ada, &bytes).await;
+    let key = staged(&server).await;
+    server.first.hold_joins();
+    server.advance(2 * MINUTE);
+    server.schedule("files.finish_uploads").await;
+    // Written before the parts are joined.
+    until("the parts are about to be joined", async || {
+        let row = upload::Entity::find().one(server.app.db.read()).await.unwrap().unwrap();
+        row.composite.is_some()
+    })
+    .await;
+    assert_eq!(codes(&abort(&ada, &upload).await), [""; 0]);
+    server.advance(Duration::from_secs(10));
+    let app = server.app.clone();
+    let others_are_done = move |jobs: &[job::Model]| {
+        let mut others = jobs.iter().filter(|job| job.kind != "files.finish_upload");
+        others.all(|job| job.lease_until.is_none() && job.run_at > app.now())
+    };
+    server.until("the erasure is proven", others_are_done).await;
+    server.first.release_joins();
+    server.quiet().await;
+    assert!(!server.keys(&server.first).await.contains(&key), "what landed late must not wait for the sweeper");
+    server.finish().await;
 }
 
 #[tokio::test]
