@@ -17,6 +17,7 @@ use crate::{
         alert_sink::{AlertSink, LogSink, SnsSink},
         aws::Access,
         cdn::{CachePurger, CloudFrontPurger, KeyError, NoPurger, SigningKey, UrlSigner},
+        object_events::{ObjectEvents, SqsQueue},
         objects::ObjectStore,
     },
     clock::Clock,
@@ -45,6 +46,8 @@ pub struct Parts {
     pub db: Db,
     pub stores: Stores,
     pub alert_sink: Arc<dyn AlertSink>,
+    /// Where S3 tells of new objects, where it does.
+    pub object_events: Option<Arc<dyn ObjectEvents>>,
     pub signer: UrlSigner,
     pub purger: Arc<dyn CachePurger>,
     pub images: Images,
@@ -192,6 +195,10 @@ impl App {
             Sink::Log => Arc::new(LogSink),
             Sink::Sns => Arc::new(SnsSink::connect(&Access::from(&config.alerts), &config.alerts.topic_arn).await),
         };
+        let object_events: Option<Arc<dyn ObjectEvents>> = match config.object_events.queue_url.as_str() {
+            "" => None,
+            url => Some(Arc::new(SqsQueue::connect(&Access::from(&config.object_events), url).await)),
+        };
         Ok(Self::new(Parts {
             images: Images::new((&config.images).into()),
             password_hasher: PasswordHasher::new(&config.accounts)?,
@@ -200,6 +207,7 @@ impl App {
             clock,
             db,
             alert_sink,
+            object_events,
             signer,
             purger,
             wake: Notify::new(),

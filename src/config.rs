@@ -27,6 +27,7 @@ pub struct Config {
     pub log: Log,
     pub database: Database,
     pub objects: Objects,
+    pub object_events: ObjectEvents,
     pub embedded: Embedded,
     pub downloads: Downloads,
     pub alerts: Alerts,
@@ -120,6 +121,16 @@ pub struct Bucket {
 
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
+pub struct ObjectEvents {
+    pub queue_url: String,
+    pub region: String,
+    pub endpoint: String,
+    pub access_key_id: String,
+    pub secret_access_key: SecretString,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Embedded {
     pub s3_listen: String,
     pub edge_listen: String,
@@ -187,6 +198,8 @@ pub struct Uploads {
     #[serde(with = "humantime_serde")]
     pub part_url_ttl: Duration,
     pub max_open: u32,
+    #[serde(with = "humantime_serde")]
+    pub idle_after: Duration,
     pub endpoint: String,
 }
 

@@ -47,6 +47,8 @@ pub mod ledger;
 
 pub mod files;
 
+pub mod object_events;
+
 pub mod compose;
 
 pub mod http;

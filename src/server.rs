@@ -17,7 +17,7 @@ use crate::{
     http::{self, AuthError, Authenticate, Check, Credentials, Readiness, SessionCookie, ShareLinks, Supervisor},
     jobs,
     ledger::{self, LedgerCatalog},
-    telemetry,
+    object_events, telemetry,
     viewer::Viewer,
 };
 
@@ -64,7 +64,7 @@ pub async fn serve(app: &App, listeners: Listeners, supervisor: &Supervisor) -> 
     Ok(())
 }
 
-/// Runs jobs, and keeps the schedules where this process leads, until the supervisor stops.
+/// Runs jobs, keeps the schedules where this process leads, and takes in what S3 tells, until the supervisor stops.
 ///
 /// # Errors
 ///
@@ -72,6 +72,9 @@ pub async fn serve(app: &App, listeners: Listeners, supervisor: &Supervisor) -> 
 pub fn work(app: &App, supervisor: &Supervisor) -> Result<(), Fault> {
     let registry = compose::registry(&app.config)?;
     supervisor.spawn(jobs::run(app.clone(), Arc::new(registry), supervisor.token()));
+    if let Some(queue) = &app.object_events {
+        supervisor.spawn(object_events::run(app.clone(), queue.clone(), supervisor.token()));
+    }
     Ok(())
 }
 

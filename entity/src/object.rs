@@ -33,6 +33,8 @@ pub struct Model {
     pub created_at: Timestamp,
     /// A pending one is not abandoned before: what is written may take its time. `None`: the usual time of one write.
     pub keep_until: Option<Timestamp>,
+    /// When S3's notification of it was first taken in.
+    pub notified_at: Option<Timestamp>,
     /// When it became live.
     pub live_at: Option<Timestamp>,
     /// Who asked for the erasure; `None` for the system.

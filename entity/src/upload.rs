@@ -48,6 +48,10 @@ pub struct Model {
     pub verified_bytes: i64,
     pub rejection: Option<Rejection>,
     pub created_at: Timestamp,
+    /// When a part was last signed.
+    pub signed_at: Option<Timestamp>,
+    /// When S3 is next asked whether all of an open one has arrived; `None`: not before a part is signed.
+    pub look_at: Option<Timestamp>,
     /// When an open one is given up.
     pub expires_at: Timestamp,
     pub ended_at: Option<Timestamp>,

@@ -28,6 +28,17 @@ impl From<&crate::config::Alerts> for Access {
     }
 }
 
+impl From<&crate::config::ObjectEvents> for Access {
+    fn from(events: &crate::config::ObjectEvents) -> Self {
+        Self {
+            region: events.region.clone(),
+            endpoint: events.endpoint.clone(),
+            access_key_id: events.access_key_id.clone(),
+            secret_access_key: events.secret_access_key.clone(),
+        }
+    }
+}
+
 /// Resolves the settings of a client. One call, its retries included, ends within `timeout`.
 pub async fn sdk_config(access: &Access, timeout: Duration) -> SdkConfig {
     let timeouts = TimeoutConfig::builder()

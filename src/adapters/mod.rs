@@ -3,4 +3,5 @@
 pub mod alert_sink;
 pub mod aws;
 pub mod cdn;
+pub mod object_events;
 pub mod objects;

@@ -70,6 +70,7 @@ pub(super) fn violations(config: &Config) -> Vec<Violation> {
     downloads(&mut checks, config);
     shares(&mut checks, config);
     alerts(&mut checks, config);
+    object_events(&mut checks, config);
     limits(&mut checks, config);
     durations(&mut checks, config);
     checks.0
@@ -201,6 +202,24 @@ fn alerts(checks: &mut Checks, config: &Config) {
     checks.key_pair("alerts.access_key_id", &alerts.access_key_id, alerts.secret_access_key.expose_secret());
 }
 
+fn object_events(checks: &mut Checks, config: &Config) {
+    let events = &config.object_events;
+    if events.queue_url.is_empty() {
+        return;
+    }
+    let named = is_url(&events.queue_url) && events.queue_url.split('/').nth(3).is_some_and(|path| !path.is_empty());
+    let fix = r#"write the whole URL, for example "https://sqs.eu-central-1.amazonaws.com/123456789012/snaphaven""#;
+    checks.require(named, "object_events.queue_url", "it is not the URL of a queue", fix);
+    checks.require(
+        config.objects.backend == Backend::S3,
+        "object_events.queue_url",
+        "the embedded store sends no notifications",
+        r#"leave it empty, or set objects.backend = "s3""#,
+    );
+    checks.url("object_events.endpoint", &events.endpoint);
+    checks.key_pair("object_events.access_key_id", &events.access_key_id, events.secret_access_key.expose_secret());
+}
+
 fn limits(checks: &mut Checks, config: &Config) {
     let accounts = &config.accounts;
     checks.range("accounts.password_min_length", accounts.password_min_length, 8, 128);
@@ -266,6 +285,7 @@ fn durations(checks: &mut Checks, config: &Config) {
         ("uploads.session_ttl", config.uploads.session_ttl, far),
         // Signature Version 4 signs for a week at the most.
         ("uploads.part_url_ttl", config.uploads.part_url_ttl, 7 * A_DAY),
+        ("uploads.idle_after", config.uploads.idle_after, far),
         ("images.timeout", config.images.timeout, A_DAY),
         ("files.trash_retention", config.files.trash_retention, far),
         ("files.version_retention", config.files.version_retention, far),

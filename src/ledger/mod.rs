@@ -19,7 +19,9 @@ use entity::{
     object_copy::{Proof, Site},
 };
 use sea_orm::{ConnectionTrait, DbErr};
-pub use staging::{Readback, Reading, Staged, close_staging, copy_in, end_staging, keep, read_back, reserve, stage};
+pub use staging::{
+    Readback, Reading, Staged, close_staging, copy_in, end_staging, joined, keep, read_back, reserve, stage,
+};
 use tokio::time::Instant;
 use uuid::Uuid;
 
@@ -308,9 +310,18 @@ pub async fn with_confirmations(app: &App, objects: Vec<object::Model>) -> Resul
 
 /// The live object of this key: what a download may be served from.
 pub async fn find_live(app: &App, key: &str) -> Result<Option<object::Model>, DbErr> {
+    Ok(by_key(app, key).await?.filter(|object| object.state == State::Live))
+}
+
+/// The object of this key, whatever became of it. `None`: the server never made this key.
+pub async fn by_key(app: &App, key: &str) -> Result<Option<object::Model>, DbErr> {
     if key.parse::<ObjectKey>().is_err() {
         return Ok(None);
     }
-    let object = store::by_key(app.db.read(), key).await?;
-    Ok(object.filter(|object| object.state == State::Live))
+    store::by_key(app.db.read(), key).await
+}
+
+/// Notes that S3 told of the object. `false`: it has before.
+pub async fn note_notified(app: &App, tx: &Tx, object: Uuid) -> Result<bool, DbErr> {
+    store::set_notified(tx, object, app.db.now(tx).await?).await
 }

@@ -15,7 +15,7 @@ use sea_orm::DbErr;
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::{Roles, Written, doom, store};
+use super::{Roles, Written, doom, jobs, store};
 use crate::{
     adapters::objects::{CopyObject, Sha256, StoreError, Stored, finish_sha256, keys::ObjectKey},
     app::App,
@@ -104,6 +104,15 @@ pub async fn close_staging(app: &App, tx: &Tx, object: Uuid) -> Result<(), DbErr
 pub async fn end_staging(app: &App, tx: &Tx, object: Uuid, reason: Reason) -> Result<(), DbErr> {
     close_staging(app, tx, object).await?;
     doom(app, tx, &[object], None, reason).await.map(drop)
+}
+
+/// The parts of a staging object were joined by somebody who does not hold it: where it was doomed meanwhile, its
+/// erasure begins again.
+pub async fn joined(app: &App, tx: &Tx, object: Uuid) -> Result<(), DbErr> {
+    match store::lock(tx, object).await?.map(|object| object.state) {
+        Some(State::Deleting | State::Erased) => jobs::rearm(app, tx, object).await,
+        Some(State::Pending | State::Live) | None => Ok(()),
+    }
 }
 
 /// Copies the staged bytes to the reserved object, under a write intent. Where they are there already, an earlier

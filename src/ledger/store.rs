@@ -61,6 +61,7 @@ pub(super) async fn insert_pending(
         file_id: new.file_id,
         created_at: now,
         keep_until: new.keep_until,
+        notified_at: None,
         live_at: None,
         requested_by: None,
         requested_at: None,
@@ -101,6 +102,17 @@ pub(super) async fn set_keep_until(tx: &Tx, id: Uuid, time: Timestamp) -> Result
         .col_expr(object::Column::KeepUntil, Expr::value(time))
         .filter(object::Column::Id.eq(id))
         .filter(object::Column::State.eq(State::Pending))
+        .exec(tx)
+        .await?;
+    Ok(outcome.rows_affected == 1)
+}
+
+/// Whether it was the first time.
+pub(super) async fn set_notified(tx: &Tx, id: Uuid, now: Timestamp) -> Result<bool, DbErr> {
+    let outcome = object::Entity::update_many()
+        .col_expr(object::Column::NotifiedAt, Expr::value(now))
+        .filter(object::Column::Id.eq(id))
+        .filter(object::Column::NotifiedAt.is_null())
         .exec(tx)
         .await?;
     Ok(outcome.rows_affected == 1)

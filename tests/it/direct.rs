@@ -7,27 +7,32 @@ use snaphaven::adapters::objects::{ObjectStore as _, s3::S3Store};
 
 use crate::support::{PASSWORD, Person, process::ServerProcess};
 
-const PART: usize = 16 << 20;
+pub const PART: usize = 16 << 20;
 
-fn sha256(bytes: &[u8]) -> String {
+pub fn sha256(bytes: &[u8]) -> String {
     hex::encode(digest(&SHA256, bytes))
 }
 
-struct Sender {
-    server: ServerProcess,
-    ada: Person,
+pub struct Sender {
+    pub server: ServerProcess,
+    pub ada: Person,
     http: reqwest::Client,
 }
 
 /// A part as it was signed.
-struct Signed {
+pub struct Signed {
     url: String,
     headers: Vec<(String, String)>,
 }
 
 impl Sender {
     async fn start() -> Self {
-        let server = ServerProcess::start(&["--set", "accounts.hash_memory=8 MiB"]).await;
+        Self::with(&[]).await
+    }
+
+    /// At a server with these further arguments.
+    pub async fn with(args: &[&str]) -> Self {
+        let server = ServerProcess::start(&[&["--set", "accounts.hash_memory=8 MiB"], args].concat()).await;
         let input = json!({
             "username": "ada", "email": "ada@example.org", "firstName": "Ada", "lastName": "L", "password": PASSWORD,
         });
@@ -36,12 +41,12 @@ impl Sender {
         Self { server, ada, http: reqwest::Client::new() }
     }
 
-    async fn create(&self, bytes: &[u8]) -> Value {
+    pub async fn create(&self, bytes: &[u8]) -> Value {
         let input = json!({ "name": "a.bin", "size": bytes.len(), "sha256": sha256(bytes) });
         self.ada.mutate("createUpload", "uploadSession { id partCount }", input).await["uploadSession"].clone()
     }
 
-    async fn sign(&self, upload: &Value, number: usize, bytes: &[u8]) -> Signed {
+    pub async fn sign(&self, upload: &Value, number: usize, bytes: &[u8]) -> Signed {
         let input = json!({ "id": upload["id"], "parts": [{ "number": number, "sha256": sha256(bytes) }] });
         let payload = self.ada.mutate("signUploadParts", "parts { url headers { name value } }", input).await;
         let part = &payload["parts"][0];
@@ -59,7 +64,7 @@ impl Sender {
         headers.fold(self.http.request(method, &signed.url), |request, (name, value)| request.header(name, value))
     }
 
-    async fn put(&self, signed: &Signed, bytes: &[u8]) -> StatusCode {
+    pub async fn put(&self, signed: &Signed, bytes: &[u8]) -> StatusCode {
         self.request(Method::PUT, signed).body(bytes.to_vec()).send().await.unwrap().status()
     }
 
@@ -73,7 +78,7 @@ impl Sender {
     }
 
     /// The session, once it has ended.
-    async fn ended(&self, upload: &Value) -> Value {
+    pub async fn ended(&self, upload: &Value) -> Value {
         let query = "query ($id: ID!) { uploadSession(id: $id) { endedAt state rejection file { id state sha256 \
              downloadUrl { url } copies { region state } } } }";
         for _ in 0..600 {

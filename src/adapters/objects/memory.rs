@@ -1,4 +1,5 @@
-//! The object store in memory, for tests. It can keep versions, fail on demand, and hold unfinished uploads.
+//! The object store in memory, for tests. It can keep versions, fail on demand, be slow to join parts, and hold unfinished
+//! uploads.
 
 use std::{
     collections::BTreeMap,
@@ -11,6 +12,7 @@ use async_trait::async_trait;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use futures::{StreamExt, stream};
+use tokio::sync::Semaphore;
 use uuid::Uuid;
 
 use super::{
@@ -25,6 +27,8 @@ pub struct MemoryStore {
     region: String,
     versioned: bool,
     state: Mutex<State>,
+    /// A join takes a turn.
+    joins: Semaphore,
 }
 
 #[derive(Debug, Default)]
@@ -46,7 +50,14 @@ struct Version {
 impl MemoryStore {
     #[must_use]
     pub fn new(bucket: &str, region: &str) -> Self {
-        Self { bucket: bucket.to_owned(), region: region.to_owned(), versioned: false, state: Mutex::default() }
+        let (bucket, region) = (bucket.to_owned(), region.to_owned());
+        Self {
+            bucket,
+            region,
+            versioned: false,
+            state: Mutex::default(),
+            joins: Semaphore::new(Semaphore::MAX_PERMITS),
+        }
     }
 
     /// A bucket that keeps every version of a key.
@@ -58,6 +69,15 @@ impl MemoryStore {
     /// Makes every call fail in this way, until it is set to `None`.
     pub fn set_failure(&self, failure: Option<StoreErrorKind>) {
         self.state().failure = failure;
+    }
+
+    /// Lets joins of parts wait, once they are asked for, until [`MemoryStore::release_joins`].
+    pub fn hold_joins(&self) {
+        self.joins.forget_permits(Semaphore::MAX_PERMITS);
+    }
+
+    pub fn release_joins(&self) {
+        self.joins.add_permits(Semaphore::MAX_PERMITS);
     }
 
     /// As a client that began a multipart upload and went away.
@@ -277,6 +297,7 @@ impl ObjectStore for MemoryStore {
     }
 
     async fn complete_upload(&self, key: &str, upload: &str, parts: &[Part]) -> Result<Option<Stored>, StoreError> {
+        let _turn = self.joins.acquire().await;
         let mut state = self.enter("CompleteMultipartUpload", key)?;
         let Some(arrived) = state.uploads.remove(&(key.to_owned(), upload.to_owned())) else { return Ok(None) };
         if !arrived.values().map(|(part, _)| part).eq(parts) {

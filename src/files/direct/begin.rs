@@ -88,6 +88,8 @@ pub async fn create(app: &App, viewer: &Viewer, new: NewUpload) -> Result<upload
                 verified_bytes: 0,
                 rejection: None,
                 created_at: now,
+                signed_at: None,
+                look_at: None,
                 expires_at,
                 ended_at: None,
             };

@@ -3,6 +3,7 @@
 
 mod begin;
 mod end;
+mod finish;
 mod parts;
 mod store;
 mod verify;
@@ -15,6 +16,7 @@ use uuid::Uuid;
 pub use begin::{NewUpload, create};
 pub(super) use end::forget;
 pub use end::{Replacement, abort, complete, replace};
+pub use finish::joined;
 pub use parts::{MAX_LISTED, MAX_SIGNED, PartToSign, Signed, arrived, sign};
 
 use super::FilesError;
@@ -33,6 +35,8 @@ const KEPT: Duration = Duration::from_secs(3600);
 
 pub(super) fn register(registry: &mut Registry, config: &Config) -> Result<(), serde_json::Error> {
     registry.register::<verify::Verify>();
+    registry.register::<finish::Finish>();
+    registry.schedule(config.ledger.sweep_interval, &finish::FinishIdle {})?;
     registry.schedule(config.ledger.sweep_interval, &end::Expire {})
 }
 

@@ -6,7 +6,7 @@ use aws_lc_rs::digest::{Context, SHA256};
 use entity::{Timestamp, upload, upload::State};
 use uuid::Uuid;
 
-use super::{begin::begun, bytes_of, closed, part_count, staging_key, store};
+use super::{begin::begun, bytes_of, closed, finish::finishes_itself, part_count, size, staging_key, store};
 use crate::{
     adapters::objects::{NewPart, Part, Sha256, SignedPart},
     app::App,
@@ -79,6 +79,10 @@ pub async fn sign(app: &App, viewer: &Viewer, id: Uuid, parts: &[PartToSign]) ->
         let request = store.sign_part(&key, &multipart_id, &new, life).await.map_err(Fault::from)?;
         signed.push(Signed { number, bytes: new.bytes, request, expires_at: now.plus(life) });
     }
+    let look_at = finishes_itself(&row).then(|| now.plus(app.config.uploads.idle_after));
+    app.db
+        .transaction::<_, sea_orm::DbErr, _, _>(async |tx| store::set_signed(&tx, row.id, now, look_at).await)
+        .await?;
     Ok(signed)
 }
 
@@ -86,7 +90,35 @@ pub async fn sign(app: &App, viewer: &Viewer, id: Uuid, parts: &[PartToSign]) ->
 pub async fn arrived(app: &App, row: &upload::Model, after: u32, limit: u16) -> Result<Vec<Part>, Fault> {
     let (State::Open | State::Verifying, Some(id)) = (row.state, &row.multipart_id) else { return Ok(Vec::new()) };
     let found = app.stores.at(row.site).parts(&staging_key(row), id, after, limit).await?;
-    Ok(found.unwrap_or_default())
+    match found {
+        Some(parts) => Ok(parts),
+        None if row.state == State::Open && is_joined(app, row).await? => {
+            let numbers = (after + 1..=u32::try_from(part_count(row)).unwrap_or(u32::MAX)).take(limit.into());
+            let part = |number| Part { number, bytes: bytes_of(row, number.into()), etag: String::new(), sha256: None };
+            Ok(numbers.map(part).collect())
+        }
+        None => Ok(Vec::new()),
+    }
+}
+
+/// What S3 has of an open upload.
+pub(super) enum Sent {
+    Parts(Vec<Part>),
+    /// The one object that they became while its client was away.
+    Joined,
+}
+
+pub(super) async fn sent(app: &App, row: &upload::Model, multipart_id: &str) -> Result<Sent, Fault> {
+    match all_parts(app, row, &staging_key(row), multipart_id).await? {
+        Some(parts) => Ok(Sent::Parts(parts)),
+        None if is_joined(app, row).await? => Ok(Sent::Joined),
+        None => Ok(Sent::Parts(Vec::new())),
+    }
+}
+
+async fn is_joined(app: &App, row: &upload::Model) -> Result<bool, Fault> {
+    let found = app.stores.at(row.site).head(&staging_key(row)).await?;
+    Ok(found.is_some_and(|meta| meta.bytes == size(row)))
 }
 
 /// All that arrived; `None` where S3 knows no such upload.

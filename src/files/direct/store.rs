@@ -90,6 +90,58 @@ pub(super) async fn set_verified_bytes(tx: &Tx, id: Uuid, bytes: i64) -> Result<
     Ok(())
 }
 
+/// A part was signed: S3 is not asked before `look_at`.
+pub(super) async fn set_signed(tx: &Tx, id: Uuid, now: Timestamp, look_at: Option<Timestamp>) -> Result<(), DbErr> {
+    upload::Entity::update_many()
+        .col_expr(Column::SignedAt, Expr::value(now))
+        .col_expr(Column::LookAt, Expr::value(look_at))
+        .filter(Column::Id.eq(id))
+        .exec(tx)
+        .await?;
+    Ok(())
+}
+
+pub(super) async fn set_look_at(tx: &Tx, id: Uuid, time: Timestamp) -> Result<(), DbErr> {
+    let update = upload::Entity::update_many().col_expr(Column::LookAt, Expr::value(time));
+    update.filter(Column::Id.eq(id)).exec(tx).await?;
+    Ok(())
+}
+
+/// Before its parts are joined. `false`: it is open no longer.
+pub(super) async fn set_composite(tx: &Tx, id: Uuid, composite: Option<Vec<u8>>) -> Result<bool, DbErr> {
+    let outcome = upload::Entity::update_many()
+        .col_expr(Column::Composite, Expr::value(composite))
+        .filter(Column::Id.eq(id))
+        .filter(Column::State.eq(State::Open))
+        .exec(tx)
+        .await?;
+    Ok(outcome.rows_affected == 1)
+}
+
+/// Of this file, the one that is sent to this staging object.
+pub(super) async fn of_staging(
+    connection: &impl ConnectionTrait,
+    file: Uuid,
+    staging: Uuid,
+) -> Result<Option<upload::Model>, DbErr> {
+    let of_file = upload::Entity::find().filter(Column::FileId.eq(file));
+    of_file.filter(Column::StagingId.eq(staging)).one(connection).await
+}
+
+/// Open ones that S3 is to be asked about, with their owners.
+pub(super) async fn idle(connection: &impl ConnectionTrait, now: Timestamp) -> Result<Vec<(Uuid, Uuid)>, DbErr> {
+    upload::Entity::find()
+        .select_only()
+        .columns([Column::OwnerId, Column::Id])
+        .filter(Column::State.eq(State::Open))
+        .filter(Column::LookAt.lte(now))
+        .order_by_asc(Column::LookAt)
+        .limit(BATCH)
+        .into_tuple()
+        .all(connection)
+        .await
+}
+
 /// Open ones whose time is over, with their owners.
 pub(super) async fn expired(connection: &impl ConnectionTrait, now: Timestamp) -> Result<Vec<(Uuid, Uuid)>, DbErr> {
     upload::Entity::find()

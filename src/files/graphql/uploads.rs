@@ -110,7 +110,7 @@ impl UploadSession {
     }
 
     /// What S3 has, in order, after part number `after`: at most 1,000 at a time. A client that resumes sends the others.
-    /// Empty once the parts are joined.
+    /// Empty once the upload was completed and its parts are joined.
     #[graphql(complexity = "50 * child_complexity")]
     async fn parts(
         &self,

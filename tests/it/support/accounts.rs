@@ -88,6 +88,7 @@ impl TestApp {
             clock,
             db,
             stores: Stores { first: Arc::new(NoStore), second: Arc::new(NoStore) },
+            object_events: None,
             alert_sink: Arc::new(RecordingSink::new()),
             signer: signer(&config),
             purger: Arc::new(NoPurger),

@@ -35,7 +35,7 @@ use tempfile::TempDir;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use super::{PASSWORD, Person};
+use super::{MemoryQueue, PASSWORD, Person};
 use crate::{judges::usage, servers::TestDatabase};
 
 /// How long anything may take that normally takes milliseconds.
@@ -47,6 +47,8 @@ pub struct TestServer {
     pub first: Arc<MemoryStore>,
     pub second: Arc<MemoryStore>,
     pub sink: RecordingSink,
+    /// Where S3 would tell of new objects. The server listens to it where `object_events.queue_url` is set.
+    pub queue: MemoryQueue,
     pub url: String,
     time: Arc<AtomicI64>,
     reads: Arc<AtomicUsize>,
@@ -54,6 +56,14 @@ pub struct TestServer {
     database: Arc<TestDatabase>,
     supervisor: Supervisor,
     checked: bool,
+}
+
+/// What the processes of one test share beside their database.
+struct Outside {
+    first: Arc<MemoryStore>,
+    second: Arc<MemoryStore>,
+    sink: RecordingSink,
+    queue: MemoryQueue,
 }
 
 impl TestServer {
@@ -80,16 +90,18 @@ impl TestServer {
         let [first, second] = [("first", "here-1"), ("second", "there-1")]
             .map(|(bucket, region)| Arc::new(MemoryStore::new(bucket, region)));
         let database = Arc::new(TestDatabase::new().await);
-        Self::open(dir, database, time, first, second, RecordingSink::new(), change).await
+        let outside = Outside { first, second, sink: RecordingSink::new(), queue: MemoryQueue::default() };
+        Self::open(dir, database, time, outside, change).await
     }
 
     /// A second process on the same database and buckets, which runs no jobs.
     pub async fn another(&self) -> Self {
         let (first, second) = (self.first.clone(), self.second.clone());
-        let jobs = self.app.config.jobs.clone();
-        let change = |config: &mut Config| config.jobs = jobs;
+        let (jobs, object_events) = (self.app.config.jobs.clone(), self.app.config.object_events.clone());
+        let change = |config: &mut Config| (config.jobs, config.object_events) = (jobs, object_events);
         let (dir, database, time) = (self.dir.clone(), self.database.clone(), self.time.clone());
-        let mut other = Self::open(dir, database, time, first, second, self.sink.clone(), change).await;
+        let outside = Outside { first, second, sink: self.sink.clone(), queue: self.queue.clone() };
+        let mut other = Self::open(dir, database, time, outside, change).await;
         other.checked = true;
         other
     }
@@ -98,11 +110,10 @@ impl TestServer {
         dir: Arc<TempDir>,
         database: Arc<TestDatabase>,
         time: Arc<AtomicI64>,
-        first: Arc<MemoryStore>,
-        second: Arc<MemoryStore>,
-        sink: RecordingSink,
+        outside: Outside,
         change: impl FnOnce(&mut Config),
     ) -> Self {
+        let Outside { first, second, sink, queue } = outside;
         let mut config: Config = toml::from_str(snaphaven::config::DEFAULTS).unwrap();
         config.data_dir = dir.path().to_owned();
         config.database.url = database.url.clone().into();
@@ -135,6 +146,7 @@ impl TestServer {
             db,
             stores: Stores { first: first.clone(), second: second.clone() },
             alert_sink: Arc::new(sink.clone()),
+            object_events: (!config.object_events.queue_url.is_empty()).then(|| Arc::new(queue.clone()) as _),
             purger: Arc::new(cache.clone()),
             images: Images::new((&config.images).into()),
             password_hasher: PasswordHasher::new(&config.accounts).unwrap(),
@@ -145,7 +157,7 @@ impl TestServer {
         let url = format!("http://{}", app.config.server.listen);
         let listeners = Listeners { app: listener, edge: Some((edge, cache)), metrics: None };
         server::serve(&app, listeners, &supervisor).await.unwrap();
-        Self { app, first, second, sink, url, time, reads, dir, database, supervisor, checked: false }
+        Self { app, first, second, sink, queue, url, time, reads, dir, database, supervisor, checked: false }
     }
 
     /// Starts a worker with jobs of the test's own. It stops with the token.

@@ -13,7 +13,7 @@ use crate::{
 
 const SESSION: &str = "id state purpose name size partSize partCount verifiedSize rejection endedAt expiresAt \
      parts { number size sha256 } file { id state sha256 contentType size rejection revision }";
-const PART: usize = 16 << 20;
+pub(super) const PART: usize = 16 << 20;
 
 pub(super) fn sha256(bytes: &[u8]) -> String {
     hex::encode(digest(&SHA256, bytes))
@@ -48,7 +48,7 @@ fn part(bytes: &[u8], number: usize) -> &[u8] {
     &bytes[first..bytes.len().min(first + PART)]
 }
 
-async fn sign(person: &Person, upload: &Value, bytes: &[u8], numbers: &[usize]) -> Value {
+pub(super) async fn sign(person: &Person, upload: &Value, bytes: &[u8], numbers: &[usize]) -> Value {
     let parts: Vec<_> =
         numbers.iter().map(|number| json!({ "number": number, "sha256": sha256(part(bytes, *number)) })).collect();
     let input = json!({ "id": upload["id"], "parts": parts });
