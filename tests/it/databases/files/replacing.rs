@@ -29,6 +29,7 @@ async fn an_upload_becomes_the_content_of_a_file_once_it_is_verified() {
     let server = TestServer::idle(|_| {}).await;
     let ada = server.person("ada").await;
     let bytes = content(PART + 5);
+    let mut replacing = Vec::new();
     for (more, name) in [(for_content(), "announced so"), (json!({}), "announced as a file")] {
         let file = ada.upload("a.txt", *b"small").await;
         let upload = arrived(&server, &ada, &bytes, more).await;
@@ -38,21 +39,24 @@ async fn an_upload_becomes_the_content_of_a_file_once_it_is_verified() {
         server.assert_usage_is_counted().await;
         let again = replace_by(&ada, &file, &upload).await;
         assert_eq!((&again["userErrors"], &again["uploadSession"]), (&json!([]), &payload["uploadSession"]));
-        let served = ada.file(&file, "downloadUrl { url }").await["downloadUrl"]["url"].clone();
-        assert_eq!(reqwest::get(served.as_str().unwrap()).await.unwrap().bytes().await.unwrap().as_ref(), b"small");
-
-        server.work();
-        server.settle().await;
-        let ended = session(&ada, &upload).await;
+        let url = ada.file(&file, "downloadUrl { url }").await["downloadUrl"]["url"].clone();
+        let served = reqwest::get(url.as_str().unwrap()).await.unwrap().bytes().await.unwrap();
+        assert!(served == b"small"[..], "{name}: {} bytes are served", served.len());
+        replacing.push((file, upload));
+    }
+    server.work();
+    server.settle().await;
+    for (file, upload) in &replacing {
+        let ended = session(&ada, upload).await;
         assert_eq!((&ended["state"], &ended["file"]["id"]), (&json!("COMPLETED"), &file["id"]));
-        let now = ada.file(&file, FILE).await;
+        let now = ada.file(file, FILE).await;
         assert_eq!((&now["revision"], &now["sha256"]), (&json!(2), &json!(sha256(&bytes))));
         assert_eq!((&now["name"], &now["size"]), (&json!("a.txt"), &json!(bytes.len())));
-        let versions = ada.file(&file, "versions { nodes { number size } }").await["versions"]["nodes"].clone();
+        let versions = ada.file(file, "versions { nodes { number size } }").await["versions"]["nodes"].clone();
         assert_eq!(versions, json!([{ "number": 2, "size": bytes.len() }, { "number": 1, "size": 5 }]));
-        let late = replace_by(&ada, &file, &upload).await;
+        let late = replace_by(&ada, file, upload).await;
         assert_eq!(late["uploadSession"]["state"], "COMPLETED", "a repeat finds what became of it");
-        ada.purge(&[&file]).await;
+        ada.purge(&[file]).await;
     }
     let files = ada.query("{ files(first: 10) { totalCount } }", json!({})).await;
     assert_eq!(files["files"]["totalCount"], 0, "none became a file of its own");
