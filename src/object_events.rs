@@ -5,7 +5,7 @@
 use std::{sync::Arc, time::Duration};
 
 use entity::{object, object::Kind, object_copy::Site};
-use futures::future::join_all;
+use futures::{StreamExt as _, stream};
 use sea_orm::DbErr;
 use serde_json::json;
 use tokio::time::sleep;
@@ -22,6 +22,9 @@ use crate::{
 
 /// Between two attempts while the queue, the database or S3 is away: doubles from the first to the second.
 const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
+
+/// Messages handled at once: requests want connections too.
+const AT_ONCE: usize = 4;
 
 /// Takes in what the queue brings, until `shutdown`.
 pub async fn run(app: App, queue: Arc<dyn ObjectEvents>, shutdown: CancellationToken) {
@@ -59,9 +62,10 @@ type Waiting = Box<dyn std::error::Error + Send + Sync>;
 
 /// Those that were handled go, whatever happened to the others.
 async fn handle_all(app: &App, queue: &dyn ObjectEvents, messages: Vec<Message>) -> Result<(), Waiting> {
-    let outcomes = join_all(messages.iter().map(|message| handle(app, message))).await;
-    let (mut handled, mut failure) = (Vec::with_capacity(messages.len()), None);
-    for (message, outcome) in messages.into_iter().zip(outcomes) {
+    let outcomes = stream::iter(messages).map(async |message| (handle(app, &message).await, message));
+    let outcomes: Vec<_> = outcomes.buffer_unordered(AT_ONCE).collect().await;
+    let (mut handled, mut failure) = (Vec::with_capacity(outcomes.len()), None);
+    for (outcome, message) in outcomes {
         match outcome {
             Ok(()) => handled.push(message),
             Err(fault) => failure = Some(fault),
