@@ -47,6 +47,8 @@ pub mod ledger;
 
 pub mod files;
 
+pub mod closing;
+
 pub mod compose;
 
 pub mod http;

@@ -7,6 +7,7 @@ mod m0004_jobs;
 mod m0005_uploads;
 mod m0006_search;
 mod m0007_share_links;
+mod m0009_closures;
 mod schema;
 
 use sea_orm_migration::prelude::*;
@@ -25,6 +26,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0005_uploads::Migration),
             Box::new(m0006_search::Migration),
             Box::new(m0007_share_links::Migration),
+            Box::new(m0009_closures::Migration),
         ]
     }
 }

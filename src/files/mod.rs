@@ -4,6 +4,7 @@ pub mod graphql;
 pub mod model;
 pub mod shares;
 
+mod closing;
 mod content;
 pub mod direct;
 mod edit;
@@ -22,6 +23,7 @@ use std::collections::HashMap;
 use entity::{file, file::State, file_version, object::Kind, object_copy, rendition};
 use uuid::Uuid;
 
+pub use closing::{Left, count_owned, erase_some};
 pub use content::Content;
 pub use edit::{Edit, edit};
 pub use error::FilesError;

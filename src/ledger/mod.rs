@@ -3,6 +3,7 @@
 //! `pending → live → deleting → erased`, and `pending → deleting` for writes that were never finished.
 
 mod catalog;
+mod closing;
 pub mod graphql;
 mod jobs;
 mod large;
@@ -10,6 +11,7 @@ mod staging;
 mod store;
 
 pub use catalog::LedgerCatalog;
+pub use closing::{Toll, count_standing, doom_rest, lock_of_files, toll};
 use entity::{
     Timestamp, object,
     object::{Kind, Reason, State},
@@ -22,6 +24,7 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::{
+    accounts,
     adapters::objects::{Body, PutObject, Sha256, Stored, keys::ObjectKey},
     app::App,
     config::Config,
@@ -31,7 +34,7 @@ use crate::{
     },
     error::Fault,
     jobs::Registry,
-    viewer::Viewer,
+    viewer::{Denied, Viewer},
 };
 
 /// Bytes about to be written, and whose they are.
@@ -116,13 +119,19 @@ pub async fn roles(connection: &impl ConnectionTrait) -> Result<Roles, DbErr> {
 }
 
 /// Writes one object to the primary: ledger row and intent first, then the bytes, held to their length and SHA-256.
+/// Refused for an account that was closed.
 pub async fn write(app: &App, new: NewObject, body: Body) -> Result<Written, Fault> {
     let started = Instant::now();
     let timeout = app.config.objects.write_timeout;
     let key = ObjectKey::new(new.kind);
     let (object, roles, intent) = app
         .db
-        .transaction::<_, DbErr, _, _>(async |tx| {
+        .transaction::<_, Fault, _, _>(async |tx| {
+            if let Some(user) = new.user_id
+                && !accounts::stands(&tx, user).await?
+            {
+                return Err(Denied::Unauthenticated.into());
+            }
             let roles = store::roles(&tx).await?;
             let now = app.db.now(&tx).await?;
             let pending = store::Pending {

@@ -13,8 +13,8 @@ use entity::{object::Kind, upload, upload::State};
 use uuid::Uuid;
 
 pub use begin::{NewUpload, create};
-pub(super) use end::forget;
 pub use end::{abort, complete};
+pub(super) use end::{forget, give_up};
 pub use parts::{MAX_LISTED, MAX_SIGNED, PartToSign, Signed, arrived, sign};
 
 use super::FilesError;

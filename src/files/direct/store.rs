@@ -1,18 +1,18 @@
 //! Queries over `upload`.
 
 use entity::{
-    Timestamp, upload,
+    Timestamp, file, upload,
     upload::{Column, State},
 };
 use sea_orm::{
     ActiveModelTrait as _, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel as _, QueryFilter,
-    QueryOrder, QuerySelect, sea_query::Expr,
+    QueryOrder, QuerySelect, QueryTrait as _, sea_query::Expr,
 };
 use uuid::Uuid;
 
 use crate::db::Tx;
 
-/// A round of the sweeper.
+/// A round of the sweeper, and of an account's end.
 const BATCH: u64 = 500;
 
 pub(super) async fn find(
@@ -89,6 +89,23 @@ pub(super) async fn delete_ended(tx: &Tx, before: Timestamp) -> Result<(), DbErr
 
 pub(super) async fn of_files(tx: &Tx, files: &[Uuid]) -> Result<Vec<upload::Model>, DbErr> {
     upload::Entity::find().filter(Column::FileId.is_in(files.iter().copied())).order_by_asc(Column::Id).all(tx).await
+}
+
+/// Some of a person's uploads of which there is no file: not completed, or the file is gone.
+pub(super) async fn lock_without_file(tx: &Tx, owner: Uuid) -> Result<Vec<upload::Model>, DbErr> {
+    let files = file::Entity::find()
+        .select_only()
+        .column(file::Column::Id)
+        .filter(file::Column::OwnerId.eq(owner))
+        .into_query();
+    upload::Entity::find()
+        .filter(Column::OwnerId.eq(owner))
+        .filter(Column::FileId.not_in_subquery(files))
+        .order_by_asc(Column::Id)
+        .limit(BATCH)
+        .lock_exclusive()
+        .all(tx)
+        .await
 }
 
 pub(super) async fn delete_of_files(tx: &Tx, files: &[Uuid]) -> Result<(), DbErr> {
