@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use snaphaven::{
     accounts::graphql::{AccountsMutation, AccountsQuery},
     alerts::graphql::AlertsQuery,
+    closing::graphql::{ClosingMutation, ClosingQuery},
     compose,
     files::graphql::{FilesMutation, FilesQuery, SharesMutation, UploadsMutation, UploadsQuery},
     ledger::graphql::LedgerQuery,
@@ -65,6 +66,7 @@ fn no_two_modules_name_a_root_field_alike() {
                 fields::<UploadsQuery>(),
                 fields::<LedgerQuery>(),
                 fields::<AlertsQuery>(),
+                fields::<ClosingQuery>(),
             ],
         ),
         (
@@ -75,6 +77,7 @@ fn no_two_modules_name_a_root_field_alike() {
                 fields::<FilesMutation>(),
                 fields::<UploadsMutation>(),
                 fields::<SharesMutation>(),
+                fields::<ClosingMutation>(),
             ],
         ),
     ] {
