@@ -102,9 +102,11 @@ async fn count(app: &App, closure: Uuid, forgotten: bool) -> Result<account_clos
         let closure = store::lock(&tx, closure).await?;
         let toll = ledger::toll(&tx, closure.user_id, closure.requested_at).await?;
         let done = forgotten && toll.left == 0;
+        // Requests that were under way may have added some.
+        let objects = number(toll.left + toll.erased).max(closure.objects);
         let row = account_closure::Model {
-            objects: number(toll.left + toll.erased).max(closure.objects),
-            objects_erased: number(toll.erased),
+            objects,
+            objects_erased: (objects - number(toll.left)).max(closure.objects_erased),
             erased_at: closure.erased_at.or(done.then_some(app.db.now(&tx).await?)),
             ..closure
         };
