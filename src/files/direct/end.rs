@@ -123,7 +123,9 @@ pub(in crate::files) async fn forget(app: &App, tx: &Tx, files: &[Uuid]) -> Resu
 /// are none; otherwise more may be left.
 pub(in crate::files) async fn give_up(app: &App, tx: &Tx, owner: Uuid, reason: Reason) -> Result<bool, sea_orm::DbErr> {
     let uploads = store::lock_without_file(tx, owner).await?;
-    let objects: Vec<Uuid> = uploads.iter().flat_map(|row| [Some(row.staging_id), row.object_id]).flatten().collect();
+    // What an upload has become is a file's.
+    let verified = |row: &upload::Model| row.object_id.filter(|_| row.state == State::Verifying);
+    let objects: Vec<Uuid> = uploads.iter().flat_map(|row| [Some(row.staging_id), verified(row)]).flatten().collect();
     let files: Vec<Uuid> = uploads.iter().map(|row| row.file_id).collect();
     forget(app, tx, &files).await?;
     ledger::doom(app, tx, &objects, Some(owner), reason).await?;
