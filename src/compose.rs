@@ -24,7 +24,8 @@ use crate::{
         self,
         graphql::{
             File, FileVersion, FilesMutation, FilesQuery, ShareLink, SharesMutation, UploadSession, UploadsMutation,
-            UploadsQuery, file_loader, file_node, share_link_node, upload_node, version_node,
+            UploadsQuery, UsageMutation, UsageQuery, VersionsMutation, file_loader, file_node, share_link_node,
+            upload_node, version_node,
         },
     },
     graphql::{self, FaultExt, GlobalId, NodeKind, request::MAX_FILES, scalars::Long},
@@ -36,10 +37,27 @@ use crate::{
 };
 
 #[derive(MergedObject, Default)]
-pub struct Query(RootQuery, AccountsQuery, FilesQuery, UploadsQuery, ClosingQuery, LedgerQuery, AlertsQuery);
+pub struct Query(
+    RootQuery,
+    AccountsQuery,
+    FilesQuery,
+    UploadsQuery,
+    UsageQuery,
+    ClosingQuery,
+    LedgerQuery,
+    AlertsQuery,
+);
 
 #[derive(MergedObject, Default)]
-pub struct Mutation(AccountsMutation, FilesMutation, UploadsMutation, SharesMutation, ClosingMutation);
+pub struct Mutation(
+    AccountsMutation,
+    FilesMutation,
+    UploadsMutation,
+    VersionsMutation,
+    SharesMutation,
+    UsageMutation,
+    ClosingMutation,
+);
 
 pub type AppSchema = Schema<Query, Mutation, EmptySubscription>;
 
@@ -73,6 +91,12 @@ pub struct Limits {
     request_time: Long,
     /// Seconds a download URL lives at the most.
     download_ttl: i32,
+    /// Direct uploads that a person may have open at once.
+    open_uploads: i32,
+    /// Versions kept of each file, with the current one.
+    file_versions: i32,
+    /// Seconds a version is kept after a new content took its place.
+    version_retention: Long,
     /// Seconds a trashed file is kept.
     trash_retention: Long,
     /// Seconds a share link works at the most.
@@ -154,6 +178,9 @@ fn limits(config: &Config) -> Limits {
         request_time: long(config.server.request_timeout.as_secs()),
         body_size: long(config.graphql.max_body.as_u64()),
         download_ttl: i32::try_from(config.downloads.max_ttl.as_secs()).unwrap_or(i32::MAX),
+        open_uploads: i32::try_from(config.uploads.max_open).unwrap_or(i32::MAX),
+        file_versions: i32::try_from(config.files.max_versions).unwrap_or(i32::MAX),
+        version_retention: long(config.files.version_retention.as_secs()),
         trash_retention: long(config.files.trash_retention.as_secs()),
         share_link_ttl: long(config.shares.max_ttl.as_secs()),
         share_link_downloads: config.shares.max_downloads,

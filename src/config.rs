@@ -34,6 +34,7 @@ pub struct Config {
     pub uploads: Uploads,
     pub images: Images,
     pub files: Files,
+    pub quotas: Quotas,
     pub shares: Shares,
     pub ledger: Ledger,
     pub jobs: Jobs,
@@ -185,6 +186,7 @@ pub struct Uploads {
     pub session_ttl: Duration,
     #[serde(with = "humantime_serde")]
     pub part_url_ttl: Duration,
+    pub max_open: u32,
     pub endpoint: String,
 }
 
@@ -204,6 +206,16 @@ pub struct Images {
 pub struct Files {
     #[serde(with = "humantime_serde")]
     pub trash_retention: Duration,
+    pub max_versions: u32,
+    #[serde(with = "humantime_serde")]
+    pub version_retention: Duration,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Quotas {
+    pub bytes: ByteSize,
+    pub files: u32,
 }
 
 #[derive(Clone, Debug, Deserialize)]

@@ -24,6 +24,10 @@ pub struct Model {
     #[sea_orm(column_type = "VarBinary(StringLen::N(64))", nullable)]
     pub thumbhash: Option<Vec<u8>>,
     pub created_at: Timestamp,
+    /// The number of the version that it is a copy of.
+    pub restored_from: Option<i32>,
+    /// When another content took its place; `None` for the current one.
+    pub superseded_at: Option<Timestamp>,
 }
 
 impl ActiveModelBehavior for ActiveModel {}

@@ -20,6 +20,7 @@ pub mod share_link;
 pub mod site_role;
 pub mod throttle;
 pub mod upload;
+pub mod usage;
 pub mod user;
 pub mod write_intent;
 

@@ -107,6 +107,8 @@ pub enum Reason {
     Abandoned,
     /// A rendition that is no longer needed.
     Superseded,
+    /// A version beyond those that are kept.
+    VersionExpired,
     /// What a client sent of a direct upload, once that ended.
     Staged,
     /// A direct upload whose content was refused.

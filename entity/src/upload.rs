@@ -11,8 +11,12 @@ pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: Uuid,
     pub owner_id: Uuid,
-    /// The file it becomes.
+    /// The file it becomes, where it becomes one.
     pub file_id: Uuid,
+    pub purpose: Purpose,
+    /// The file whose new content it becomes, from the completion on, and the revision that this is based on.
+    pub target_id: Option<Uuid>,
+    pub target_revision: Option<i32>,
     pub name: String,
     pub description: String,
     /// A JSON array of strings.
@@ -63,6 +67,16 @@ pub enum State {
     Expired,
 }
 
+/// What becomes of an upload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumIter, DeriveActiveEnum)]
+#[sea_orm(rs_type = "String", db_type = "String(StringLen::N(16))", rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Purpose {
+    /// A new file.
+    File,
+    /// The new content of a file.
+    Content,
+}
+
 /// Why a content was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumIter, DeriveActiveEnum)]
 #[sea_orm(rs_type = "String", db_type = "String(StringLen::N(16))", rename_all = "SCREAMING_SNAKE_CASE")]
@@ -77,4 +91,6 @@ pub enum Rejection {
     Altered,
     /// The server could not verify it.
     Failed,
+    /// The file that it was to be the content of has changed, or is there no longer.
+    Stale,
 }

@@ -7,7 +7,9 @@ mod m0004_jobs;
 mod m0005_uploads;
 mod m0006_search;
 mod m0007_share_links;
+mod m0008_usage;
 mod m0009_closures;
+mod m0011_versions;
 mod schema;
 
 use sea_orm_migration::prelude::*;
@@ -26,7 +28,9 @@ impl MigratorTrait for Migrator {
             Box::new(m0005_uploads::Migration),
             Box::new(m0006_search::Migration),
             Box::new(m0007_share_links::Migration),
+            Box::new(m0008_usage::Migration),
             Box::new(m0009_closures::Migration),
+            Box::new(m0011_versions::Migration),
         ]
     }
 }

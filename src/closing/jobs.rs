@@ -88,6 +88,7 @@ async fn forget(app: &App, closure: Uuid) -> Result<bool, FilesError> {
         if files::erase_some(app, &tx, user_id).await? != (0, Left::Nothing) {
             return Ok(false);
         }
+        files::forget(&tx, user_id).await?;
         events::forget(&tx, user_id).await?;
         idempotency::forget(&tx, user_id).await?;
         accounts::erase(app, &tx, &account).await?;

@@ -215,6 +215,9 @@ fn limits(checks: &mut Checks, config: &Config) {
     // An object has at most 5 TiB (S3 user guide, "Multipart upload limits").
     checks.range("uploads.max_direct_size", config.uploads.max_direct_size, ByteSize::b(1), ByteSize::tib(5));
     checks.url("uploads.endpoint", &config.uploads.endpoint);
+    checks.range("uploads.max_open", config.uploads.max_open, 1, 100_000);
+    checks.range("files.max_versions", config.files.max_versions, 1, 100_000);
+    checks.range("quotas.bytes", config.quotas.bytes, ByteSize::b(0), ByteSize::pib(4096));
     checks.range("images.max_pixels", config.images.max_pixels, 1, 10_000_000_000);
     checks.range("images.max_side", config.images.max_side, 1, 1_000_000);
     checks.range("images.max_memory", config.images.max_memory, ByteSize::mib(1), ByteSize::gib(64));
@@ -265,6 +268,7 @@ fn durations(checks: &mut Checks, config: &Config) {
         ("uploads.part_url_ttl", config.uploads.part_url_ttl, 7 * A_DAY),
         ("images.timeout", config.images.timeout, A_DAY),
         ("files.trash_retention", config.files.trash_retention, far),
+        ("files.version_retention", config.files.version_retention, far),
         ("shares.default_ttl", config.shares.default_ttl, far),
         ("shares.max_ttl", config.shares.max_ttl, far),
         ("ledger.erase_margin", config.ledger.erase_margin, far),

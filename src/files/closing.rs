@@ -6,7 +6,7 @@ use entity::object::Reason;
 use sea_orm::DbErr;
 use uuid::Uuid;
 
-use super::{FilesError, Scope, direct, model::MAX_FILES_AT_ONCE, store, trash};
+use super::{FilesError, Scope, direct, model::MAX_FILES_AT_ONCE, quota, store, trash};
 use crate::{app::App, db::Tx, ledger};
 
 /// What a person still has.
@@ -25,12 +25,11 @@ pub async fn erase_some(app: &App, tx: &Tx, owner: Uuid) -> Result<(usize, Left)
     let free = store::not_held(tx, owner, MAX_FILES_AT_ONCE as u64).await?;
     if !free.is_empty() {
         let files = store::lock(tx, Scope::Owner(owner), &free).await?;
-        let files: Vec<Uuid> = files.into_iter().map(|file| file.id).collect();
-        let objects = ledger::lock_of_files(tx, &files).await?;
+        let objects = ledger::lock_of_files(tx, &free).await?;
         // Looked at again under the lock: a hold may have come in between.
         let held: HashSet<_> =
             objects.iter().filter(|object| object.holds > 0).filter_map(|object| object.file_id).collect();
-        let files: Vec<Uuid> = files.into_iter().filter(|file| !held.contains(file)).collect();
+        let files: Vec<_> = files.into_iter().filter(|file| !held.contains(&file.id)).collect();
         let doomed = objects.iter().filter(|object| object.file_id.is_some_and(|file| !held.contains(&file)));
         let objects: Vec<Uuid> = doomed.map(|object| object.id).collect();
         trash::delete_for_good(app, tx, &files, &objects, Some(owner), Reason::AccountClosed).await?;
@@ -50,6 +49,11 @@ pub async fn erase_some(app: &App, tx: &Tx, owner: Uuid) -> Result<(usize, Left)
         0 => (0, Left::Nothing),
         objects => (0, Left::Held(objects)),
     })
+}
+
+/// Deletes what is kept of a person whose files are gone.
+pub async fn forget(tx: &Tx, owner: Uuid) -> Result<(), DbErr> {
+    quota::forget(tx, owner).await
 }
 
 /// How many files a person has, in whatever state.

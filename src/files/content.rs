@@ -43,8 +43,7 @@ pub(super) struct Received {
 }
 
 /// The sizes made of every picture.
-pub(super) const SIZES: [rendition::Size; 3] =
-    [rendition::Size::Square150, rendition::Size::Fit320, rendition::Size::Fit1280];
+const SIZES: [rendition::Size; 3] = [rendition::Size::Square150, rendition::Size::Fit320, rendition::Size::Fit1280];
 
 impl Received {
     /// Takes in the whole content, at most `uploads.max_size` of it.
@@ -87,20 +86,13 @@ impl Received {
 }
 
 impl Facts {
-    /// The row of this content as version `id`, the `number`th of its file.
-    pub(super) fn version(
-        &self,
-        file: Uuid,
-        id: Uuid,
-        object: Uuid,
-        number: i32,
-        now: entity::Timestamp,
-    ) -> file_version::Model {
+    /// The row of this content as version `id` of its file, the first unless somebody says otherwise.
+    pub(super) fn version(&self, file: Uuid, id: Uuid, object: Uuid, now: entity::Timestamp) -> file_version::Model {
         let side = |pixels: u32| i32::try_from(pixels).ok();
         file_version::Model {
             id,
             file_id: file,
-            number,
+            number: 1,
             object_id: object,
             content_type: self.content_type.to_owned(),
             bytes: i64::try_from(self.bytes).unwrap_or(i64::MAX),
@@ -109,13 +101,15 @@ impl Facts {
             height: self.picture.as_ref().and_then(|picture| side(picture.height)),
             thumbhash: self.picture.as_ref().and_then(|picture| picture.thumbhash.clone()),
             created_at: now,
+            restored_from: None,
+            superseded_at: None,
         }
     }
+}
 
-    /// The renditions to be made: all of a picture, none of anything else.
-    pub(super) fn sizes(&self) -> &'static [rendition::Size] {
-        if images::is_raster(self.content_type) { &SIZES } else { &[] }
-    }
+/// The renditions to be made of a content: all of a picture, none of anything else.
+pub(super) fn sizes(content_type: &str) -> &'static [rendition::Size] {
+    if images::is_raster(content_type) { &SIZES } else { &[] }
 }
 
 /// A full disk is the server's trouble, and passes; anything else may be the upload's own.

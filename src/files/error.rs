@@ -9,6 +9,8 @@ pub enum FilesError {
     /// Another person's file looks the same.
     #[error("There is no such file.")]
     NotFound,
+    #[error("There is no such upload.")]
+    NoSuchUpload,
     #[error("The file is larger than {limit} bytes. Choose a smaller one.")]
     TooLarge { limit: u64 },
     #[error("{0}")]
@@ -28,6 +30,19 @@ pub enum FilesError {
     Held,
     #[error("This idempotency key was used for another request. Use a new one.")]
     IdempotencyKeyReused,
+    /// In bytes.
+    #[error(
+        "Your files may take up {limit} bytes, of which {left} are left. Purge files or old versions, or ask an admin."
+    )]
+    QuotaExceeded { left: i64, limit: i64 },
+    #[error("You may have {limit} files, with those in the trash. Purge some, or ask an admin.")]
+    TooManyFiles { limit: i64 },
+    #[error("A quota is 0 or more files, and 0 or more bytes.")]
+    InvalidQuota,
+    #[error("There is no such person.")]
+    NoSuchUser,
+    #[error("You have {limit} uploads open. Complete or abort some.")]
+    TooManyUploads { limit: u32 },
     #[error("Name 1 to {limit} files at a time.")]
     BadCount { limit: usize },
     #[error("A size is 0 or more bytes.")]

@@ -12,25 +12,28 @@ mod error;
 mod filter;
 mod find;
 mod index;
+mod quota;
 mod renditions;
+mod replace;
 mod store;
 mod terms;
 mod trash;
 mod upload;
+pub mod versions;
 
-use std::collections::HashMap;
-
-use entity::{file, file::State, file_version, object::Kind, object_copy, rendition};
+use entity::{file, file::State, object::Kind, object_copy, rendition};
 use uuid::Uuid;
 
-pub use closing::{Left, count_owned, erase_some};
+pub use closing::{Left, count_owned, erase_some, forget};
 pub use content::Content;
 pub use edit::{Edit, edit};
 pub use error::FilesError;
 pub use filter::{FileFilter, FileOrder, InvalidFilter, OrderField, Place};
 pub use find::{COUNTED, Count};
+pub use quota::{NewQuota, Usage, set as set_quota, usage};
+pub use replace::{Replace, replace};
 pub use trash::{Purged, Trashed, purge, restore, trash};
-pub use upload::{Replace, Upload, replace, upload};
+pub use upload::{Upload, upload};
 
 use crate::{
     adapters::{
@@ -69,6 +72,7 @@ pub fn register(registry: &mut Registry, config: &Config) -> Result<(), serde_js
     registry.register::<renditions::Render>();
     direct::register(registry, config)?;
     registry.register::<index::Reindex>();
+    registry.schedule(config.ledger.sweep_interval, &versions::Expire {})?;
     registry.schedule(config.ledger.sweep_interval, &trash::PurgeExpired {})
 }
 
@@ -113,34 +117,6 @@ pub async fn list(
 /// How many files there are, up to [`COUNTED`].
 pub async fn count(app: &App, scope: ScopeOf, filter: &FileFilter) -> Result<Count, Fault> {
     Ok(find::count(app.db.read(), scope.0, filter).await?)
-}
-
-/// Every content the file has had, newest first. The caller found the file.
-pub async fn versions(
-    app: &App,
-    file: &file::Model,
-    page: &PageRequest<Position<i32>>,
-) -> Result<Page<file_version::Model>, Fault> {
-    Ok(store::versions(app.db.read(), file.id, page).await?)
-}
-
-/// The newest contents of each file, `limit` at the most. The caller found the files.
-pub async fn newest_versions(
-    app: &App,
-    files: &[Uuid],
-    limit: u64,
-) -> Result<HashMap<Uuid, Page<file_version::Model>>, Fault> {
-    Ok(store::newest_versions(app.db.read(), files, limit).await?)
-}
-
-/// A version by itself, where the viewer may see its file.
-pub async fn find_version(
-    app: &App,
-    viewer: &Viewer,
-    id: Uuid,
-) -> Result<Option<(file::Model, file_version::Model)>, Fault> {
-    let Some(version) = store::version(app.db.read(), id).await? else { return Ok(None) };
-    Ok(find(app, viewer, version.file_id).await?.map(|file| (file, version)))
 }
 
 /// Where the copies of these contents are. The caller found their files.

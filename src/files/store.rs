@@ -7,7 +7,7 @@ use sea_orm::{
     ActiveModelTrait,
     ActiveValue::Set,
     ColumnTrait, ConnectionTrait, DbErr, EntityTrait, FromQueryResult as _, IntoActiveModel, Order,
-    PaginatorTrait as _, QueryFilter, QueryOrder, QuerySelect, Select,
+    PaginatorTrait as _, QueryFilter, QueryOrder, QuerySelect, QueryTrait as _, Select,
     sea_query::{Asterisk, Expr, ExprTrait as _, Query},
 };
 use uuid::Uuid;
@@ -89,6 +89,76 @@ pub(super) async fn insert_version(tx: &Tx, row: file_version::Model) -> Result<
 
 pub(super) async fn version(connection: &impl ConnectionTrait, id: Uuid) -> Result<Option<file_version::Model>, DbErr> {
     file_version::Entity::find_by_id(id).one(connection).await
+}
+
+/// Those of these that are still there.
+pub(super) async fn versions_in(
+    connection: &impl ConnectionTrait,
+    ids: &[Uuid],
+) -> Result<Vec<file_version::Model>, DbErr> {
+    let select = file_version::Entity::find().filter(file_version::Column::Id.is_in(ids.iter().copied()));
+    select.order_by_asc(file_version::Column::Id).all(connection).await
+}
+
+/// The oldest versions of a file, `limit` at the most, where it has more than `kept`.
+pub(super) async fn versions_beyond(
+    connection: &impl ConnectionTrait,
+    file: Uuid,
+    kept: u64,
+    limit: u64,
+) -> Result<Vec<file_version::Model>, DbErr> {
+    file_version::Entity::find()
+        .filter(file_version::Column::FileId.eq(file))
+        .order_by_desc(file_version::Column::Number)
+        .offset(kept)
+        .limit(limit)
+        .all(connection)
+        .await
+}
+
+/// Versions that another content superseded before `time` and that nobody holds.
+pub(super) async fn versions_superseded(
+    connection: &impl ConnectionTrait,
+    time: Timestamp,
+    limit: u64,
+) -> Result<Vec<file_version::Model>, DbErr> {
+    let held = object::Entity::find().select_only().column(object::Column::Id).filter(object::Column::Holds.gt(0));
+    file_version::Entity::find()
+        .filter(file_version::Column::SupersededAt.lt(time))
+        .filter(file_version::Column::ObjectId.not_in_subquery(held.into_query()))
+        .order_by_asc(file_version::Column::SupersededAt)
+        .limit(limit)
+        .all(connection)
+        .await
+}
+
+pub(super) async fn set_superseded(tx: &Tx, id: Uuid, now: Timestamp) -> Result<(), DbErr> {
+    let update = file_version::Entity::update_many().col_expr(file_version::Column::SupersededAt, Expr::value(now));
+    update.filter(file_version::Column::Id.eq(id)).exec(tx).await?;
+    Ok(())
+}
+
+pub(super) async fn delete_versions(tx: &Tx, ids: &[Uuid]) -> Result<(), DbErr> {
+    file_version::Entity::delete_many().filter(file_version::Column::Id.is_in(ids.iter().copied())).exec(tx).await?;
+    Ok(())
+}
+
+/// Bytes of all versions of each of these files.
+pub(super) async fn bytes_of(connection: &impl ConnectionTrait, files: &[Uuid]) -> Result<HashMap<Uuid, i64>, DbErr> {
+    use file_version::Column;
+    // A sum of big integers is a decimal in some databases.
+    let rows: Vec<(Uuid, i64)> = file_version::Entity::find()
+        .select_only()
+        .columns([Column::FileId, Column::Bytes])
+        .filter(Column::FileId.is_in(files.iter().copied()))
+        .into_tuple()
+        .all(connection)
+        .await?;
+    let mut sums = HashMap::new();
+    for (file, bytes) in rows {
+        *sums.entry(file).or_default() += bytes;
+    }
+    Ok(sums)
 }
 
 pub(super) async fn last_number(connection: &impl ConnectionTrait, file: Uuid) -> Result<i32, DbErr> {

@@ -1,12 +1,20 @@
 //! Deleting files: to the trash, back from it, and for good.
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 use entity::{alert, file, file::State, object, object::Reason};
+use sea_orm::DbErr;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use uuid::Uuid;
 
-use super::{FilesError, Scope, direct, manageable, model::MAX_FILES_AT_ONCE, store};
+use super::{
+    FilesError, Scope, direct, manageable,
+    model::MAX_FILES_AT_ONCE,
+    quota::{self, Amount},
+    store,
+};
 use crate::{
     alerts::{self, NewAlert},
     app::App,
@@ -147,7 +155,7 @@ pub async fn purge(app: &App, viewer: &Viewer, ids: &[Uuid]) -> Result<Purged, F
             _ if files.iter().any(|file| viewer.user_id() != Some(file.owner_id)) => Reason::Removed,
             _ => Reason::Purged,
         };
-        let doomed = delete_for_good(app, &tx, &ids, &objects, viewer.user_id(), reason).await?;
+        let doomed = delete_for_good(app, &tx, &files, &objects, viewer.user_id(), reason).await?;
         let alert = match files.as_slice() {
             [] => None,
             files => Some(raise(app, &tx, viewer, alert::Kind::FilesPurged, files, doomed.deleting.len()).await?),
@@ -165,18 +173,42 @@ pub async fn purge(app: &App, viewer: &Viewer, ids: &[Uuid]) -> Result<Purged, F
 pub(super) async fn delete_for_good(
     app: &App,
     tx: &Tx,
-    files: &[Uuid],
+    files: &[file::Model],
     objects: &[Uuid],
     by: Option<Uuid>,
     reason: Reason,
 ) -> Result<Doomed, FilesError> {
-    direct::forget(app, tx, files).await?;
+    let ids: Vec<Uuid> = files.iter().map(|file| file.id).collect();
+    direct::forget(app, tx, &ids).await?;
     let doomed = ledger::doom(app, tx, objects, by, reason).await?;
     if !doomed.held.is_empty() {
         return Err(FilesError::Held);
     }
-    store::delete(tx, files).await?;
+    let counted = counted(tx, files).await?;
+    store::delete(tx, &ids).await?;
+    for (owner, amount) in counted {
+        quota::give_back(tx, owner, amount).await?;
+    }
     Ok(doomed)
+}
+
+/// What these files count for each of their owners, who come in their order.
+async fn counted(tx: &Tx, files: &[file::Model]) -> Result<BTreeMap<Uuid, Amount>, DbErr> {
+    let ids: Vec<Uuid> = files.iter().map(|file| file.id).collect();
+    let versions = store::bytes_of(tx, &ids).await?;
+    let mut counted = BTreeMap::<Uuid, Amount>::new();
+    for file in files {
+        let amount = match file.state {
+            // Its upload was counted no longer when it was refused.
+            State::Rejected => continue,
+            State::Processing => Amount::file(file.bytes),
+            State::Active | State::Trashed | State::Removed => {
+                Amount::file(versions.get(&file.id).copied().unwrap_or_default())
+            }
+        };
+        *counted.entry(file.owner_id).or_default() += amount;
+    }
+    Ok(counted)
 }
 
 /// Each id once, in the order given.

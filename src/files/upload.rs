@@ -1,13 +1,14 @@
-//! New files, and new contents of files.
+//! New files, and what all that stores a content has in common.
 
-use entity::{file, file::State, object::Reason};
+use entity::{file, file::State, file_version};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::{
     Content, FilesError, Scope,
-    content::{Facts, Received},
+    content::{Received, sizes},
     model,
+    quota::{self, Amount},
     renditions::Render,
     store,
 };
@@ -32,17 +33,8 @@ pub struct Upload {
     pub idempotency_key: Option<String>,
 }
 
-/// A new content of a file that was at `revision`.
-#[derive(Debug)]
-pub struct Replace {
-    pub id: Uuid,
-    pub revision: i32,
-    pub content: Content,
-    pub idempotency_key: Option<String>,
-}
-
-/// Why a transaction did not take the written bytes.
-enum Outcome {
+/// What became of written bytes in a transaction.
+pub(super) enum Outcome {
     Done(Box<file::Model>),
     /// Swept or failed over meanwhile; the bytes are being erased.
     Lost,
@@ -64,6 +56,8 @@ pub async fn upload(app: &App, viewer: &Viewer, upload: Upload) -> Result<file::
     if let Some(first) = recall(app, owner, key.as_ref()).await? {
         return Ok(first);
     }
+    let amount = Amount::file(i64::try_from(received.facts.bytes).unwrap_or(i64::MAX));
+    quota::check(app, owner, amount).await?;
     let file_id = Uuid::now_v7();
     let written = ledger::write(app, received.object(owner, file_id), received.body()).await?;
     let outcome = app
@@ -72,7 +66,7 @@ pub async fn upload(app: &App, viewer: &Viewer, upload: Upload) -> Result<file::
                 return Ok(Outcome::Lost);
             }
             let now = app.now();
-            let version = received.facts.version(file_id, Uuid::now_v7(), written.object.id, 1, now);
+            let version = received.facts.version(file_id, Uuid::now_v7(), written.object.id, now);
             let row = file::Model {
                 id: file_id,
                 owner_id: owner,
@@ -98,7 +92,8 @@ pub async fn upload(app: &App, viewer: &Viewer, upload: Upload) -> Result<file::
                 rejection: None,
             };
             store::insert(&tx, row.clone()).await?;
-            add_version(app, &tx, &received.facts, version).await?;
+            add_version(app, &tx, version).await?;
+            quota::take(app, &tx, owner, amount).await?;
             finish(app, &tx, &written, key.as_ref(), &row).await?;
             Ok(Outcome::Done(Box::new(row)))
         })
@@ -106,88 +101,14 @@ pub async fn upload(app: &App, viewer: &Viewer, upload: Upload) -> Result<file::
     settle(app, owner, file_id, &written, key.as_ref(), outcome).await
 }
 
-/// Gives a file a new content: a new version under a new key. The old one stays in its versions.
-pub async fn replace(app: &App, viewer: &Viewer, replace: Replace) -> Result<file::Model, FilesError> {
-    let owner = viewer.person()?.user_id;
-    let current = store::find(app.db.read(), Scope::Owner(owner), replace.id).await?.ok_or(FilesError::NotFound)?;
-    let received = Received::spool(app, replace.content).await?;
-
-    let key = replace.idempotency_key.map(|key| {
-        let input = (replace.id, replace.revision, received.facts.sha256);
-        IdempotencyKey::new(owner, &key, "replaceFileContent", &input)
-    });
-    if let Some(first) = recall(app, owner, key.as_ref()).await? {
-        return Ok(first);
-    }
-    check(&current, replace.revision)?;
-    let written = ledger::write(app, received.object(owner, current.id), received.body()).await?;
-    let outcome = app
-        .transaction(async |tx| {
-            // The lock makes the file outlive this transaction: a purge waits, and then finds the new object.
-            let current =
-                store::lock(&tx, Scope::Owner(owner), &[replace.id]).await?.pop().ok_or(FilesError::NotFound)?;
-            check(&current, replace.revision)?;
-            if !ledger::make_live(app, &tx, &written).await? {
-                return Ok(Outcome::Lost);
-            }
-            supersede_renditions(app, &tx, owner, current.version_id).await?;
-            let now = app.now();
-            let number = store::last_number(&tx, current.id).await? + 1;
-            let version = received.facts.version(current.id, Uuid::now_v7(), written.object.id, number, now);
-            let row = file::Model {
-                revision: current.revision + 1,
-                version_id: version.id,
-                object_id: version.object_id,
-                content_type: version.content_type.clone(),
-                bytes: version.bytes,
-                sha256: version.sha256.clone(),
-                width: version.width,
-                height: version.height,
-                thumbhash: version.thumbhash.clone(),
-                updated_at: now,
-                ..current.clone()
-            };
-            if !store::update(&tx, &current, &row).await? {
-                return Err(FilesError::Stale(Box::new(current)));
-            }
-            add_version(app, &tx, &received.facts, version).await?;
-            finish(app, &tx, &written, key.as_ref(), &row).await?;
-            Ok(Outcome::Done(Box::new(row)))
-        })
-        .await;
-    settle(app, owner, current.id, &written, key.as_ref(), outcome).await
-}
-
-fn check(current: &file::Model, revision: i32) -> Result<(), FilesError> {
-    if current.state != State::Active {
-        return Err(FilesError::WrongState("Only an active file can be given a new content. Restore it first."));
-    }
-    if current.revision != revision {
-        return Err(FilesError::Stale(Box::new(current.clone())));
-    }
-    Ok(())
-}
-
-pub(super) async fn add_version(
-    app: &App,
-    tx: &Tx,
-    facts: &Facts,
-    version: entity::file_version::Model,
-) -> Result<(), FilesError> {
-    let (file, id) = (version.file_id, version.id);
+/// The row of a version, and of the renditions that a job makes of it.
+pub(super) async fn add_version(app: &App, tx: &Tx, version: file_version::Model) -> Result<(), FilesError> {
+    let (file, id, sizes) = (version.file_id, version.id, sizes(&version.content_type));
     store::insert_version(tx, version).await?;
-    if !facts.sizes().is_empty() {
-        store::insert_renditions(tx, file, id, facts.sizes(), app.now()).await?;
+    if !sizes.is_empty() {
+        store::insert_renditions(tx, file, id, sizes, app.now()).await?;
         jobs::enqueue(app, tx, &Render { version: id }).await?;
     }
-    Ok(())
-}
-
-async fn supersede_renditions(app: &App, tx: &Tx, owner: Uuid, version: Uuid) -> Result<(), FilesError> {
-    let renditions = store::renditions(tx, &[version]).await?;
-    let objects: Vec<Uuid> = renditions.iter().filter_map(|rendition| rendition.object_id).collect();
-    store::delete_renditions(tx, version).await?;
-    ledger::doom(app, tx, &objects, Some(owner), Reason::Superseded).await?;
     Ok(())
 }
 
@@ -214,7 +135,7 @@ pub(super) async fn finish(
 }
 
 /// Turns what became of the transaction into an answer, and erases bytes that nothing points to.
-async fn settle(
+pub(super) async fn settle(
     app: &App,
     owner: Uuid,
     file: Uuid,
@@ -247,17 +168,22 @@ async fn settle(
     Err(error)
 }
 
-/// Whether another request was first, which may be the same one: it took the key, the revision, or the file.
+/// Whether another request was first, which may be the same one: it took the key, the revision, the file, or the room.
 fn is_too_late(error: &FilesError) -> bool {
     match error {
         FilesError::Stale(_) | FilesError::WrongState(_) | FilesError::NotFound => true,
+        FilesError::QuotaExceeded { .. } | FilesError::TooManyFiles { .. } => true,
         FilesError::Fault(Fault::Database(cause)) => is_unique_violation(cause),
         _ => false,
     }
 }
 
 /// The first result of a repeated request.
-async fn recall(app: &App, owner: Uuid, key: Option<&IdempotencyKey>) -> Result<Option<file::Model>, FilesError> {
+pub(super) async fn recall(
+    app: &App,
+    owner: Uuid,
+    key: Option<&IdempotencyKey>,
+) -> Result<Option<file::Model>, FilesError> {
     let Some(id) = IdempotencyKey::recall(key, app.db.read()).await? else { return Ok(None) };
     store::find(app.db.read(), Scope::Owner(owner), id).await?.ok_or(FilesError::NotFound).map(Some)
 }

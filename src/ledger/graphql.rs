@@ -120,6 +120,8 @@ pub enum ErasureReason {
     Abandoned,
     /// A rendition that was no longer needed.
     Superseded,
+    /// A version beyond those that are kept.
+    VersionExpired,
     /// What a client sent of a direct upload, once that ended.
     Staged,
     /// A direct upload whose content was refused.

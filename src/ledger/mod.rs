@@ -4,6 +4,7 @@
 
 mod catalog;
 mod closing;
+mod duplicate;
 pub mod graphql;
 mod jobs;
 mod large;
@@ -12,6 +13,7 @@ mod store;
 
 pub use catalog::LedgerCatalog;
 pub use closing::{Toll, count_standing, doom_rest, lock_of_files, toll};
+pub use duplicate::duplicate;
 use entity::{
     Timestamp, object,
     object::{Kind, Reason, State},
@@ -127,11 +129,7 @@ pub async fn write(app: &App, new: NewObject, body: Body) -> Result<Written, Fau
     let (object, roles, intent) = app
         .db
         .transaction::<_, Fault, _, _>(async |tx| {
-            if let Some(user) = new.user_id
-                && !accounts::stands(&tx, user).await?
-            {
-                return Err(Denied::Unauthenticated.into());
-            }
+            admit(&tx, &new).await?;
             let roles = store::roles(&tx).await?;
             let now = app.db.now(&tx).await?;
             let pending = store::Pending {
@@ -164,6 +162,14 @@ pub async fn write(app: &App, new: NewObject, body: Body) -> Result<Written, Fau
             abandon(app, object.id, cleared).await;
             Err(error.into())
         }
+    }
+}
+
+/// Refuses bytes for an account that was closed. Until the transaction ends nobody closes it.
+async fn admit(tx: &Tx, new: &NewObject) -> Result<(), Fault> {
+    match new.user_id {
+        Some(user) if !accounts::stands(tx, user).await? => Err(Denied::Unauthenticated.into()),
+        _ => Ok(()),
     }
 }
 
@@ -255,6 +261,11 @@ pub async fn spool(app: &App, object: Uuid) -> Result<tempfile::TempPath, Fault>
             jobs::spool(app, &object, roles.replica()).await
         }
     }
+}
+
+/// An object of the caller's, whatever became of it.
+pub async fn find(connection: &impl ConnectionTrait, object: Uuid) -> Result<Option<object::Model>, DbErr> {
+    store::find(connection, object).await
 }
 
 /// The objects of a file, whatever became of them.

@@ -122,7 +122,7 @@ pub async fn copy_in(
             let roles = store::roles(&tx).await?;
             let pending = store::lock(&tx, object).await?.filter(|object| object.state == State::Pending);
             let Some(object) = pending.filter(|_| roles.primary == site) else { return Ok(None) };
-            let timeout = copy_timeout(app, &object);
+            let timeout = copy_timeout(app, u64::try_from(object.bytes).unwrap_or(0));
             let deadline = app.db.now(&tx).await?.plus(timeout);
             let intent = store::insert_intent(&tx, object.id, site, deadline).await?;
             Ok(Some((object, roles, intent, timeout)))
@@ -159,8 +159,8 @@ pub async fn copy_in(
     }
 }
 
-fn copy_timeout(app: &App, object: &object::Model) -> Duration {
-    let bytes = u64::try_from(object.bytes).unwrap_or(0);
+/// How long a copy of so many bytes within a bucket may take.
+pub(super) fn copy_timeout(app: &App, bytes: u64) -> Duration {
     app.config.objects.write_timeout + Duration::from_secs(bytes / SLOWEST_COPY)
 }
 

@@ -1,6 +1,9 @@
 //! The beginning of a direct upload: its row, its staging object, and S3's id for it.
 
-use entity::{upload, upload::State};
+use entity::{
+    upload,
+    upload::{Purpose, State},
+};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -8,9 +11,12 @@ use super::{staging_key, store};
 use crate::{
     adapters::objects::{self, Sha256},
     app::App,
-    db::{idempotency::IdempotencyKey, is_unique_violation},
+    db::idempotency::IdempotencyKey,
     error::Fault,
-    files::{FilesError, model},
+    files::{
+        FilesError, model,
+        quota::{self, Amount},
+    },
     ledger,
     viewer::Viewer,
 };
@@ -24,6 +30,7 @@ pub struct NewUpload {
     pub sha256: Option<Sha256>,
     /// The same of its type.
     pub content_type: Option<String>,
+    pub purpose: Purpose,
     pub description: Option<String>,
     pub tags: Option<Vec<String>>,
     pub metadata: Option<Value>,
@@ -44,7 +51,8 @@ pub async fn create(app: &App, viewer: &Viewer, new: NewUpload) -> Result<upload
         return Err(FilesError::TooLarge { limit });
     }
     let key = new.idempotency_key.map(|key| {
-        let input = (&name, bytes, new.sha256, &content_type, &description, &tags, &metadata);
+        let purpose = sea_orm::ActiveEnum::to_value(&new.purpose);
+        let input = (&name, bytes, new.sha256, &content_type, &description, &tags, &metadata, purpose);
         IdempotencyKey::new(owner, &key, "createUpload", &input)
     });
     if let Some(first) = recall(app, owner, key.as_ref()).await? {
@@ -60,6 +68,9 @@ pub async fn create(app: &App, viewer: &Viewer, new: NewUpload) -> Result<upload
                 id: Uuid::now_v7(),
                 owner_id: owner,
                 file_id: file,
+                purpose: new.purpose,
+                target_id: None,
+                target_revision: None,
                 name: name.clone(),
                 description: description.clone(),
                 tags: json!(tags),
@@ -84,15 +95,19 @@ pub async fn create(app: &App, viewer: &Viewer, new: NewUpload) -> Result<upload
             if let Some(key) = &key {
                 key.remember(&tx, row.id, now).await?;
             }
+            quota::take(app, &tx, owner, Amount::of_upload(&row)).await?;
+            // Counted under the lock of the owner's counter, so that of two that begin at once one sees the other.
+            let limit = app.config.uploads.max_open;
+            if store::open_of(&tx, owner).await? > limit.into() {
+                return Err(FilesError::TooManyUploads { limit });
+            }
             Ok(row)
         })
         .await;
     let row = match outcome {
         Ok(row) => row,
-        Err(FilesError::Fault(Fault::Database(cause))) if is_unique_violation(&cause) => {
-            recall(app, owner, key.as_ref()).await?.ok_or(Fault::Database(cause))?
-        }
-        Err(error) => return Err(error),
+        // Another request with the same key may have been first, and have taken the room.
+        Err(error) => recall(app, owner, key.as_ref()).await?.ok_or(error)?,
     };
     begun(app, row).await
 }

@@ -1,7 +1,12 @@
 //! The ends of a direct upload: completed by its owner, aborted, or given up when its time is over.
 
 use async_trait::async_trait;
-use entity::{Timestamp, file, object::Reason, upload, upload::State};
+use entity::{
+    Timestamp, file,
+    object::Reason,
+    upload,
+    upload::{Purpose, Rejection, State},
+};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -11,9 +16,15 @@ use super::{
     size, store, verify,
 };
 use crate::{
+    adapters::objects::Sha256,
     app::App,
     db::Tx,
-    files::{FilesError, model, store as files},
+    files::{
+        FilesError, Scope, model,
+        quota::{self, Amount},
+        replace::check,
+        store as files,
+    },
     jobs::{self, Job, JobError},
     ledger,
     viewer::Viewer,
@@ -22,48 +33,133 @@ use crate::{
 /// Missing parts that an error names.
 const NAMED: usize = 5;
 
-/// Ends the sending: the file is there at once, PROCESSING, and a job verifies it. A repeat changes nothing.
+/// Ends the sending of a new file: it is there at once, PROCESSING, and a job verifies it. A repeat changes nothing.
 pub async fn complete(app: &App, viewer: &Viewer, id: Uuid) -> Result<upload::Model, FilesError> {
     let owner = viewer.person()?.user_id;
     let row = store::find(app.db.read(), owner, id).await?.ok_or(FilesError::NotFound)?;
-    if matches!(row.state, State::Verifying | State::Completed | State::Rejected) {
+    if is_complete_file(&row)? {
         return Ok(row);
     }
-    let Open { row, key, multipart_id } = open(app, row).await?;
-    // Another request may have completed it in between: the transaction sees.
-    let parts = all_parts(app, &row, &key, &multipart_id).await?.unwrap_or_default();
-    let missing = missing(&row, &parts);
-    let composite = composite(&parts);
+    let arrived = arrived(app, row).await?;
     app.transaction(async |tx| {
         let current = store::lock(&tx, owner, id).await?.ok_or(FilesError::NotFound)?;
+        if is_complete_file(&current)? {
+            return Ok(current);
+        }
         let now = app.db.now(&tx).await?;
-        match current.state {
-            State::Open if current.expires_at > now => {}
-            State::Verifying | State::Completed | State::Rejected => return Ok(current),
-            _ => return Err(closed(&current)),
-        }
-        if !missing.is_empty() {
-            let named = missing.iter().take(NAMED).map(u64::to_string).collect::<Vec<_>>().join(", ");
-            let more = if missing.len() > NAMED { ", …" } else { "" };
-            return Err(FilesError::PartsMissing { count: missing.len(), named: format!("{named}{more}") });
-        }
-        let object = ledger::reserve(app, &tx, size(&current), owner, current.file_id, now.plus(KEPT)).await?;
-        let row = upload::Model {
-            state: State::Verifying,
-            object_id: Some(object.id),
-            composite: composite.map(|sha256| sha256.to_vec()),
-            ..current
-        };
-        files::insert(&tx, processing(&row, object.id, now)).await?;
+        let row = verifying(app, &tx, current, &arrived, now).await?;
+        files::insert(&tx, processing(&row, now)).await?;
         store::update(&tx, row.clone()).await?;
-        jobs::enqueue(app, &tx, &verify::Verify { upload: row.id }).await?;
         Ok(row)
     })
     .await
 }
 
+fn is_complete_file(row: &upload::Model) -> Result<bool, FilesError> {
+    match row.purpose {
+        Purpose::File => Ok(is_complete(row)),
+        Purpose::Content => {
+            Err(FilesError::WrongState("This upload is the new content of a file: `replaceFileContent` completes it."))
+        }
+    }
+}
+
+/// The file that an upload is the new content of, as it was at `revision`.
+#[derive(Clone, Copy, Debug)]
+pub struct Replacement {
+    pub upload: Uuid,
+    pub file: Uuid,
+    pub revision: i32,
+}
+
+/// The upload, and its file.
+pub type Replacing = (upload::Model, file::Model);
+
+/// Ends the sending of a file's new content: a job verifies it, and it takes the place of the old one where the file is
+/// still at this revision. A repeat changes nothing.
+pub async fn replace(app: &App, viewer: &Viewer, replacement: Replacement) -> Result<Replacing, FilesError> {
+    let owner = viewer.person()?.user_id;
+    let Replacement { upload: id, file, revision } = replacement;
+    let row = store::find(app.db.read(), owner, id).await?.ok_or(FilesError::NoSuchUpload)?;
+    let is_repeat = |row: &upload::Model| row.target_id == Some(file) && row.target_revision == Some(revision);
+    let find = async || files::find(app.db.read(), Scope::Owner(owner), file).await?.ok_or(FilesError::NotFound);
+    if is_complete(&row) {
+        return if is_repeat(&row) { Ok((row, find().await?)) } else { Err(closed(&row)) };
+    }
+    check(&find().await?, revision)?;
+    let arrived = arrived(app, row).await?;
+    app.transaction(async |tx| {
+        // The lock holds off a purge until this upload is its to end.
+        let file = files::lock(&tx, Scope::Owner(owner), &[file]).await?.pop().ok_or(FilesError::NotFound)?;
+        let current = store::lock(&tx, owner, id).await?.ok_or(FilesError::NoSuchUpload)?;
+        if is_complete(&current) {
+            return if is_repeat(&current) { Ok((current, file)) } else { Err(closed(&current)) };
+        }
+        check(&file, revision)?;
+        let was_file = current.purpose == Purpose::File;
+        let current = upload::Model {
+            purpose: Purpose::Content,
+            target_id: Some(file.id),
+            target_revision: Some(revision),
+            ..current
+        };
+        let row = verifying(app, &tx, current, &arrived, app.db.now(&tx).await?).await?;
+        store::update(&tx, row.clone()).await?;
+        if was_file {
+            quota::give_back(&tx, owner, Amount::file(0)).await?;
+        }
+        Ok((row, file))
+    })
+    .await
+}
+
+fn is_complete(row: &upload::Model) -> bool {
+    matches!(row.state, State::Verifying | State::Completed | State::Rejected)
+}
+
+/// What S3 has of an open upload.
+struct Arrived {
+    missing: Vec<u64>,
+    composite: Option<Sha256>,
+}
+
+async fn arrived(app: &App, row: upload::Model) -> Result<Arrived, FilesError> {
+    let Open { row, key, multipart_id } = open(app, row).await?;
+    // Another request may have completed it in between: the transaction sees.
+    let parts = all_parts(app, &row, &key, &multipart_id).await?.unwrap_or_default();
+    Ok(Arrived { missing: missing(&row, &parts), composite: composite(&parts) })
+}
+
+/// The locked upload with the object that its content goes to, and the job that verifies it.
+async fn verifying(
+    app: &App,
+    tx: &Tx,
+    current: upload::Model,
+    arrived: &Arrived,
+    now: Timestamp,
+) -> Result<upload::Model, FilesError> {
+    if current.state != State::Open || current.expires_at <= now {
+        return Err(closed(&current));
+    }
+    let missing = &arrived.missing;
+    if !missing.is_empty() {
+        let named = missing.iter().take(NAMED).map(u64::to_string).collect::<Vec<_>>().join(", ");
+        let more = if missing.len() > NAMED { ", …" } else { "" };
+        return Err(FilesError::PartsMissing { count: missing.len(), named: format!("{named}{more}") });
+    }
+    let file = current.target_id.unwrap_or(current.file_id);
+    let object = ledger::reserve(app, tx, size(&current), current.owner_id, file, now.plus(KEPT)).await?;
+    jobs::enqueue(app, tx, &verify::Verify { upload: current.id }).await?;
+    Ok(upload::Model {
+        state: State::Verifying,
+        object_id: Some(object.id),
+        composite: arrived.composite.map(|sha256| sha256.to_vec()),
+        ..current
+    })
+}
+
 /// The file before its bytes are known.
-fn processing(upload: &upload::Model, object: Uuid, now: Timestamp) -> file::Model {
+fn processing(upload: &upload::Model, now: Timestamp) -> file::Model {
     file::Model {
         id: upload.file_id,
         owner_id: upload.owner_id,
@@ -75,7 +171,7 @@ fn processing(upload: &upload::Model, object: Uuid, now: Timestamp) -> file::Mod
         state: file::State::Processing,
         revision: 1,
         version_id: Uuid::now_v7(),
-        object_id: object,
+        object_id: upload.object_id.unwrap_or_default(),
         content_type: "application/octet-stream".to_owned(),
         bytes: upload.bytes,
         sha256: Vec::new(),
@@ -108,15 +204,21 @@ async fn end(app: &App, tx: &Tx, row: upload::Model, state: State) -> Result<upl
     let row = upload::Model { state, ended_at: Some(app.db.now(tx).await?), ..row };
     store::update(tx, row.clone()).await?;
     ledger::end_staging(app, tx, row.staging_id, Reason::Staged).await?;
+    quota::give_back(tx, row.owner_id, Amount::of_upload(&row)).await?;
     Ok(row)
 }
 
-/// Forgets the uploads of these files, whose objects the caller dooms: nobody sends to them any more.
+/// Forgets the uploads of these locked files, whose objects the caller dooms: nobody sends to them any more. New contents
+/// on their way to them are refused.
 pub(in crate::files) async fn forget(app: &App, tx: &Tx, files: &[Uuid]) -> Result<(), sea_orm::DbErr> {
     for upload in store::of_files(tx, files).await? {
         ledger::close_staging(app, tx, upload.staging_id).await?;
     }
-    store::delete_of_files(tx, files).await
+    store::delete_of_files(tx, files).await?;
+    for upload in store::lock_for(tx, files).await? {
+        verify::refuse(app, tx, upload, Rejection::Stale).await?;
+    }
+    Ok(())
 }
 
 /// Gives up uploads of a person's, in whatever state, that are those of no file, and dooms what they hold. `false`: there
@@ -129,6 +231,9 @@ pub(in crate::files) async fn give_up(app: &App, tx: &Tx, owner: Uuid, reason: R
     let files: Vec<Uuid> = uploads.iter().map(|row| row.file_id).collect();
     forget(app, tx, &files).await?;
     ledger::doom(app, tx, &objects, Some(owner), reason).await?;
+    for row in uploads.iter().filter(|row| matches!(row.state, State::Open | State::Verifying)) {
+        quota::give_back(tx, owner, Amount::of_upload(row)).await?;
+    }
     Ok(!uploads.is_empty())
 }
 

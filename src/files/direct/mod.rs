@@ -9,17 +9,23 @@ mod verify;
 
 use std::time::Duration;
 
-use entity::{object::Kind, upload, upload::State};
+use entity::{Timestamp, object::Kind, upload, upload::State};
 use uuid::Uuid;
 
 pub use begin::{NewUpload, create};
-pub use end::{abort, complete};
+pub use end::{Replacement, abort, complete, replace};
 pub(super) use end::{forget, give_up};
 pub use parts::{MAX_LISTED, MAX_SIGNED, PartToSign, Signed, arrived, sign};
 
 use super::FilesError;
 use crate::{
-    adapters::objects::keys::ObjectKey, app::App, config::Config, error::Fault, jobs::Registry, viewer::Viewer,
+    adapters::objects::keys::ObjectKey,
+    app::App,
+    config::Config,
+    db::page::{Page, PageRequest, Position},
+    error::Fault,
+    jobs::Registry,
+    viewer::Viewer,
 };
 
 /// How long objects of a running verification are kept; renewed long before.
@@ -54,6 +60,16 @@ fn bytes_of(upload: &upload::Model, number: u64) -> u64 {
 pub async fn find(app: &App, viewer: &Viewer, id: Uuid) -> Result<Option<upload::Model>, Fault> {
     let Some(owner) = viewer.user_id() else { return Ok(None) };
     Ok(store::find(app.db.read(), owner, id).await?)
+}
+
+/// The viewer's own uploads, newest first; those in one state where it is given.
+pub async fn list(
+    app: &App,
+    viewer: &Viewer,
+    state: Option<State>,
+    page: &PageRequest<Position<Timestamp>>,
+) -> Result<Page<upload::Model>, Fault> {
+    Ok(store::list(app.db.read(), viewer.person()?.user_id, state, page).await?)
 }
 
 fn staging_key(row: &upload::Model) -> String {

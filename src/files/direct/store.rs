@@ -5,12 +5,15 @@ use entity::{
     upload::{Column, State},
 };
 use sea_orm::{
-    ActiveModelTrait as _, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel as _, QueryFilter,
-    QueryOrder, QuerySelect, QueryTrait as _, sea_query::Expr,
+    ActiveModelTrait as _, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, ExprTrait as _, IntoActiveModel as _,
+    Order, PaginatorTrait as _, QueryFilter, QueryOrder, QuerySelect, QueryTrait as _, sea_query::Expr,
 };
 use uuid::Uuid;
 
-use crate::db::Tx;
+use crate::db::{
+    Tx,
+    page::{self, Page, PageRequest, Position},
+};
 
 /// A round of the sweeper, and of an account's end.
 const BATCH: u64 = 500;
@@ -30,6 +33,25 @@ pub(super) async fn get(connection: &impl ConnectionTrait, id: Uuid) -> Result<O
 
 pub(super) async fn lock(tx: &Tx, owner: Uuid, id: Uuid) -> Result<Option<upload::Model>, DbErr> {
     upload::Entity::find_by_id(id).filter(Column::OwnerId.eq(owner)).lock_exclusive().one(tx).await
+}
+
+/// One's uploads, newest first.
+pub(super) async fn list(
+    connection: &impl ConnectionTrait,
+    owner: Uuid,
+    state: Option<State>,
+    page: &PageRequest<Position<Timestamp>>,
+) -> Result<Page<upload::Model>, DbErr> {
+    let mut select = upload::Entity::find().filter(Column::OwnerId.eq(owner));
+    if let Some(state) = state {
+        select = select.filter(Column::State.eq(state));
+    }
+    Ok(page.finish(page::keyset(select, Column::CreatedAt, Column::Id, Order::Desc, page).all(connection).await?))
+}
+
+pub(super) async fn open_of(connection: &impl ConnectionTrait, owner: Uuid) -> Result<u64, DbErr> {
+    let open = Column::OwnerId.eq(owner).and(Column::State.eq(State::Open));
+    upload::Entity::find().filter(open).count(connection).await
 }
 
 pub(super) async fn insert(tx: &Tx, row: upload::Model) -> Result<(), DbErr> {
@@ -87,6 +109,7 @@ pub(super) async fn delete_ended(tx: &Tx, before: Timestamp) -> Result<(), DbErr
     Ok(())
 }
 
+/// Those that became these files.
 pub(super) async fn of_files(tx: &Tx, files: &[Uuid]) -> Result<Vec<upload::Model>, DbErr> {
     upload::Entity::find().filter(Column::FileId.is_in(files.iter().copied())).order_by_asc(Column::Id).all(tx).await
 }
@@ -103,6 +126,17 @@ pub(super) async fn lock_without_file(tx: &Tx, owner: Uuid) -> Result<Vec<upload
         .filter(Column::FileId.not_in_subquery(files))
         .order_by_asc(Column::Id)
         .limit(BATCH)
+        .lock_exclusive()
+        .all(tx)
+        .await
+}
+
+/// Those being verified as new contents of these files, locked.
+pub(super) async fn lock_for(tx: &Tx, files: &[Uuid]) -> Result<Vec<upload::Model>, DbErr> {
+    upload::Entity::find()
+        .filter(Column::TargetId.is_in(files.iter().copied()))
+        .filter(Column::State.eq(State::Verifying))
+        .order_by_asc(Column::Id)
         .lock_exclusive()
         .all(tx)
         .await

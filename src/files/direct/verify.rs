@@ -8,14 +8,20 @@ use entity::{
     Timestamp, file,
     object::Reason,
     upload,
-    upload::{Rejection, State},
+    upload::{Purpose, Rejection, State},
 };
 use sea_orm::DbErr;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{
-    super::{Scope, content::Facts, store as files, upload as uploads},
+    super::{
+        FilesError, Scope,
+        content::Facts,
+        quota::{self, Amount},
+        replace::{check, supersede},
+        store as files, upload as uploads,
+    },
     KEPT, part_size,
     parts::{all_parts, composite, missing},
     size, staging_key, store,
@@ -60,7 +66,9 @@ impl Job for Verify {
         tracing::error!(upload = %self.upload, %error, "a direct upload cannot be verified");
         // Its objects are the sweeper's, which finds them when nobody keeps them.
         let Some(row) = store::get(tx, self.upload).await? else { return Ok(()) };
-        mark_rejected(tx, &row, Rejection::Failed, row.expires_at).await.map(drop)
+        let Some(row) = lock_verifying(tx, &row).await? else { return Ok(()) };
+        let ended_at = row.expires_at;
+        mark_rejected(tx, row, Rejection::Failed, ended_at).await
     }
 }
 
@@ -176,6 +184,8 @@ enum Outcome {
     Done,
     /// Purged meanwhile, or ended by another run of this job.
     Over,
+    /// The file has changed since.
+    Unwanted,
     /// Swept or failed over; the bytes are being erased.
     Lost,
 }
@@ -183,35 +193,31 @@ enum Outcome {
 async fn finalise(app: &App, row: &upload::Model, mut written: Written, facts: Facts) -> Result<(), JobError> {
     written.object.sha256 = facts.sha256.to_vec();
     let outcome = app
-        .transaction::<_, super::FilesError, _, _>(async |tx| {
+        .transaction::<_, FilesError, _, _>(async |tx| {
             // The lock makes the file outlive this transaction: a purge waits, and then finds the live object.
-            let Some(current) = files::lock(&tx, Scope::Everyone, &[row.file_id]).await?.pop() else {
+            let Some(current) = files::lock(&tx, Scope::Everyone, &[file_of(row)]).await?.pop() else {
                 return Ok(Outcome::Over);
             };
             let upload = store::lock(&tx, row.owner_id, row.id).await?.filter(|row| row.state == State::Verifying);
-            let Some(upload) = upload.filter(|_| current.state == file::State::Processing) else {
-                return Ok(Outcome::Over);
+            let Some(upload) = upload else { return Ok(Outcome::Over) };
+            let is_wanted = match upload.target_revision {
+                Some(revision) => check(&current, revision).is_ok(),
+                None => current.state == file::State::Processing,
             };
+            if !is_wanted {
+                return Ok(Outcome::Unwanted);
+            }
             if !ledger::make_live(app, &tx, &written).await? {
                 return Ok(Outcome::Lost);
             }
             let now = app.db.now(&tx).await?;
-            let version = facts.version(current.id, current.version_id, written.object.id, 1, now);
-            let file = file::Model {
-                state: file::State::Active,
-                content_type: version.content_type.clone(),
-                sha256: version.sha256.clone(),
-                width: version.width,
-                height: version.height,
-                thumbhash: version.thumbhash.clone(),
-                updated_at: now,
-                ..current.clone()
+            let file = match upload.purpose {
+                Purpose::File => activate(app, &tx, current, &facts, &written, now).await?,
+                Purpose::Content => {
+                    let version = facts.version(current.id, Uuid::now_v7(), written.object.id, now);
+                    supersede(app, &tx, current, version).await?
+                }
             };
-            // Nobody has changed it since it was PROCESSING, so its first revision is the one with its bytes.
-            if !files::update(&tx, &current, &file).await? {
-                return Err(Fault::Internal("a locked file changed".to_owned()).into());
-            }
-            uploads::add_version(app, &tx, &facts, version).await?;
             let bytes = upload.bytes;
             let ended = upload::Model { state: State::Completed, ended_at: Some(now), verified_bytes: bytes, ..upload };
             store::update(&tx, ended).await?;
@@ -227,42 +233,80 @@ async fn finalise(app: &App, row: &upload::Model, mut written: Written, facts: F
             Ok(())
         }
         Ok(Outcome::Over) => Ok(()),
+        Ok(Outcome::Unwanted) => reject(app, row, Rejection::Stale).await,
         Ok(Outcome::Lost) => reject(app, row, Rejection::Failed).await,
         Err(error) => Err(JobError::Retry(error.to_string())),
     }
 }
 
-/// Refuses the content: the file says why, and its bytes are erased at both sites.
+/// The PROCESSING file with its first content.
+async fn activate(
+    app: &App,
+    tx: &Tx,
+    current: file::Model,
+    facts: &Facts,
+    written: &Written,
+    now: Timestamp,
+) -> Result<file::Model, FilesError> {
+    let version = facts.version(current.id, current.version_id, written.object.id, now);
+    let file = file::Model {
+        state: file::State::Active,
+        content_type: version.content_type.clone(),
+        sha256: version.sha256.clone(),
+        width: version.width,
+        height: version.height,
+        thumbhash: version.thumbhash.clone(),
+        updated_at: now,
+        ..current.clone()
+    };
+    // Nobody has changed it since it was PROCESSING, so its first revision is the one with its bytes.
+    if !files::update(tx, &current, &file).await? {
+        return Err(Fault::Internal("a locked file changed".to_owned()).into());
+    }
+    uploads::add_version(app, tx, version).await?;
+    Ok(file)
+}
+
+/// The file that is to have the content.
+fn file_of(row: &upload::Model) -> Uuid {
+    row.target_id.unwrap_or(row.file_id)
+}
+
+/// Refuses the content, and erases its bytes at both sites.
 async fn reject(app: &App, row: &upload::Model, rejection: Rejection) -> Result<(), JobError> {
-    app.transaction::<_, DbErr, _, _>(async |tx| {
-        let now = app.db.now(&tx).await?;
-        let Some(objects) = mark_rejected(&tx, row, rejection, now).await? else { return Ok(()) };
-        ledger::doom(app, &tx, &objects, None, Reason::Rejected).await?;
-        ledger::end_staging(app, &tx, row.staging_id, Reason::Rejected).await
+    app.transaction::<_, DbErr, _, _>(async |tx| match lock_verifying(&tx, row).await? {
+        Some(current) => refuse(app, &tx, current, rejection).await,
+        None => Ok(()),
     })
     .await?;
     tracing::info!(upload = %row.id, ?rejection, "a direct upload was refused");
     Ok(())
 }
 
-/// The objects that are to be doomed. `None`: it was over already.
-async fn mark_rejected(
-    tx: &Tx,
-    row: &upload::Model,
-    rejection: Rejection,
-    now: Timestamp,
-) -> Result<Option<Vec<Uuid>>, DbErr> {
-    let file = files::lock(tx, Scope::Everyone, &[row.file_id]).await?.pop();
-    let Some(row) = store::lock(tx, row.owner_id, row.id).await?.filter(|row| row.state == State::Verifying) else {
-        return Ok(None);
-    };
+/// The upload, locked, where it is still being verified; its file is locked before it.
+async fn lock_verifying(tx: &Tx, row: &upload::Model) -> Result<Option<upload::Model>, DbErr> {
+    files::lock(tx, Scope::Everyone, &[file_of(row)]).await?;
+    Ok(store::lock(tx, row.owner_id, row.id).await?.filter(|row| row.state == State::Verifying))
+}
+
+/// The same in the caller's transaction, which has locked the upload and its file.
+pub(super) async fn refuse(app: &App, tx: &Tx, row: upload::Model, rejection: Rejection) -> Result<(), DbErr> {
+    let objects: Vec<Uuid> = row.object_id.into_iter().collect();
+    let staging = row.staging_id;
+    mark_rejected(tx, row, rejection, app.db.now(tx).await?).await?;
+    ledger::doom(app, tx, &objects, None, Reason::Rejected).await?;
+    ledger::end_staging(app, tx, staging, Reason::Rejected).await
+}
+
+/// A new file says why it was refused; of a new content the upload alone does.
+async fn mark_rejected(tx: &Tx, row: upload::Model, rejection: Rejection, now: Timestamp) -> Result<(), DbErr> {
+    let file = files::find(tx, Scope::Everyone, row.file_id).await?;
     if let Some(file) = file.filter(|file| file.state == file::State::Processing) {
         let state = file::State::Rejected;
         let rejected = file::Model { state, rejection: Some(rejection), ..file.clone() };
         files::update(tx, &file, &rejected).await?;
     }
-    let objects: Vec<Uuid> = row.object_id.into_iter().collect();
+    quota::give_back(tx, row.owner_id, Amount::of_upload(&row)).await?;
     let (state, ended_at) = (State::Rejected, Some(now));
-    store::update(tx, upload::Model { state, rejection: Some(rejection), ended_at, ..row }).await?;
-    Ok(Some(objects))
+    store::update(tx, upload::Model { state, rejection: Some(rejection), ended_at, ..row }).await
 }

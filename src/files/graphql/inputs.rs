@@ -155,8 +155,11 @@ pub struct ReplaceFileContentInput {
     pub id: ID,
     /// The revision the new content is based on.
     pub revision: i32,
-    pub file: Upload,
-    /// A repeat with the same key returns the first result.
+    /// The new content, up to `limits.uploadSize`; this or `uploadId`.
+    pub file: Option<Upload>,
+    /// An upload whose parts have all arrived; this or `file`.
+    pub upload_id: Option<ID>,
+    /// A repeat with the same key returns the first result. An upload needs none: it is of one use.
     pub idempotency_key: Option<String>,
 }
 

@@ -96,7 +96,7 @@ impl Loader<VersionsOf> for FileLoader {
         }
         let mut found = HashMap::new();
         for (limit, ids) in by_limit {
-            let pages = files::newest_versions(&self.0, &ids, limit).await.map_err(Arc::new)?;
+            let pages = files::versions::newest(&self.0, &ids, limit).await.map_err(Arc::new)?;
             found.extend(pages.into_iter().map(|(file, page)| (VersionsOf { file, limit }, page)));
         }
         Ok(found)

@@ -6,6 +6,8 @@ mod mutation;
 mod shares;
 mod types;
 mod uploads;
+mod usage;
+mod versions;
 
 use std::collections::{HashMap, HashSet};
 
@@ -18,9 +20,11 @@ pub use inputs::{FileFilter, FileOrder, FileState};
 pub use loader::{FileLoader, file_loader};
 pub use mutation::FilesMutation;
 pub use shares::{ShareLink, SharesMutation, share_link_node};
+pub use types::File;
 use types::RenditionSize;
-pub use types::{File, FileVersion};
 pub use uploads::{UploadSession, UploadsMutation, UploadsQuery, upload_node};
+pub use usage::{UsageMutation, UsageQuery};
+pub use versions::{FileVersion, VersionsMutation, version_node};
 
 use super::{Count, FileFilter as Filter, Place, ScopeOf, Whose};
 use crate::{
@@ -39,12 +43,6 @@ use crate::{
 /// For `node(id)`.
 pub async fn file_node(app: &App, viewer: &Viewer, id: Uuid) -> Result<Option<File>, Fault> {
     Ok(super::find(app, viewer, id).await?.map(File::from))
-}
-
-/// For `node(id)`.
-pub async fn version_node(app: &App, viewer: &Viewer, id: Uuid) -> Result<Option<FileVersion>, Fault> {
-    let found = super::find_version(app, viewer, id).await?;
-    Ok(found.map(|(file, row)| FileVersion { row, file: file.into() }))
 }
 
 /// What a file connection has beside its edges.

@@ -4,16 +4,25 @@ use async_graphql::{Context, Enum, ID, Object, SimpleObject};
 use uuid::Uuid;
 
 use super::{
-    File,
+    File, UploadSession,
     inputs::{
         EditFileInput, PurgeFilesInput, ReplaceFileContentInput, RestoreFilesInput, TrashFilesInput, UploadFileInput,
     },
+    uploads::upload_key,
 };
 use crate::{
     alerts::graphql::Alert,
     error::Fault,
-    files::{self, Content, FilesError},
-    graphql::{self, FaultExt, NodeKind, connection::ids_cost, error::fault, request::Upload},
+    files::{
+        self, Content, FilesError,
+        direct::{self, Replacement},
+    },
+    graphql::{
+        self, FaultExt, NodeKind,
+        connection::ids_cost,
+        error::{bad_input, fault},
+        request::Upload,
+    },
     ledger::{self, graphql::Erasure},
 };
 
@@ -43,6 +52,13 @@ pub enum FileErrorCode {
     InvalidPart,
     /// Not every part has arrived.
     PartsMissing,
+    /// The owner's files would take up more bytes than they may.
+    QuotaExceeded,
+    /// The owner has as many files as they may.
+    TooManyFiles,
+    /// Too many uploads are open.
+    TooManyUploads,
+    InvalidQuota,
 }
 
 /// Something the user can mend.
@@ -72,6 +88,8 @@ pub struct EditFilePayload {
 pub struct ReplaceFileContentPayload {
     /// As it is now; with STALE_REVISION the current record, unchanged.
     file: Option<File>,
+    /// With `uploadId`: COMPLETED when the content is the file's; REJECTED where the file changed meanwhile.
+    upload_session: Option<UploadSession>,
     user_errors: Vec<FileUserError>,
 }
 
@@ -141,26 +159,38 @@ impl FilesMutation {
         }
     }
 
-    /// Gives one's own file a new content: a new version under a new key.
+    /// Gives one's own file a new content, sent along or by a direct upload: a new version under a new key. What was uploaded
+    /// is verified first: until then the file stays as it is.
     async fn replace_file_content(
         &self,
         ctx: &Context<'_>,
         input: ReplaceFileContentInput,
     ) -> async_graphql::Result<ReplaceFileContentPayload> {
-        let replace = files::Replace {
-            id: file_key(&input.id),
-            revision: input.revision,
-            content: content(ctx, input.file)?,
-            idempotency_key: input.idempotency_key,
-        };
         let (app, viewer) = (graphql::app(ctx).clone(), graphql::viewer(ctx).clone());
-        match graphql::to_the_end(async move { files::replace(&app, &viewer, replace).await }).await? {
-            Ok(row) => Ok(ReplaceFileContentPayload { file: Some(row.into()), user_errors: Vec::new() }),
+        let (id, revision) = (file_key(&input.id), input.revision);
+        let replaced = match (input.file, input.upload_id) {
+            (Some(file), None) => {
+                let content = content(ctx, file)?;
+                let replace = files::Replace { id, revision, content, idempotency_key: input.idempotency_key };
+                let replaced = graphql::to_the_end(async move { files::replace(&app, &viewer, replace).await }).await?;
+                replaced.map(|row| (None, row))
+            }
+            (None, Some(upload)) => {
+                let replacement = Replacement { upload: upload_key(&upload), file: id, revision };
+                let replacing = direct::replace(&app, &viewer, replacement).await;
+                replacing.map(|(upload, row)| (Some(UploadSession(upload)), row))
+            }
+            _ => return Err(bad_input("Give `file` or `uploadId`, one of them.")),
+        };
+        Ok(match replaced {
+            Ok((upload_session, row)) => {
+                ReplaceFileContentPayload { file: Some(row.into()), upload_session, user_errors: Vec::new() }
+            }
             Err(error) => {
                 let user_errors = vec![user_error(&error)?];
-                Ok(ReplaceFileContentPayload { file: current(error), user_errors })
+                ReplaceFileContentPayload { file: current(error), upload_session: None, user_errors }
             }
-        }
+        })
     }
 
     /// Moves one's own files to the trash; an admin removes anyone's. Raises an alert.
@@ -233,7 +263,7 @@ fn content(ctx: &Context<'_>, upload: Upload) -> async_graphql::Result<Content> 
 }
 
 /// With a stale revision: the current record.
-fn current(error: FilesError) -> Option<File> {
+pub(super) fn current(error: FilesError) -> Option<File> {
     match error {
         FilesError::Stale(current) => Some((*current).into()),
         _ => None,
@@ -244,6 +274,12 @@ pub(super) fn user_error(error: &FilesError) -> async_graphql::Result<FileUserEr
     use FileErrorCode as Code;
     let (code, field) = match error {
         FilesError::NotFound => (Code::NotFound, Some("id")),
+        FilesError::NoSuchUpload => (Code::NotFound, Some("uploadId")),
+        FilesError::NoSuchUser => (Code::NotFound, Some("userId")),
+        FilesError::QuotaExceeded { .. } => (Code::QuotaExceeded, None),
+        FilesError::TooManyFiles { .. } => (Code::TooManyFiles, None),
+        FilesError::TooManyUploads { .. } => (Code::TooManyUploads, None),
+        FilesError::InvalidQuota => (Code::InvalidQuota, None),
         FilesError::TooLarge { .. } => (Code::TooLarge, Some("file")),
         FilesError::InvalidName(_) => (Code::InvalidName, Some("name")),
         FilesError::DescriptionTooLong { .. } => (Code::InvalidDescription, Some("description")),

@@ -8,13 +8,14 @@ use async_graphql::{
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use chrono::{DateTime, Utc};
-use entity::{file, file_version, rendition};
+use entity::{file, rendition};
 
 use super::{
     FileState,
     loader::{CopiesOf, FileLoader, RenditionOf, ShareLinksOf, VersionsOf},
     shares::{ShareLink, share_links},
     uploads::UploadRejection,
+    versions::FileVersion,
 };
 use crate::{
     accounts::graphql::{User, load_user},
@@ -288,7 +289,7 @@ impl File {
         let found = if page.after.is_none() {
             load(ctx, VersionsOf { file: self.row.id, limit: page.limit }).await?.unwrap_or_default()
         } else {
-            files::versions(app, &self.row, &page).await.or_fault()?
+            files::versions::list(app, &self.row, &page).await.or_fault()?
         };
         let versions = found.map(|row| FileVersion { row, file: self.row.clone() });
         Ok(connection(versions, Default::default(), |version| Position { key: version.row.number, id: version.row.id }))
@@ -360,68 +361,7 @@ fn permissions(viewer: &Viewer, file: &file::Model) -> FilePermissions {
     }
 }
 
-/// One content that a file has had.
-pub struct FileVersion {
-    pub row: file_version::Model,
-    pub file: Arc<file::Model>,
-}
-
-#[Object]
-impl FileVersion {
-    pub async fn id(&self) -> ID {
-        NodeKind::FileVersion.id(self.row.id).into()
-    }
-
-    /// 1, 2, 3, … within the file.
-    async fn number(&self) -> i32 {
-        self.row.number
-    }
-
-    async fn is_current(&self) -> bool {
-        self.file.version_id == self.row.id
-    }
-
-    async fn created_at(&self) -> DateTime<Utc> {
-        date_time(self.row.created_at)
-    }
-
-    async fn content_type(&self) -> &str {
-        &self.row.content_type
-    }
-
-    /// Bytes.
-    async fn size(&self) -> Long {
-        Long(self.row.bytes)
-    }
-
-    async fn sha256(&self) -> Sha256 {
-        Sha256(self.row.sha256.clone())
-    }
-
-    /// Pixels as shown.
-    async fn width(&self) -> Option<i32> {
-        self.row.width
-    }
-
-    async fn height(&self) -> Option<i32> {
-        self.row.height
-    }
-
-    /// Null while the file is not ACTIVE.
-    async fn download_url(
-        &self,
-        ctx: &Context<'_>,
-        #[graphql(default_with = "Disposition::Attachment")] disposition: Disposition,
-        expires_in: Option<i32>,
-    ) -> async_graphql::Result<Option<SignedUrl>> {
-        let ttl = ttl(ctx, expires_in)?;
-        let (object, content_type) = (self.row.object_id, &self.row.content_type);
-        let signed = files::download_url(graphql::app(ctx), &self.file, object, content_type, disposition.into(), ttl);
-        Ok(signed.map_err(Fault::internal).or_fault()?.map(Into::into))
-    }
-}
-
-fn ttl(ctx: &Context<'_>, expires_in: Option<i32>) -> async_graphql::Result<Duration> {
+pub(super) fn ttl(ctx: &Context<'_>, expires_in: Option<i32>) -> async_graphql::Result<Duration> {
     let settings = &graphql::app(ctx).config.downloads;
     let Some(seconds) = expires_in else { return Ok(settings.default_ttl) };
     let max = settings.max_ttl.as_secs();

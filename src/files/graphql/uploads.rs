@@ -12,10 +12,12 @@ use super::{
 use crate::{
     adapters::objects::Part,
     app::App,
+    db::page::Position,
     error::Fault,
     files::{self, direct},
     graphql::{
-        self, FaultExt, NodeKind,
+        self, Connection, FaultExt, NodeKind, PageArguments,
+        connection::{connection, page_cost},
         error::bad_input,
         scalars::{Long, Sha256, date_time},
     },
@@ -52,13 +54,18 @@ pub enum UploadRejection {
     Altered,
     /// The server could not verify it. Send it again.
     Failed,
+    /// The file that it was to be the new content of has changed or is gone.
+    Stale,
 }
 
 #[derive(Clone, Copy, Default, PartialEq, Eq, Enum)]
+#[graphql(remote = "upload::Purpose")]
 pub enum UploadPurpose {
     /// A new file.
     #[default]
     File,
+    /// The new content of a file: `replaceFileContent` completes it.
+    Content,
 }
 
 /// For `node(id)`.
@@ -67,7 +74,7 @@ pub async fn upload_node(app: &App, viewer: &Viewer, id: Uuid) -> Result<Option<
 }
 
 /// A file on its way straight to S3.
-pub struct UploadSession(upload::Model);
+pub struct UploadSession(pub upload::Model);
 
 #[Object]
 impl UploadSession {
@@ -77,6 +84,10 @@ impl UploadSession {
 
     async fn state(&self) -> UploadState {
         self.0.state.into()
+    }
+
+    async fn purpose(&self) -> UploadPurpose {
+        self.0.purpose.into()
     }
 
     async fn name(&self) -> &str {
@@ -116,12 +127,13 @@ impl UploadSession {
         Long(self.0.verified_bytes)
     }
 
-    /// From the completion on.
+    /// From the completion on; of a new content the file that it is for.
     async fn file(&self, ctx: &Context<'_>) -> async_graphql::Result<Option<File>> {
         if self.0.object_id.is_none() {
             return Ok(None);
         }
-        let found = files::find(graphql::app(ctx), graphql::viewer(ctx), self.0.file_id).await.or_fault()?;
+        let file = self.0.target_id.unwrap_or(self.0.file_id);
+        let found = files::find(graphql::app(ctx), graphql::viewer(ctx), file).await.or_fault()?;
         Ok(found.map(File::from))
     }
 
@@ -274,6 +286,23 @@ impl UploadsQuery {
     async fn upload_session(&self, ctx: &Context<'_>, id: ID) -> async_graphql::Result<Option<UploadSession>> {
         upload_node(graphql::app(ctx), graphql::viewer(ctx), upload_key(&id)).await.or_fault()
     }
+
+    /// One's own direct uploads, newest first; those in one state where it is given. Ended ones are forgotten after as long as
+    /// an upload may take.
+    #[graphql(complexity = "page_cost(__ctx, __variables_definition, __field, child_complexity)")]
+    async fn upload_sessions(
+        &self,
+        ctx: &Context<'_>,
+        state: Option<UploadState>,
+        first: Option<i32>,
+        after: Option<String>,
+    ) -> async_graphql::Result<Connection<UploadSession>> {
+        let app = graphql::app(ctx);
+        let page = PageArguments::forward(first, after).page(app.config.graphql.max_page_size)?;
+        let state = state.map(Into::into);
+        let found = direct::list(app, graphql::viewer(ctx), state, &page).await.or_fault()?.map(UploadSession);
+        Ok(connection(found, Default::default(), |upload| Position { key: upload.0.created_at, id: upload.0.id }))
+    }
 }
 
 #[derive(Default)]
@@ -287,12 +316,12 @@ impl UploadsMutation {
         ctx: &Context<'_>,
         input: CreateUploadInput,
     ) -> async_graphql::Result<CreateUploadPayload> {
-        let UploadPurpose::File = input.purpose;
         let new = direct::NewUpload {
             name: input.name,
             bytes: input.size.0,
             sha256: input.sha256.as_ref().map(digest).transpose()?,
             content_type: input.content_type,
+            purpose: input.purpose.into(),
             description: input.description,
             tags: input.tags,
             metadata: input.metadata.map(|json| json.0),
@@ -350,7 +379,7 @@ impl UploadsMutation {
 }
 
 /// An id that is none answers as a missing one: no upload has the nil key.
-fn upload_key(id: &ID) -> Uuid {
+pub(super) fn upload_key(id: &ID) -> Uuid {
     NodeKind::UploadSession.parse(id).unwrap_or_default()
 }
 

@@ -10,7 +10,7 @@ use std::{
 use aws_lc_rs::digest::{Context, SHA256};
 use entity::{
     Timestamp, alert, event, event_counter, file, file_label, file_term, file_version, idempotency, job, lease, object,
-    object_copy, object_copy::Site, rendition, session, share_link, upload, user, write_intent,
+    object_copy, object_copy::Site, rendition, session, share_link, upload, usage, user, write_intent,
 };
 use futures::TryStreamExt;
 use sea_orm::{
@@ -401,7 +401,7 @@ impl Auditor {
             };
         }
         count!(user by Id, session by UserId, file by OwnerId, file_term by OwnerId, file_label by OwnerId, upload by OwnerId,
-            share_link by OwnerId, idempotency by UserId, event by Recipient, event_counter by Recipient,);
+            share_link by OwnerId, usage by UserId, idempotency by UserId, event by Recipient, event_counter by Recipient,);
         for object in object::Entity::find().filter(object::Column::UserId.eq(user)).all(connection).await? {
             if object.state != object::State::Erased {
                 left.push(format!("{} ({:?})", object.key, object.state));

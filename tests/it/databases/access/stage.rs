@@ -9,7 +9,7 @@ use entity::{
     Timestamp, account_closure, alert, event, event_counter, file, file_label, file_term, file_version, idempotency,
     job, lease, object, object_copy,
 };
-use entity::{rendition, session, share_download, share_link, site_role, throttle, upload, user, write_intent};
+use entity::{rendition, session, share_download, share_link, site_role, throttle, upload, usage, user, write_intent};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, sea_query::Expr};
 use serde_json::{Value, json};
 use snaphaven::id::NodeKind;
@@ -319,7 +319,7 @@ impl Stage {
             };
         }
         read!(account_closure alert event event_counter file file_label file_term file_version idempotency job lease object object_copy rendition session
-            share_download share_link site_role throttle upload user write_intent);
+            share_download share_link site_role throttle upload usage user write_intent);
         rows.sort();
         rows
     }

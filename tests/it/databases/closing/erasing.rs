@@ -40,6 +40,16 @@ async fn end(person: &Person, name: &str, upload: &Value) {
     assert_eq!(payload["userErrors"], json!([]));
 }
 
+/// Gives a file the new content that was sent.
+async fn replace(server: &TestServer, person: &Person, file: &Value, urls: &mut Vec<String>) {
+    let upload = begin(person, "content", json!({ "purpose": "CONTENT" })).await;
+    urls.push(send(server, person, &upload).await);
+    let current = person.file(file, "id revision").await;
+    let input = json!({ "id": current["id"], "revision": current["revision"], "uploadId": upload["id"] });
+    let payload = person.mutate("replaceFileContent", "uploadSession { state }", input).await;
+    assert_eq!(payload["userErrors"], json!([]));
+}
+
 /// A worker that stops with the token, or dies with its task.
 fn worker(server: &TestServer) -> (CancellationToken, tokio::task::JoinHandle<()>) {
     let (stop, registry) = (CancellationToken::new(), compose::registry(&server.app.config).unwrap());
@@ -71,6 +81,8 @@ async fn everything_in_every_state_is_erased_and_nothing_of_others() {
         urls.push(send(&server, &ada, upload).await);
         end(&ada, how, upload).await;
     }
+    let content = ada.upload("content", *b"old").await;
+    replace(&server, &ada, &content, &mut urls).await;
     let wrong = json!({ "login": "ada", "password": "not the password" });
     server.stranger().mutate("logIn", "token", wrong).await;
     let bobs = bob.upload("b.png", Picture::quarters(40, 30).png()).await;
@@ -84,12 +96,14 @@ async fn everything_in_every_state_is_erased_and_nothing_of_others() {
         urls.push(send(&server, &ada, upload).await);
     }
     end(&ada, "completeUpload", &verifying).await;
+    replace(&server, &ada, &content, &mut urls).await;
+    begin(&ada, "content not sent", json!({ "purpose": "CONTENT" })).await;
     ada.upload("late.png", Picture::quarters(40, 30).png()).await;
     let of_bob: Vec<_> = kept(&server).await.into_iter().filter(|row| row.contains(&key(&bob).to_string())).collect();
 
     let receipt = close(&ada).await;
     let begun = closure(&server, &receipt).await;
-    let files = "picture, text, trashed, removed, done, rejected, verifying, late".split(',').count();
+    let files = "picture, text, trashed, removed, done, rejected, content, verifying, late".split(',').count();
     assert_eq!((&begun["files"], &begun["filesLeft"]), (&json!(files), &json!(files)));
     let alert = server.jobs(entity::job::State::Waiting).await.into_iter().find(|job| job.kind == "alerts.deliver");
     assert!(alert.is_some());

@@ -6,7 +6,7 @@ mod races;
 
 use entity::{
     account_closure, event, event_counter, file, file_label, file_term, file_version, idempotency, object, rendition,
-    session, share_download, share_link, throttle, upload, user,
+    session, share_download, share_link, throttle, upload, usage, user,
 };
 use sea_orm::EntityTrait;
 use serde_json::{Value, json};
@@ -59,7 +59,7 @@ async fn kept(server: &TestServer) -> Vec<String> {
             })*
         };
     }
-    read!(event_counter file file_label file_term file_version idempotency rendition session share_download share_link throttle
+    read!(event_counter file file_label file_term file_version idempotency rendition session share_download share_link throttle usage
         upload user);
     let events = event::Entity::find().all(db).await.unwrap().into_iter().filter(|row| row.recipient != SERVER_LOG);
     rows.extend(events.map(|row| format!("event: {row:?}")));
