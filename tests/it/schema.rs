@@ -15,7 +15,10 @@ use snaphaven::{
     alerts::graphql::AlertsQuery,
     closing::graphql::{ClosingMutation, ClosingQuery},
     compose,
-    files::graphql::{FilesMutation, FilesQuery, SharesMutation, UploadsMutation, UploadsQuery},
+    files::graphql::{
+        FilesMutation, FilesQuery, SharesMutation, UploadsMutation, UploadsQuery, UsageMutation, UsageQuery,
+        VersionsMutation,
+    },
     ledger::graphql::LedgerQuery,
 };
 
@@ -64,6 +67,7 @@ fn no_two_modules_name_a_root_field_alike() {
                 fields::<AccountsQuery>(),
                 fields::<FilesQuery>(),
                 fields::<UploadsQuery>(),
+                fields::<UsageQuery>(),
                 fields::<LedgerQuery>(),
                 fields::<AlertsQuery>(),
                 fields::<ClosingQuery>(),
@@ -76,7 +80,9 @@ fn no_two_modules_name_a_root_field_alike() {
                 fields::<AccountsMutation>(),
                 fields::<FilesMutation>(),
                 fields::<UploadsMutation>(),
+                fields::<VersionsMutation>(),
                 fields::<SharesMutation>(),
+                fields::<UsageMutation>(),
                 fields::<ClosingMutation>(),
             ],
         ),

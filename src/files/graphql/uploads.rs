@@ -296,9 +296,11 @@ impl UploadsQuery {
         state: Option<UploadState>,
         first: Option<i32>,
         after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
     ) -> async_graphql::Result<Connection<UploadSession>> {
         let app = graphql::app(ctx);
-        let page = PageArguments::forward(first, after).page(app.config.graphql.max_page_size)?;
+        let page = PageArguments { first, after, last, before }.page(app.config.graphql.max_page_size)?;
         let state = state.map(Into::into);
         let found = direct::list(app, graphql::viewer(ctx), state, &page).await.or_fault()?.map(UploadSession);
         Ok(connection(found, Default::default(), |upload| Position { key: upload.0.created_at, id: upload.0.id }))

@@ -4,7 +4,11 @@ use std::{path::Path, process::Command};
 
 use migration::MigratorTrait as _;
 
-use crate::servers::TestDatabase;
+use sea_orm::{EntityTrait as _, QueryOrder as _};
+use secrecy::ExposeSecret as _;
+use serde_json::json;
+
+use crate::{servers::TestDatabase, support::TestServer};
 
 /// What the command prints, line by line.
 fn migrate(data_dir: &Path, database: &TestDatabase, args: &[&str]) -> Vec<String> {
@@ -34,4 +38,30 @@ async fn migrations_go_up_down_and_up_again_and_say_so() {
     migrate(&["up"]);
     assert_eq!(migrate(&["down", "--steps", &steps]), all("pending"));
     assert_eq!(migrate(&["up"]), all("applied"));
+}
+
+#[tokio::test]
+async fn files_that_are_there_already_are_counted_and_their_old_versions_have_a_time() {
+    let server = TestServer::idle(|_| {}).await;
+    let ada = server.person("ada").await;
+    let file = ada.upload("a.txt", *b"12345").await;
+    ada.replace(&file, "a.txt", *b"123", json!({})).await;
+    ada.trash(&[&ada.upload("b.txt", *b"1").await]).await;
+    let upload = json!({ "name": "c.txt", "size": 7 });
+    ada.mutate("createUpload", "uploadSession { id }", upload).await;
+    let counted = async || ada.query("{ usage { files bytes } }", json!({})).await["usage"].clone();
+    assert_eq!(counted().await, json!({ "files": 3, "bytes": 16 }));
+    let names = migration::Migrator::migrations();
+    let steps = names.len() - names.iter().position(|step| step.name() == "m0008_usage").unwrap();
+    let db = server.app.db.read();
+    let connection = sea_orm::Database::connect(server.app.config.database.url.expose_secret()).await.unwrap();
+    migration::Migrator::down(&connection, Some(u32::try_from(steps).unwrap())).await.unwrap();
+    migration::Migrator::up(&connection, None).await.unwrap();
+    connection.close().await.unwrap();
+    assert_eq!(counted().await, json!({ "files": 3, "bytes": 16 }));
+    let versions =
+        entity::file_version::Entity::find().order_by_asc(entity::file_version::Column::Id).all(db).await.unwrap();
+    let superseded: Vec<_> = versions.iter().map(|version| version.superseded_at.is_some()).collect();
+    assert_eq!(superseded, [true, false, false]);
+    server.finish().await;
 }

@@ -36,7 +36,7 @@ const OWN_AND_STAFF: [Shown; 5] = [H, S, H, S, S];
 
 #[rustfmt::skip]
 const TABLE: &[Fields] = &[
-    fields("Limits", "uploadSize directUploadSize uploadSessionTtl bodySize downloadTtl trashRetention pageSize depth aliases complexity directives recursion documentSize tokens filesPerRequest requestTime \
+    fields("Limits", "openUploads fileVersions versionRetention uploadSize directUploadSize uploadSessionTtl bodySize downloadTtl trashRetention pageSize depth aliases complexity directives recursion documentSize tokens filesPerRequest requestTime \
         shareLinkTtl shareLinkDownloads fileNameLength descriptionLength tags tagLength metadataSize filesAtOnce passwordMinLength pictureTypes", ANYONE),
 
     fields("User", "id username firstName lastName displayName about createdAt", [H, S, S, S, S]),
@@ -58,7 +58,7 @@ const TABLE: &[Fields] = &[
     fields("FileConnection", "pageInfo edges nodes totalCount totalCountIsExact", OWN),
     fields("FileEdge", "node cursor", OWN),
     fields("FilePermissions", "edit replaceContent trash restore purge share", OWN_AND_ADMIN),
-    fields("FileVersion", "id number isCurrent createdAt contentType size sha256 width height downloadUrl",
+    fields("FileVersion", "id number isCurrent restoredFrom purgeAt createdAt contentType size sha256 width height downloadUrl",
         OWN_AND_ADMIN),
     fields("FileVersionConnection", "pageInfo edges nodes", OWN_AND_ADMIN),
     fields("FileVersionEdge", "node cursor", OWN_AND_ADMIN),
@@ -95,7 +95,11 @@ const TABLE: &[Fields] = &[
     fields("AccountUserError", "retryAfter", [H, N, H, H, H]),
     fields("UploadFilePayload", "file userErrors", OWN),
     fields("EditFilePayload", "file userErrors", OWN),
-    fields("ReplaceFileContentPayload", "file userErrors", OWN),
+    fields("ReplaceFileContentPayload", "file uploadSession userErrors", OWN),
+    fields("RestoreFileVersionPayload", "file userErrors", OWN),
+    fields("DeleteFileVersionPayload", "file erasure userErrors", OWN),
+    fields("Usage", "files bytes maxFiles maxBytes", OWN),
+    fields("SetQuotaPayload", "usage userErrors", OWN),
     fields("TrashFilesPayload", "files alert userErrors", OWN),
     fields("RestoreFilesPayload", "files userErrors", OWN),
     fields("PurgeFilesPayload", "purgedIds erasures alert userErrors", OWN),
@@ -103,8 +107,10 @@ const TABLE: &[Fields] = &[
     fields("SignUploadPartsPayload", "parts userErrors", OWN),
     fields("CompleteUploadPayload", "uploadSession userErrors", OWN),
     fields("AbortUploadPayload", "uploadSession userErrors", OWN),
-    fields("UploadSession", "id state name size partSize partCount parts verifiedSize file createdAt expiresAt endedAt", OWN),
+    fields("UploadSession", "id state purpose name size partSize partCount parts verifiedSize file createdAt expiresAt endedAt", OWN),
     fields("UploadSession", "rejection", [H, N, H, H, H]),
+    fields("UploadSessionConnection", "pageInfo edges nodes", OWN),
+    fields("UploadSessionEdge", "node cursor", OWN),
     fields("UploadPart", "number size sha256", OWN),
     fields("SignedUploadPart", "number size url headers expiresAt", OWN),
     fields("UploadHeader", "name value", OWN),

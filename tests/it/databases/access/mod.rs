@@ -57,6 +57,7 @@ async fn every_role_gets_of_every_operation_and_field_what_the_tables_say() {
         mutations::ACCOUNT_MUTATIONS,
         mutations::FILE_MUTATIONS,
         mutations::UPLOAD_MUTATIONS,
+        mutations::VERSION_MUTATIONS,
         mutations::SHARE_MUTATIONS,
         mutations::CLOSING_MUTATIONS,
     ];

@@ -41,6 +41,11 @@ enum Target {
     Arrived,
     Aborted,
     Completed,
+    /// A file, a blank, and an upload whose parts are there.
+    FileAndUpload,
+    OldVersion,
+    CurrentVersion,
+    User,
 }
 
 pub struct Mutation {
@@ -55,7 +60,7 @@ pub struct Mutation {
     pub outcomes: [Outcome; 6],
 }
 
-use Outcome::{Missing as Miss, Seen, Unauthenticated as Anon, UserError as Code};
+use Outcome::{Forbidden as Forb, Missing as Miss, Seen, Unauthenticated as Anon, UserError as Code};
 
 //                                  anonymous owner token other operator admin
 const ANYBODY: [Outcome; 6] = [Seen, Seen, Seen, Seen, Seen, Seen];
@@ -193,6 +198,35 @@ pub const UPLOAD_MUTATIONS: &[Mutation] = &[
     at("abortUpload", "completed before", Target::Completed, id, CLOSED),
 ];
 
+fn uploaded(ids: &str) -> Value {
+    let (file, upload) = ids.split_once(' ').unwrap_or((ids, ids));
+    json!({ "id": file, "revision": 1, "uploadId": upload })
+}
+
+fn version(id: &str) -> Value {
+    json!({ "id": id, "revision": 2, "idempotencyKey": format!("restores {id}") })
+}
+
+fn old(id: &str) -> Value {
+    json!({ "id": id, "idempotencyKey": format!("deletes {id}") })
+}
+
+#[rustfmt::skip]
+pub const VERSION_MUTATIONS: &[Mutation] = &[
+    at("replaceFileContent", "by the owner's upload", Target::FileAndUpload, uploaded, OWNER),
+    Mutation { case: "by one's own upload", ..own("replaceFileContent", Target::FileAndUpload, uploaded) },
+    at("restoreFileVersion", "the owner's", Target::OldVersion, version, OWNER),
+    own("restoreFileVersion", Target::OldVersion, version),
+    at("restoreFileVersion", "of another revision", Target::OldVersion,
+        |id| with(version(id), [("revision", json!(7))]), STALE),
+    at("restoreFileVersion", "the current one", Target::CurrentVersion, version, NOT_NOW),
+    at("deleteFileVersion", "the owner's", Target::OldVersion, old, OWNER),
+    own("deleteFileVersion", Target::OldVersion, old),
+    at("deleteFileVersion", "the current one", Target::CurrentVersion, old, NOT_NOW),
+    at("setQuota", "", Target::User, |id| json!({ "userId": id, "maxFiles": 7, "maxBytes": 7_000 }),
+        [Anon, Forb, Forb, Forb, Forb, Seen]),
+];
+
 #[rustfmt::skip]
 pub const SHARE_MUTATIONS: &[Mutation] = &[
     at("createShareLink", "of the owner's file", Target::File, share, OWNER),
@@ -241,7 +275,13 @@ pub fn names() -> BTreeSet<String> {
 }
 
 pub fn all() -> impl Iterator<Item = &'static Mutation> {
-    [ACCOUNT_MUTATIONS, FILE_MUTATIONS, UPLOAD_MUTATIONS, SHARE_MUTATIONS, CLOSING_MUTATIONS].into_iter().flatten()
+    ACCOUNT_MUTATIONS
+        .iter()
+        .chain(FILE_MUTATIONS)
+        .chain(UPLOAD_MUTATIONS)
+        .chain(VERSION_MUTATIONS)
+        .chain(SHARE_MUTATIONS)
+        .chain(CLOSING_MUTATIONS)
 }
 
 /// Runs these mutations as everybody, each on things made for it alone.
@@ -397,6 +437,14 @@ async fn make(stage: &Stage, admin: &Account, target: Target, owner: &Account) -
             owner.client.done(ended, "uploadSession { id }", self::id(&id), None).await;
             id
         }
+        Target::FileAndUpload => format!("{} {}", upload().await, stage.direct_upload(owner, true).await),
+        Target::OldVersion | Target::CurrentVersion => {
+            let file = upload().await;
+            let input = json!({ "id": file, "revision": 1, "file": null });
+            owner.client.done("replaceFileContent", "file { id }", input, Some(b"next".to_vec())).await;
+            stage.versions(owner, &file).await.remove(usize::from(target == Target::OldVersion))
+        }
+        Target::User => owner.id.clone(),
         Target::ApiTokenAsSession => renamed(stage.api_token(owner).await.1, NodeKind::ApiToken, NodeKind::Session),
         Target::SessionAsApiToken => renamed(stage.log_in(owner).await.1, NodeKind::Session, NodeKind::ApiToken),
     }

@@ -100,6 +100,12 @@ pub const TABLE: &[Query] = &[
 
     of("upload", query("uploadSession(id)", r#"id: "$""#, [Miss, Seen, Seen, Miss, Miss, Miss])),
 
+    query("uploadSessions", "", ONES_OWN),
+    query("uploadSessions(state)", "state: OPEN", ONES_OWN),
+
+    Query { case: "left out", ..query("usage(userId)", "", ACCOUNTS) },
+    of("user", query("usage(userId)", r#"userId: "$""#, [Anon, Seen, Seen, Forb, Forb, Seen])),
+
     query("erasures", "", OWN_OR_STAFF),
     of("purged", query("erasures(filter.fileId)", r#"filter: { fileId: "$" }"#, [Anon, Own, Own, Miss, All, All])),
     query("erasures(filter.erased)", "filter: { erased: true }", OWN_OR_STAFF),
@@ -257,6 +263,11 @@ async fn furnish(stage: &Stage, person: &Account) -> BTreeMap<&'static str, Stri
     let file = upload("picture.png", picture).await;
     upload("broken.png", broken).await;
     let trashed = upload("trashed.txt", b"trashed".to_vec()).await;
+    let versioned = upload("versioned.txt", b"first".to_vec()).await;
+    let replace = json!({ "id": versioned, "revision": 1, "file": null });
+    person.client.done("replaceFileContent", "file { id }", replace, Some(b"second".to_vec())).await;
+    let restore = json!({ "id": stage.versions(person, &versioned).await[1], "revision": 2 });
+    person.client.done("restoreFileVersion", "file { id }", restore, None).await;
     let purged = upload("purged.txt", b"purged".to_vec()).await;
     let gone =
         person.client.done("purgeFiles", "alert { id } erasures { id }", json!({ "ids": [&purged] }), None).await;
@@ -269,9 +280,7 @@ async fn furnish(stage: &Stage, person: &Account) -> BTreeMap<&'static str, Stri
     let ((share, url), (revoked, _)) = (share().await, share().await);
     assert_eq!(reqwest::get(&url).await.unwrap().status(), 200);
     person.client.done("revokeShareLink", "shareLink { id }", json!({ "id": revoked }), None).await;
-    let versions = format!("{{ node(id: \"{file}\") {{ ... on File {{ versions {{ nodes {{ id }} }} }} }} }}");
-    let version =
-        person.client.query(&versions, &Value::Null).await.body["data"]["node"]["versions"]["nodes"][0].clone();
+    let version = stage.versions(person, &file).await.remove(0);
     let closing = stage.account(Role::User).await;
     let closed = closing.client.done("closeAccount", "receipt", json!({ "currentPassword": PASSWORD }), None).await;
     let owned = stage.server.objects().await;
@@ -287,7 +296,7 @@ async fn furnish(stage: &Stage, person: &Account) -> BTreeMap<&'static str, Stri
         ("purged", purged),
         ("share", share),
         ("revoked", revoked),
-        ("version", string(&version["id"])),
+        ("version", version),
         ("erasure", string(&gone["erasures"][0]["id"])),
         ("object", snaphaven::id::NodeKind::Erasure.id(object.id).to_string()),
         ("alert", string(&gone["alert"]["id"])),

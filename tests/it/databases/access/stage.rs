@@ -212,6 +212,14 @@ impl Stage {
         id
     }
 
+    /// The ids of a file's versions, newest first.
+    pub async fn versions(&self, account: &Account, file: &str) -> Vec<String> {
+        let query = format!("{{ node(id: \"{file}\") {{ ... on File {{ versions {{ nodes {{ id }} }} }} }} }}");
+        let answer = account.client.query(&query, &Value::Null).await;
+        let nodes = answer.body["data"]["node"]["versions"]["nodes"].as_array().unwrap().clone();
+        nodes.iter().map(|node| string(&node["id"])).collect()
+    }
+
     /// A caller who looks for what is `owner`'s. Where the caller's days are over, the owner's may be too.
     pub async fn asking(&self, caller: Caller, owner: &Account) -> Asking {
         let with = |credentials| self.client.with(credentials);

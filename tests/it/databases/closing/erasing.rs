@@ -231,6 +231,7 @@ async fn a_legal_hold_keeps_its_file_whole_until_it_ends() {
         live.map(|object| object.id).collect::<Vec<_>>(),
         kept.iter().map(|object| object.id).collect::<Vec<_>>()
     );
+    server.assert_usage_is_counted().await;
     hold(0).await;
     server.settle().await;
     assert_gone(&server, &ada, "ada", &receipt).await;

@@ -11,16 +11,16 @@ use crate::{
     support::{FILE, Person, TestServer},
 };
 
-const SESSION: &str = "id state name size partSize partCount verifiedSize rejection endedAt expiresAt \
+const SESSION: &str = "id state purpose name size partSize partCount verifiedSize rejection endedAt expiresAt \
      parts { number size sha256 } file { id state sha256 contentType size rejection revision }";
 const PART: usize = 16 << 20;
 
-fn sha256(bytes: &[u8]) -> String {
+pub(super) fn sha256(bytes: &[u8]) -> String {
     hex::encode(digest(&SHA256, bytes))
 }
 
 /// Bytes that repeat nowhere near a part's size.
-fn content(length: usize) -> Vec<u8> {
+pub(super) fn content(length: usize) -> Vec<u8> {
     (0..length).map(|at| ((at.wrapping_mul(2_654_435_761)) >> 11) as u8).collect()
 }
 
@@ -31,12 +31,12 @@ fn with(mut input: Value, more: Value) -> Value {
     input
 }
 
-async fn try_create(person: &Person, name: &str, bytes: &[u8], more: Value) -> Value {
+pub(super) async fn try_create(person: &Person, name: &str, bytes: &[u8], more: Value) -> Value {
     let input = with(json!({ "name": name, "size": bytes.len() }), more);
     person.mutate("createUpload", &format!("uploadSession {{ {SESSION} }}"), input).await
 }
 
-async fn create(person: &Person, name: &str, bytes: &[u8], more: Value) -> Value {
+pub(super) async fn create(person: &Person, name: &str, bytes: &[u8], more: Value) -> Value {
     let payload = try_create(person, name, bytes, more).await;
     assert_eq!(payload["userErrors"], json!([]));
     payload["uploadSession"].clone()
@@ -56,7 +56,13 @@ async fn sign(person: &Person, upload: &Value, bytes: &[u8], numbers: &[usize]) 
 }
 
 /// Sends these parts; their URLs.
-async fn send(server: &TestServer, person: &Person, upload: &Value, bytes: &[u8], numbers: &[usize]) -> Vec<String> {
+pub(super) async fn send(
+    server: &TestServer,
+    person: &Person,
+    upload: &Value,
+    bytes: &[u8],
+    numbers: &[usize],
+) -> Vec<String> {
     let payload = sign(person, upload, bytes, numbers).await;
     assert_eq!(payload["userErrors"], json!([]));
     let mut urls = Vec::new();
@@ -70,20 +76,20 @@ async fn send(server: &TestServer, person: &Person, upload: &Value, bytes: &[u8]
     urls
 }
 
-async fn complete(person: &Person, upload: &Value) -> Value {
+pub(super) async fn complete(person: &Person, upload: &Value) -> Value {
     person.mutate("completeUpload", &format!("uploadSession {{ {SESSION} }}"), json!({ "id": upload["id"] })).await
 }
 
-async fn abort(person: &Person, upload: &Value) -> Value {
+pub(super) async fn abort(person: &Person, upload: &Value) -> Value {
     person.mutate("abortUpload", "uploadSession { id state endedAt }", json!({ "id": upload["id"] })).await
 }
 
-async fn session(person: &Person, upload: &Value) -> Value {
+pub(super) async fn session(person: &Person, upload: &Value) -> Value {
     let query = format!("query ($id: ID!) {{ uploadSession(id: $id) {{ {SESSION} }} }}");
     person.query(&query, json!({ "id": upload["id"] })).await["uploadSession"].clone()
 }
 
-fn codes(payload: &Value) -> Vec<&str> {
+pub(super) fn codes(payload: &Value) -> Vec<&str> {
     payload["userErrors"].as_array().unwrap().iter().map(|error| error["code"].as_str().unwrap()).collect()
 }
 

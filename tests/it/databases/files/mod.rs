@@ -8,4 +8,7 @@ mod direct;
 mod find;
 mod lists;
 mod pictures;
+mod quota;
+mod replacing;
 mod upload;
+mod versions;
