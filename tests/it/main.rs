@@ -20,6 +20,8 @@ mod readme;
 mod schema;
 mod support;
 
+#[path = "../judges/mod.rs"]
+mod judges;
 #[path = "../servers/mod.rs"]
 mod servers;
 

@@ -63,5 +63,6 @@ async fn files_that_are_there_already_are_counted_and_their_old_versions_have_a_
         entity::file_version::Entity::find().order_by_asc(entity::file_version::Column::Id).all(db).await.unwrap();
     let superseded: Vec<_> = versions.iter().map(|version| version.superseded_at.is_some()).collect();
     assert_eq!(superseded, [true, false, false]);
+    server.work();
     server.finish().await;
 }

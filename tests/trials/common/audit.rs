@@ -23,6 +23,8 @@ use snaphaven::{
 };
 use uuid::Uuid;
 
+use crate::judges::usage;
+
 /// How the ledger and the buckets disagree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -282,6 +284,7 @@ impl Auditor {
         for row in renditions.iter().filter(|row| row.state == rendition::State::Failed) {
             findings.rows(format!("rendition {} failed: {:?}", row.id, row.error));
         }
+        usage::wrong(connection).await?.into_iter().for_each(|what| findings.rows(what));
         self.copies(objects, copies, findings);
         let dead = job::Entity::find().filter(job::Column::State.eq(job::State::Dead)).all(connection).await?;
         for job in dead {

@@ -198,6 +198,66 @@ impl Door {
         Answer { kind, payload, time: began.elapsed() }
     }
 
+    /// A direct upload of so many bytes.
+    pub async fn create_upload(&self, token: &str, bytes: usize, key: Option<&str>) -> Answer {
+        let input = json!({ "name": "direct", "size": bytes, "idempotencyKey": key });
+        self.mutate(token, "CreateUploadInput", "createUpload", "uploadSession { id }", input).await
+    }
+
+    /// Sends the one part of a direct upload to S3.
+    pub async fn send_part(&self, token: &str, upload: &str, bytes: Bytes) -> Result<(), Failure> {
+        let sha256 = hex::encode(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &bytes));
+        let input = json!({ "id": upload, "parts": [{ "number": 1, "sha256": sha256 }] });
+        let want = "parts { url headers { name value } }";
+        let signed = self.mutate(token, "SignUploadPartsInput", "signUploadParts", want, input).await;
+        let mut put = self.http.put(signed.text("/parts/0/url")).body(bytes);
+        for header in signed.payload["parts"][0]["headers"].as_array().into_iter().flatten() {
+            put = put.header(header["name"].as_str().unwrap_or_default(), header["value"].as_str().unwrap_or_default());
+        }
+        put.send().await?.error_for_status()?;
+        Ok(())
+    }
+
+    pub async fn complete_upload(&self, token: &str, upload: &str) -> Answer {
+        let want = "uploadSession { state file { id } }";
+        self.mutate(token, "CompleteUploadInput", "completeUpload", want, json!({ "id": upload })).await
+    }
+
+    pub async fn abort_upload(&self, token: &str, upload: &str) -> Answer {
+        let input = json!({ "id": upload });
+        self.mutate(token, "AbortUploadInput", "abortUpload", "uploadSession { state }", input).await
+    }
+
+    pub async fn upload_session(&self, token: &str, upload: &str) -> Answer {
+        let query = "query($input: ID!) { answer: uploadSession(id: $input) { state rejection file { id } } }";
+        self.ask(token, query, json!(upload)).await
+    }
+
+    pub async fn restore_version(&self, token: &str, version: &str, revision: i64) -> Answer {
+        let input = json!({ "id": version, "revision": revision });
+        let want = format!("file {{ {FILE} }}");
+        self.mutate(token, "RestoreFileVersionInput", "restoreFileVersion", &want, input).await
+    }
+
+    /// The versions of a file, newest first.
+    pub async fn versions(&self, token: &str, file: &str) -> Answer {
+        let query = "query($input: ID!) { answer: node(id: $input) { ... on File { versions { nodes { id } } } } }";
+        self.ask(token, query, json!(file)).await
+    }
+
+    pub async fn usage(&self, token: &str) -> Answer {
+        self.ask(token, "{ answer: usage { files bytes } }", Value::Null).await
+    }
+
+    pub async fn user_id(&self, token: &str) -> String {
+        self.ask(token, "{ answer: viewer { id } }", Value::Null).await.text("/id")
+    }
+
+    pub async fn set_quota(&self, token: &str, user: &str, files: i64, bytes: usize) -> Answer {
+        let input = json!({ "userId": user, "maxFiles": files, "maxBytes": bytes });
+        self.mutate(token, "SetQuotaInput", "setQuota", "usage { files }", input).await
+    }
+
     async fn mutate(&self, token: &str, input_type: &str, name: &str, want: &str, input: Value) -> Answer {
         let query = mutation(input_type, name, want);
         self.ask(token, &query, input).await

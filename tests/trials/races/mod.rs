@@ -16,6 +16,7 @@ mod revisions;
 mod shares;
 mod starts;
 mod tally;
+mod uploads;
 
 use std::{path::Path, time::Duration};
 
@@ -39,8 +40,8 @@ pub struct Options<'a> {
     pub say: &'a (dyn Fn(&str) + Send + Sync),
 }
 
-const RACES: [&str; 10] =
-    ["names", "revisions", "deletions", "repeats", "queue", "guesses", "admins", "ends", "crowd", "shares"];
+const RACES: [&str; 11] =
+    ["names", "revisions", "deletions", "repeats", "queue", "guesses", "admins", "ends", "crowd", "shares", "uploads"];
 /// It needs a database of each round's own.
 const STARTS: &str = "starts";
 /// Rounds of a race that takes seconds a round, of so many of the others.
@@ -81,7 +82,7 @@ pub async fn run(options: Options<'_>) -> Result<(), Failure> {
         return Err(format!("{}\nand {more} more", violations.join("\n")).into());
     }
     if options.only.is_empty() {
-        controls(&arena, &people[0], &options).await?;
+        controls(&arena, &people, &options).await?;
     }
     Ok(())
 }
@@ -105,6 +106,7 @@ async fn race(
             "revisions" => revisions::round(arena, owner, rng, &mut tally).await?,
             "deletions" => deletions::round(arena, owner, rng, &mut tally).await?,
             "repeats" => repeats::round(arena, owner, rng, &mut tally).await?,
+            "uploads" => uploads::round(arena, &people[1], rng, &mut tally).await?,
             "shares" => shares::round(arena, owner, rng, &mut tally).await?,
             "queue" => {
                 queue::round(arena, owner, &files, rng, &mut tally).await?;
@@ -148,11 +150,12 @@ async fn judge(arena: &Arena) -> Result<Vec<String>, Failure> {
 }
 
 /// Takes away what decides a race, and wants the race to show it.
-async fn controls(arena: &Arena, owner: &Person, options: &Options<'_>) -> Result<(), Failure> {
-    let mut rng = StdRng::seed_from_u64(options.seed);
+async fn controls(arena: &Arena, people: &[Person; 3], options: &Options<'_>) -> Result<(), Failure> {
+    let (mut rng, owner) = (StdRng::seed_from_u64(options.seed), &people[0]);
     let caught = [
         ("a schedule by who does not lead", leader::planted(arena).await?),
         ("downloads of share links that are not counted", shares::planted(arena, owner, &mut rng).await?),
+        ("a counter of usage that stands still", uploads::planted(arena, &people[1], &mut rng).await?),
         ("no unique key of idempotency keys", repeats::planted(arena, owner, &mut rng).await?),
         ("no unique key of user names", names::planted(arena, &mut rng).await?),
     ];

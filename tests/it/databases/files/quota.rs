@@ -175,7 +175,7 @@ async fn of_many_who_want_the_last_room_one_gets_it() {
     let uploads = (0..10).map(|n: u8| {
         let ada = ada.clone();
         async move {
-            if n % 2 == 0 {
+            if n.is_multiple_of(2) {
                 ada.try_upload("b.txt", [n; 5], json!({})).await
             } else {
                 direct::try_create(&ada, "b.txt", &[n; 5], json!({})).await

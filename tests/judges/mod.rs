@@ -1,0 +1,3 @@
+//! What holds a database against itself, for tests and trials alike.
+
+pub mod usage;
