@@ -14,6 +14,10 @@ use crate::{
         graphql::{Alert, AlertsQuery},
     },
     app::App,
+    closing::{
+        self,
+        graphql::{ClosingMutation, ClosingQuery},
+    },
     config::Config,
     error::Fault,
     files::{
@@ -33,10 +37,27 @@ use crate::{
 };
 
 #[derive(MergedObject, Default)]
-pub struct Query(RootQuery, AccountsQuery, FilesQuery, UploadsQuery, UsageQuery, LedgerQuery, AlertsQuery);
+pub struct Query(
+    RootQuery,
+    AccountsQuery,
+    FilesQuery,
+    UploadsQuery,
+    UsageQuery,
+    ClosingQuery,
+    LedgerQuery,
+    AlertsQuery,
+);
 
 #[derive(MergedObject, Default)]
-pub struct Mutation(AccountsMutation, FilesMutation, UploadsMutation, VersionsMutation, SharesMutation, UsageMutation);
+pub struct Mutation(
+    AccountsMutation,
+    FilesMutation,
+    UploadsMutation,
+    VersionsMutation,
+    SharesMutation,
+    UsageMutation,
+    ClosingMutation,
+);
 
 pub type AppSchema = Schema<Query, Mutation, EmptySubscription>;
 
@@ -216,5 +237,6 @@ pub fn registry(config: &Config) -> Result<Registry, Fault> {
     accounts::register(&mut registry).map_err(Fault::internal)?;
     ledger::register(&mut registry, config).map_err(Fault::internal)?;
     files::register(&mut registry, config).map_err(Fault::internal)?;
+    closing::register(&mut registry);
     Ok(registry)
 }

@@ -47,6 +47,7 @@ pub mod ledger;
 
 pub mod files;
 
+pub mod closing;
 pub mod object_events;
 
 pub mod compose;

@@ -14,6 +14,8 @@ pub enum TokenKind {
     Session,
     Api,
     ShareLink,
+    /// The receipt of a closed account.
+    Closure,
 }
 
 /// Of every kind, in bytes.
@@ -22,13 +24,14 @@ const PREFIX: usize = 4;
 const LENGTH: usize = PREFIX + 43;
 
 impl TokenKind {
-    const ALL: [Self; 3] = [Self::Session, Self::Api, Self::ShareLink];
+    const ALL: [Self; 4] = [Self::Session, Self::Api, Self::ShareLink, Self::Closure];
 
     const fn prefix(self) -> &'static str {
         match self {
             Self::Session => "shs_",
             Self::Api => "sht_",
             Self::ShareLink => "shl_",
+            Self::Closure => "shc_",
         }
     }
 }
@@ -46,7 +49,12 @@ pub fn mint(kind: TokenKind) -> Result<(SecretString, Vec<u8>), Fault> {
 #[must_use]
 pub fn hash(token: &str, kinds: &[TokenKind]) -> Option<Vec<u8>> {
     let known = kinds.iter().any(|kind| token.starts_with(kind.prefix()));
-    (known && token.len() == LENGTH).then(|| sha256(token))
+    (known && token.len() == LENGTH && token.chars().all(is_letter)).then(|| sha256(token))
+}
+
+/// Of a prefix, and of base64 as URLs have it.
+fn is_letter(c: char) -> bool {
+    c.is_ascii_alphanumeric() || matches!(c, '-' | '_')
 }
 
 /// Without salt or stretching: a token has 256 random bits.
@@ -65,7 +73,7 @@ pub fn redacted(text: &str) -> Cow<'_, str> {
     let (mut shown, mut rest) = (String::with_capacity(text.len()), text);
     while let Some(at) = next(rest) {
         let (before, token) = rest.split_at(at + PREFIX);
-        let end = token.find(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '-' | '_'))).unwrap_or(token.len());
+        let end = token.find(|c| !is_letter(c)).unwrap_or(token.len());
         shown.push_str(before);
         shown.push('…');
         rest = &token[end..];

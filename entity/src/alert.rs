@@ -42,6 +42,8 @@ pub enum Kind {
     FilesRemoved,
     /// By the trash retention.
     FilesExpired,
+    /// With all that it had.
+    AccountClosed,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumIter, DeriveActiveEnum)]

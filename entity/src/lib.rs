@@ -1,5 +1,6 @@
 //! One file per table: rows and their states as the database keeps them, and nothing else.
 
+pub mod account_closure;
 pub mod alert;
 pub mod event;
 pub mod event_counter;

@@ -115,4 +115,6 @@ pub enum Reason {
     Staged,
     /// A direct upload whose content was refused.
     Rejected,
+    /// With the account that it belonged to.
+    AccountClosed,
 }

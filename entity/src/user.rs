@@ -46,4 +46,6 @@ pub enum Role {
 pub enum Status {
     Active,
     Suspended,
+    /// By its owner: everything it has is being erased, and at last this row.
+    Closing,
 }

@@ -8,6 +8,7 @@ mod m0005_uploads;
 mod m0006_search;
 mod m0007_share_links;
 mod m0008_usage;
+mod m0009_closures;
 mod m0010_object_events;
 mod m0011_versions;
 mod schema;
@@ -29,6 +30,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0006_search::Migration),
             Box::new(m0007_share_links::Migration),
             Box::new(m0008_usage::Migration),
+            Box::new(m0009_closures::Migration),
             Box::new(m0010_object_events::Migration),
             Box::new(m0011_versions::Migration),
         ]

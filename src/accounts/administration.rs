@@ -2,7 +2,7 @@
 
 use entity::{
     session::Kind,
-    user::{Column, Model, Role},
+    user::{Column, Model, Role, Status},
 };
 use sea_orm::sea_query::Expr;
 use secrecy::SecretString;
@@ -46,7 +46,7 @@ pub async fn reset_password(
         Ok(username) => store::user_by_name(app.db.read(), &username.key).await?,
         Err(_) => store::user_by_email(app.db.read(), &Email::parse(login)?.key).await?,
     };
-    let user = user.ok_or(Problem::NoSuchAccount)?;
+    let user = user.filter(|user| user.status != Status::Closing).ok_or(Problem::NoSuchAccount)?;
     let password = profile::chosen(app, "password", password, &user)?;
     let hash = app.password_hasher.hash(password).await?;
     app.transaction::<_, AccountsError, _, _>(async |tx| {

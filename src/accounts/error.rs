@@ -68,6 +68,10 @@ pub enum Problem {
     NoSuchAccount,
     #[error("An API token cannot do this. Log in with your password.")]
     SessionRequired,
+    #[error("You are the last admin of this server. Make another one before you close your account.")]
+    LastAdmin,
+    #[error("A receipt is `shc_` and 32 random bytes in base64url, and is used once.")]
+    InvalidReceipt,
 }
 
 /// Why a password is not accepted.
@@ -95,12 +99,14 @@ impl Problem {
             Self::InvalidName { field } | Self::WeakPassword { field, .. } => Some(field),
             Self::WrongPassword => Some("currentPassword"),
             Self::NotFound => Some("id"),
+            Self::InvalidReceipt => Some("receipt"),
             Self::SignUpClosed
             | Self::BadCredentials
             | Self::TooManyAttempts { .. }
             | Self::AccountSuspended
             | Self::NoSuchAccount
-            | Self::SessionRequired => None,
+            | Self::SessionRequired
+            | Self::LastAdmin => None,
         }
     }
 

@@ -70,17 +70,19 @@ async fn attempt_until_settled(
 async fn find(app: &App, login: &str) -> Result<Option<Model>, Fault> {
     let login = login.trim();
     // User names hold no "@", so a text is one or the other.
-    if login.contains('@') {
+    let user = if login.contains('@') {
         match Email::parse(login) {
-            Ok(email) => Ok(store::user_by_email(app.db.read(), &email.key).await?),
-            Err(_) => Ok(None),
+            Ok(email) => store::user_by_email(app.db.read(), &email.key).await?,
+            Err(_) => None,
         }
     } else {
         match Username::parse(login) {
-            Ok(username) => Ok(store::user_by_name(app.db.read(), &username.key).await?),
-            Err(_) => Ok(None),
+            Ok(username) => store::user_by_name(app.db.read(), &username.key).await?,
+            Err(_) => None,
         }
-    }
+    };
+    // Who closed the account is as unknown as when it is erased.
+    Ok(user.filter(|user| user.status != Status::Closing))
 }
 
 /// Counts the failure and words the answer.
@@ -91,7 +93,7 @@ async fn refuse(app: &App, counters: &[Counter]) -> Result<AccountsError, Accoun
 }
 
 /// The session, in a transaction that holds the account and its counter; `None` where the password hash is no longer
-/// the one that was verified.
+/// the one that was verified, or the account was closed.
 async fn open(
     app: &App,
     user: &Model,
@@ -101,9 +103,8 @@ async fn open(
 ) -> Result<Option<LoggedIn>, AccountsError> {
     app.transaction::<_, AccountsError, _, _>(async |tx| {
         let current = store::lock_user(&tx, user.id).await?;
-        let Some(current) = current.filter(|current| current.password_hash == user.password_hash) else {
-            return Ok(None);
-        };
+        let stands = |current: &Model| current.password_hash == user.password_hash && current.status != Status::Closing;
+        let Some(current) = current.filter(stands) else { return Ok(None) };
         if let Some(retry_after) = throttle::check(app, &tx, counters).await? {
             return Err(too_many(retry_after));
         }

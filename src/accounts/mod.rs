@@ -1,6 +1,7 @@
 //! Accounts: sign-up, log-in, sessions and API tokens, profiles, and who may see what of whom.
 
 mod administration;
+mod closing;
 mod credentials;
 mod error;
 pub mod graphql;
@@ -15,10 +16,11 @@ mod throttle;
 
 use std::{collections::HashMap, sync::Arc};
 
-use entity::user::Model;
+use entity::user::{Model, Status};
 use uuid::Uuid;
 
 pub use administration::{create_admin, has_admin, reset_password};
+pub use closing::{Confirmed, confirm, erase, lock, retire, stands};
 pub use error::{AccountsError, Problem, Weakness};
 pub use jobs::register;
 pub use log_in::log_in;
@@ -43,32 +45,41 @@ pub fn sees_private(viewer: &Viewer, user_id: Uuid) -> bool {
     viewer.user_id() == Some(user_id) || viewer.is_admin()
 }
 
+/// Whether the viewer may look at this person: one who closed the account is there for admins alone.
+#[must_use]
+pub fn sees(viewer: &Viewer, user: &Model) -> bool {
+    user.status != Status::Closing || sees_private(viewer, user.id)
+}
+
 /// The viewer's own account as the request found it; `None` for anonymous and for the system.
 #[must_use]
 pub fn current(viewer: &Viewer) -> Option<Arc<Model>> {
     Some(viewer.person().ok()?.account.clone())
 }
 
-/// A person by id, where the viewer may look: anyone with an account; see [`sees_private`] for what they see.
+/// A person by id, where the viewer may look: see [`sees`], and [`sees_private`] for what they see.
 pub async fn find(app: &App, viewer: &Viewer, id: Uuid) -> Result<Option<Model>, Fault> {
     if known(viewer).is_err() {
         return Ok(None);
     }
-    Ok(store::user(app.db.read(), id).await?)
+    Ok(store::user(app.db.read(), id).await?.filter(|user| sees(viewer, user)))
 }
 
-/// People by id, those that exist.
+/// People by id, those that the viewer may look at.
 pub async fn find_many(app: &App, viewer: &Viewer, ids: &[Uuid]) -> Result<HashMap<Uuid, Model>, Fault> {
     known(viewer)?;
     let rows = store::users(app.db.read(), ids).await?;
-    Ok(rows.into_iter().map(|row| (row.id, row)).collect())
+    Ok(rows.into_iter().filter(|row| sees(viewer, row)).map(|row| (row.id, row)).collect())
 }
 
 /// A person by user name, however it is spelled.
 pub async fn find_by_username(app: &App, viewer: &Viewer, username: &str) -> Result<Option<Model>, Fault> {
     known(viewer)?;
     match Username::parse(username) {
-        Ok(username) => Ok(store::user_by_name(app.db.read(), &username.key).await?),
+        Ok(username) => {
+            let user = store::user_by_name(app.db.read(), &username.key).await?;
+            Ok(user.filter(|user| sees(viewer, user)))
+        }
         Err(_) => Ok(None),
     }
 }
@@ -82,7 +93,7 @@ pub async fn list(
 ) -> Result<Page<Model>, Fault> {
     known(viewer)?;
     let prefix = search.map(model::search_key).unwrap_or_default();
-    Ok(page.finish(store::list_users(app.db.read(), &prefix, page).await?))
+    Ok(page.finish(store::list_users(app.db.read(), &prefix, viewer.is_admin(), page).await?))
 }
 
 /// Whoever is not anonymous.

@@ -94,16 +94,7 @@ pub async fn change_password(
     let user = store::user(app.db.read(), me.user_id).await?.ok_or(Denied::Unauthenticated)?;
     let new = chosen(app, "newPassword", &change.new, &user)?;
     let counters = [Counter::password_change(app, user.id)];
-    if let Some(retry_after) = throttle::glance(app, &counters).await? {
-        return Err(Problem::TooManyAttempts { retry_after }.into());
-    }
-    let current = credentials::candidate(&change.current);
-    if app.password_hasher.verify(current, Some(user.password_hash.clone())).await? == Verdict::Wrong {
-        let wait = app
-            .transaction::<_, AccountsError, _, _>(async |tx| Ok(throttle::fail(app, &tx, &counters).await?))
-            .await?;
-        return Err(wait.map_or(Problem::WrongPassword, |retry_after| Problem::TooManyAttempts { retry_after }).into());
-    }
+    compare_password(app, &user, &change.current, &counters).await?;
     let hash = app.password_hasher.hash(new).await?;
     let kinds: &[Kind] = if change.revoke_api_tokens { &[Kind::Session, Kind::Token] } else { &[Kind::Session] };
     let changed = app
@@ -124,6 +115,25 @@ pub async fn change_password(
         .await?;
     tracing::info!(user.id = %user.id, ended = changed.ended, "password changed");
     Ok(changed)
+}
+
+/// Compares the current password, as often as the counters allow; a wrong one is counted.
+pub(super) async fn compare_password(
+    app: &App,
+    user: &Model,
+    password: &SecretString,
+    counters: &[Counter],
+) -> Result<(), AccountsError> {
+    if let Some(retry_after) = throttle::glance(app, counters).await? {
+        return Err(Problem::TooManyAttempts { retry_after }.into());
+    }
+    let candidate = credentials::candidate(password);
+    if app.password_hasher.verify(candidate, Some(user.password_hash.clone())).await? == Verdict::Wrong {
+        let wait =
+            app.transaction::<_, AccountsError, _, _>(async |tx| Ok(throttle::fail(app, &tx, counters).await?)).await?;
+        return Err(wait.map_or(Problem::WrongPassword, |retry_after| Problem::TooManyAttempts { retry_after }).into());
+    }
+    Ok(())
 }
 
 /// A new password for an account that exists.

@@ -18,7 +18,10 @@ use super::{
 };
 use crate::{
     app::App,
-    db::page::{Page, PageRequest, Position},
+    db::{
+        Tx,
+        page::{Page, PageRequest, Position},
+    },
     error::Fault,
     viewer::{Denied, Identity, RequestInfo, Viewer},
 };
@@ -220,12 +223,18 @@ pub async fn create_api_token(
     app.transaction::<_, AccountsError, _, _>(async |tx| {
         // The account is locked, so that no token slips in beside a change of password that ends them all.
         store::lock_user(&tx, me.user_id).await?;
-        match store::session(&tx, me.user_id, me.session_id).await? {
-            None => Err(Denied::Unauthenticated.into()),
-            Some(session) if session.kind != Kind::Session => Err(Problem::SessionRequired.into()),
-            Some(_) => Ok(store::insert_session(&tx, &row).await?),
-        }
+        require_log_in(&tx, me).await?;
+        Ok(store::insert_session(&tx, &row).await?)
     })
     .await?;
     Ok(ApiTokenCreated { row, token })
+}
+
+/// Refuses API tokens, and sessions that have ended meanwhile.
+pub(super) async fn require_log_in(tx: &Tx, me: &Identity) -> Result<(), AccountsError> {
+    match store::session(tx, me.user_id, me.session_id).await? {
+        None => Err(Denied::Unauthenticated.into()),
+        Some(session) if session.kind != Kind::Session => Err(Problem::SessionRequired.into()),
+        Some(_) => Ok(()),
+    }
 }

@@ -3,7 +3,7 @@
 use entity::{Timestamp, session, user};
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, ExprTrait, FromQueryResult, IntoActiveModel,
-    Iterable, JoinType, Order, QueryFilter, QuerySelect, Select, UpdateMany, sea_query::Expr,
+    Iterable, JoinType, Order, QueryFilter, QueryOrder, QuerySelect, Select, UpdateMany, sea_query::Expr,
 };
 use uuid::Uuid;
 
@@ -49,13 +49,17 @@ pub(super) async fn user_by_email(
     user::Entity::find().filter(user::Column::EmailKey.eq(email_key)).one(connection).await
 }
 
-/// Users by name, those whose key begins with `prefix`.
+/// Users by name, those whose key begins with `prefix`; those being erased only where `closing`.
 pub(super) async fn list_users(
     connection: &impl ConnectionTrait,
     prefix: &str,
+    closing: bool,
     page: &PageRequest<Position<String>>,
 ) -> Result<Vec<user::Model>, DbErr> {
     let mut select = user::Entity::find();
+    if !closing {
+        select = select.filter(user::Column::Status.ne(user::Status::Closing));
+    }
     if !prefix.is_empty() {
         // A range instead of LIKE: it needs no escaping, and every database answers it from the index.
         select = select
@@ -72,6 +76,23 @@ pub(super) async fn has_role(connection: &impl ConnectionTrait, role: user::Role
         .one(connection)
         .await?;
     Ok(found.is_some())
+}
+
+/// The active admins but this one, locked in the order of their ids.
+pub(super) async fn lock_other_admins(tx: &Tx, id: Uuid) -> Result<Vec<user::Model>, DbErr> {
+    user::Entity::find()
+        .filter(user::Column::Role.eq(user::Role::Admin))
+        .filter(user::Column::Status.eq(user::Status::Active))
+        .filter(user::Column::Id.ne(id))
+        .order_by_asc(user::Column::Id)
+        .lock_exclusive()
+        .all(tx)
+        .await
+}
+
+pub(super) async fn delete_user(tx: &Tx, id: Uuid) -> Result<(), DbErr> {
+    user::Entity::delete_by_id(id).exec(tx).await?;
+    Ok(())
 }
 
 pub(super) fn update_user(id: Uuid, now: Timestamp) -> UpdateMany<user::Entity> {

@@ -25,6 +25,8 @@ pub enum AlertKind {
     FilesRemoved,
     /// Trashed files whose retention ran out.
     FilesExpired,
+    /// An account closed by its owner, and its files deleted for good with it.
+    AccountClosed,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Enum)]

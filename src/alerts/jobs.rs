@@ -74,5 +74,6 @@ pub(super) fn subject(kind: Kind) -> &'static str {
         Kind::FilesPurged => "Snaphaven: files deleted for good",
         Kind::FilesRemoved => "Snaphaven: files removed by an admin",
         Kind::FilesExpired => "Snaphaven: trashed files expired",
+        Kind::AccountClosed => "Snaphaven: account closed",
     }
 }

@@ -2,9 +2,9 @@
 
 use entity::{
     Timestamp,
-    idempotency::{ActiveModel, Entity},
+    idempotency::{ActiveModel, Column, Entity},
 };
-use sea_orm::{ActiveValue::Set, ConnectionTrait, DbErr, EntityTrait};
+use sea_orm::{ActiveValue::Set, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter};
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -64,4 +64,10 @@ impl IdempotencyKey {
         Entity::insert(row).exec_without_returning(tx).await?;
         Ok(())
     }
+}
+
+/// Forgets a person's keys.
+pub async fn forget(tx: &Tx, user_id: Uuid) -> Result<(), DbErr> {
+    Entity::delete_many().filter(Column::UserId.eq(user_id)).exec(tx).await?;
+    Ok(())
 }

@@ -72,3 +72,10 @@ pub async fn after(
 pub async fn last_seq(connection: &impl ConnectionTrait, recipient: Uuid) -> Result<i64, DbErr> {
     Ok(event_counter::Entity::find_by_id(recipient).one(connection).await?.map_or(0, |counter| counter.seq))
 }
+
+/// Forgets a person's events, and how many there were.
+pub async fn forget(tx: &Tx, recipient: Uuid) -> Result<(), DbErr> {
+    event::Entity::delete_many().filter(event::Column::Recipient.eq(recipient)).exec(tx).await?;
+    event_counter::Entity::delete_by_id(recipient).exec(tx).await?;
+    Ok(())
+}

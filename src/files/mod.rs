@@ -4,6 +4,7 @@ pub mod graphql;
 pub mod model;
 pub mod shares;
 
+mod closing;
 mod content;
 pub mod direct;
 mod edit;
@@ -23,6 +24,7 @@ pub mod versions;
 use entity::{file, file::State, object::Kind, object_copy, rendition};
 use uuid::Uuid;
 
+pub use closing::{Left, count_owned, erase_some, forget};
 pub use content::Content;
 pub use edit::{Edit, edit};
 pub use error::FilesError;

@@ -177,6 +177,11 @@ fn moved(amount: Amount) -> sea_orm::UpdateMany<Entity> {
         .col_expr(Column::Bytes, Expr::col(Column::Bytes).add(amount.bytes))
 }
 
+pub(super) async fn forget(tx: &Tx, user: Uuid) -> Result<(), DbErr> {
+    Entity::delete_by_id(user).exec(tx).await?;
+    Ok(())
+}
+
 /// A counter for who has none yet.
 async fn begin(tx: &Tx, user: Uuid) -> Result<(), DbErr> {
     let row = entity::usage::ActiveModel {

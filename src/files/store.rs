@@ -6,8 +6,8 @@ use entity::{Timestamp, file, file_version, object, rendition};
 use sea_orm::{
     ActiveModelTrait,
     ActiveValue::Set,
-    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, FromQueryResult as _, IntoActiveModel, Order, QueryFilter,
-    QueryOrder, QuerySelect, QueryTrait as _, Select,
+    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, FromQueryResult as _, IntoActiveModel, Order,
+    PaginatorTrait as _, QueryFilter, QueryOrder, QuerySelect, QueryTrait as _, Select,
     sea_query::{Asterisk, Expr, ExprTrait as _, Query},
 };
 use uuid::Uuid;
@@ -282,6 +282,29 @@ pub(super) async fn delete(tx: &Tx, ids: &[Uuid]) -> Result<(), DbErr> {
     file_version::Entity::delete_many().filter(file_version::Column::FileId.is_in(ids())).exec(tx).await?;
     file::Entity::delete_many().filter(file::Column::Id.is_in(ids())).exec(tx).await?;
     Ok(())
+}
+
+/// Up to `limit` of a person's files in whatever state, but those that a legal hold keeps.
+pub(super) async fn not_held(connection: &impl ConnectionTrait, owner: Uuid, limit: u64) -> Result<Vec<Uuid>, DbErr> {
+    let held = Query::select()
+        .expr(Expr::value(1))
+        .from(object::Entity)
+        .and_where(Expr::col((object::Entity, object::Column::FileId)).equals((file::Entity, file::Column::Id)))
+        .and_where(Expr::col((object::Entity, object::Column::Holds)).gt(0))
+        .take();
+    scoped(Scope::Owner(owner))
+        .select_only()
+        .column(file::Column::Id)
+        .filter(Expr::exists(held).not())
+        .limit(limit)
+        .into_tuple()
+        .all(connection)
+        .await
+}
+
+/// How many files a person has, in whatever state.
+pub(super) async fn count(connection: &impl ConnectionTrait, owner: Uuid) -> Result<u64, DbErr> {
+    scoped(Scope::Owner(owner)).count(connection).await
 }
 
 /// Trashed files whose time is up.

@@ -22,7 +22,7 @@ use crate::{
     error::Fault,
     id::NodeKind,
     jobs::{Job, JobError},
-    ledger,
+    ledger::{self, Doomed},
     viewer::Viewer,
 };
 
@@ -155,16 +155,7 @@ pub async fn purge(app: &App, viewer: &Viewer, ids: &[Uuid]) -> Result<Purged, F
             _ if files.iter().any(|file| viewer.user_id() != Some(file.owner_id)) => Reason::Removed,
             _ => Reason::Purged,
         };
-        direct::forget(app, &tx, &ids).await?;
-        let doomed = ledger::doom(app, &tx, &objects, viewer.user_id(), reason).await?;
-        if !doomed.held.is_empty() {
-            return Err(FilesError::Held);
-        }
-        let counted = counted(&tx, &files).await?;
-        store::delete(&tx, &ids).await?;
-        for (owner, amount) in counted {
-            quota::give_back(&tx, owner, amount).await?;
-        }
+        let doomed = delete_for_good(app, &tx, &files, &objects, viewer.user_id(), reason).await?;
         let alert = match files.as_slice() {
             [] => None,
             files => Some(raise(app, &tx, viewer, alert::Kind::FilesPurged, files, doomed.deleting.len()).await?),
@@ -176,6 +167,29 @@ pub async fn purge(app: &App, viewer: &Viewer, ids: &[Uuid]) -> Result<Purged, F
         Ok(Purged { files: ids.clone(), objects, alert })
     })
     .await
+}
+
+/// Deletes the rows of files that the caller has locked, and dooms their objects. A held object refuses all of it.
+pub(super) async fn delete_for_good(
+    app: &App,
+    tx: &Tx,
+    files: &[file::Model],
+    objects: &[Uuid],
+    by: Option<Uuid>,
+    reason: Reason,
+) -> Result<Doomed, FilesError> {
+    let ids: Vec<Uuid> = files.iter().map(|file| file.id).collect();
+    direct::forget(app, tx, &ids).await?;
+    let doomed = ledger::doom(app, tx, objects, by, reason).await?;
+    if !doomed.held.is_empty() {
+        return Err(FilesError::Held);
+    }
+    let counted = counted(tx, files).await?;
+    store::delete(tx, &ids).await?;
+    for (owner, amount) in counted {
+        quota::give_back(tx, owner, amount).await?;
+    }
+    Ok(doomed)
 }
 
 /// What these files count for each of their owners, who come in their order.
@@ -252,6 +266,7 @@ async fn raise(
         alert::Kind::FilesRemoved if objects > 0 => "deleted for good by an admin",
         alert::Kind::FilesRemoved => "removed by an admin",
         alert::Kind::FilesExpired => "deleted for good, the time in the trash being over",
+        alert::Kind::AccountClosed => "deleted for good with their owner's account",
     };
     let names: Vec<&str> = files.iter().take(10).map(|file| file.name.as_str()).collect();
     let more = files.len() - names.len();

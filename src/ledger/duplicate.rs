@@ -1,11 +1,10 @@
 //! Copies of live objects: the same bytes under a key of their own.
 
-use sea_orm::DbErr;
 use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::{
-    NewObject, State, Written, abandon,
+    NewObject, State, Written, abandon, admit,
     staging::{copy_timeout, read_back},
     store,
 };
@@ -23,7 +22,8 @@ pub async fn duplicate(app: &App, source: Uuid, new: NewObject) -> Result<Writte
     let key = ObjectKey::new(new.kind);
     let begun = app
         .db
-        .transaction::<_, DbErr, _, _>(async |tx| {
+        .transaction::<_, Fault, _, _>(async |tx| {
+            admit(&tx, &new).await?;
             let source = store::find(&tx, source).await?.filter(|source| source.state == State::Live);
             let Some(source) = source else { return Ok(None) };
             let roles = store::roles(&tx).await?;

@@ -126,6 +126,8 @@ pub enum ErasureReason {
     Staged,
     /// A direct upload whose content was refused.
     Rejected,
+    /// With the account that it belonged to.
+    AccountClosed,
 }
 
 /// The erasure of one stored object, and its proof. It outlives the object.

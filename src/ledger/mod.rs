@@ -3,6 +3,7 @@
 //! `pending → live → deleting → erased`, and `pending → deleting` for writes that were never finished.
 
 mod catalog;
+mod closing;
 mod duplicate;
 pub mod graphql;
 mod jobs;
@@ -11,6 +12,7 @@ mod staging;
 mod store;
 
 pub use catalog::LedgerCatalog;
+pub use closing::{Toll, count_standing, doom_rest, lock_of_files, toll};
 pub use duplicate::duplicate;
 use entity::{
     Timestamp, object,
@@ -26,6 +28,7 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::{
+    accounts,
     adapters::objects::{Body, PutObject, Sha256, Stored, keys::ObjectKey},
     app::App,
     config::Config,
@@ -35,7 +38,7 @@ use crate::{
     },
     error::Fault,
     jobs::Registry,
-    viewer::Viewer,
+    viewer::{Denied, Viewer},
 };
 
 /// Bytes about to be written, and whose they are.
@@ -120,13 +123,15 @@ pub async fn roles(connection: &impl ConnectionTrait) -> Result<Roles, DbErr> {
 }
 
 /// Writes one object to the primary: ledger row and intent first, then the bytes, held to their length and SHA-256.
+/// Refused for an account that was closed.
 pub async fn write(app: &App, new: NewObject, body: Body) -> Result<Written, Fault> {
     let started = Instant::now();
     let timeout = app.config.objects.write_timeout;
     let key = ObjectKey::new(new.kind);
     let (object, roles, intent) = app
         .db
-        .transaction::<_, DbErr, _, _>(async |tx| {
+        .transaction::<_, Fault, _, _>(async |tx| {
+            admit(&tx, &new).await?;
             let roles = store::roles(&tx).await?;
             let now = app.db.now(&tx).await?;
             let pending = store::Pending {
@@ -159,6 +164,14 @@ pub async fn write(app: &App, new: NewObject, body: Body) -> Result<Written, Fau
             abandon(app, object.id, cleared).await;
             Err(error.into())
         }
+    }
+}
+
+/// Refuses bytes for an account that was closed. Until the transaction ends nobody closes it.
+async fn admit(tx: &Tx, new: &NewObject) -> Result<(), Fault> {
+    match new.user_id {
+        Some(user) if !accounts::stands(tx, user).await? => Err(Denied::Unauthenticated.into()),
+        _ => Ok(()),
     }
 }
 

@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use snaphaven::{
     accounts::graphql::{AccountsMutation, AccountsQuery},
     alerts::graphql::AlertsQuery,
+    closing::graphql::{ClosingMutation, ClosingQuery},
     compose,
     files::graphql::{
         FilesMutation, FilesQuery, SharesMutation, UploadsMutation, UploadsQuery, UsageMutation, UsageQuery,
@@ -69,6 +70,7 @@ fn no_two_modules_name_a_root_field_alike() {
                 fields::<UsageQuery>(),
                 fields::<LedgerQuery>(),
                 fields::<AlertsQuery>(),
+                fields::<ClosingQuery>(),
             ],
         ),
         (
@@ -81,6 +83,7 @@ fn no_two_modules_name_a_root_field_alike() {
                 fields::<VersionsMutation>(),
                 fields::<SharesMutation>(),
                 fields::<UsageMutation>(),
+                fields::<ClosingMutation>(),
             ],
         ),
     ] {

@@ -30,6 +30,10 @@ pub enum AccountErrorCode {
     NotFound,
     /// An API token cannot do this; log in.
     SessionRequired,
+    /// The last admin cannot close the account.
+    LastAdmin,
+    /// Not a receipt, or one of another account.
+    InvalidReceipt,
 }
 
 /// What stands in the way, and where.
@@ -72,13 +76,13 @@ fn code(problem: &Problem) -> AccountErrorCode {
         Problem::WrongPassword => AccountErrorCode::WrongPassword,
         Problem::NotFound | Problem::NoSuchAccount => AccountErrorCode::NotFound,
         Problem::SessionRequired => AccountErrorCode::SessionRequired,
+        Problem::LastAdmin => AccountErrorCode::LastAdmin,
+        Problem::InvalidReceipt => AccountErrorCode::InvalidReceipt,
     }
 }
 
 /// A service's answer as a payload's parts: the result or the user errors; a fault ends the request.
-pub(super) fn outcome<T>(
-    answer: Result<T, AccountsError>,
-) -> async_graphql::Result<(Option<T>, Vec<AccountUserError>)> {
+pub fn outcome<T>(answer: Result<T, AccountsError>) -> async_graphql::Result<(Option<T>, Vec<AccountUserError>)> {
     match answer {
         Ok(value) => Ok((Some(value), Vec::new())),
         Err(AccountsError::Refused(problems)) => Ok((None, problems.iter().map(Into::into).collect())),

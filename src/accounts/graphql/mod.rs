@@ -13,7 +13,7 @@ use async_graphql::{
 };
 use uuid::Uuid;
 
-pub use errors::{AccountErrorCode, AccountUserError};
+pub use errors::{AccountErrorCode, AccountUserError, outcome};
 pub use mutation::AccountsMutation;
 pub use types::{ApiToken, Role, Session, User, UserStatus};
 
@@ -91,7 +91,8 @@ pub fn user_loader(app: &App) -> DataLoader<UserLoader> {
     DataLoader::new(UserLoader(app.clone()), TokioSpawner::current(), TokioTimer::default())
 }
 
-/// The person that another module's object refers to.
+/// The person that another module's object refers to; `None` where the viewer may not look at them, or no longer.
 pub async fn load_user(ctx: &Context<'_>, id: Uuid) -> async_graphql::Result<Option<User>> {
-    ctx.data_unchecked::<DataLoader<UserLoader>>().load_one(id).await.map_err(|error| fault(&error))
+    let found = ctx.data_unchecked::<DataLoader<UserLoader>>().load_one(id).await.map_err(|error| fault(&error))?;
+    Ok(found.filter(|user| super::sees(graphql::viewer(ctx), &user.row)))
 }

@@ -33,6 +33,8 @@ pub enum UserStatus {
     Active,
     /// Cannot log in.
     Suspended,
+    /// Closed by its owner, and being erased. For everybody but admins it is gone.
+    Closing,
 }
 
 /// A person with an account.

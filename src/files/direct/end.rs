@@ -234,6 +234,22 @@ pub(in crate::files) async fn forget(app: &App, tx: &Tx, files: &[Uuid]) -> Resu
     Ok(())
 }
 
+/// Gives up uploads of a person's, in whatever state, that are those of no file, and dooms what they hold. `false`: there
+/// are none; otherwise more may be left.
+pub(in crate::files) async fn give_up(app: &App, tx: &Tx, owner: Uuid, reason: Reason) -> Result<bool, sea_orm::DbErr> {
+    let uploads = store::lock_without_file(tx, owner).await?;
+    // What an upload has become is a file's.
+    let verified = |row: &upload::Model| row.object_id.filter(|_| row.state == State::Verifying);
+    let objects: Vec<Uuid> = uploads.iter().flat_map(|row| [Some(row.staging_id), verified(row)]).flatten().collect();
+    let files: Vec<Uuid> = uploads.iter().map(|row| row.file_id).collect();
+    forget(app, tx, &files).await?;
+    ledger::doom(app, tx, &objects, Some(owner), reason).await?;
+    for row in uploads.iter().filter(|row| matches!(row.state, State::Open | State::Verifying)) {
+        quota::give_back(tx, owner, Amount::of_upload(row)).await?;
+    }
+    Ok(!uploads.is_empty())
+}
+
 /// Gives up open uploads whose time is over, and forgets ended ones after as long again.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Expire {}

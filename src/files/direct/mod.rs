@@ -14,8 +14,8 @@ use entity::{Timestamp, object::Kind, upload, upload::State};
 use uuid::Uuid;
 
 pub use begin::{NewUpload, create};
-pub(super) use end::forget;
 pub use end::{Replacement, abort, complete, replace};
+pub(super) use end::{forget, give_up};
 pub use finish::joined;
 pub use parts::{MAX_LISTED, MAX_SIGNED, PartToSign, Signed, arrived, sign};
 

@@ -1,12 +1,12 @@
 //! Queries over `upload`.
 
 use entity::{
-    Timestamp, upload,
+    Timestamp, file, upload,
     upload::{Column, State},
 };
 use sea_orm::{
     ActiveModelTrait as _, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, ExprTrait as _, IntoActiveModel as _,
-    Order, PaginatorTrait as _, QueryFilter, QueryOrder, QuerySelect, sea_query::Expr,
+    Order, PaginatorTrait as _, QueryFilter, QueryOrder, QuerySelect, QueryTrait as _, sea_query::Expr,
 };
 use uuid::Uuid;
 
@@ -15,7 +15,7 @@ use crate::db::{
     page::{self, Page, PageRequest, Position},
 };
 
-/// A round of the sweeper.
+/// A round of the sweeper, and of an account's end.
 const BATCH: u64 = 500;
 
 pub(super) async fn find(
@@ -164,6 +164,23 @@ pub(super) async fn delete_ended(tx: &Tx, before: Timestamp) -> Result<(), DbErr
 /// Those that became these files.
 pub(super) async fn of_files(tx: &Tx, files: &[Uuid]) -> Result<Vec<upload::Model>, DbErr> {
     upload::Entity::find().filter(Column::FileId.is_in(files.iter().copied())).order_by_asc(Column::Id).all(tx).await
+}
+
+/// Some of a person's uploads of which there is no file: not completed, or the file is gone.
+pub(super) async fn lock_without_file(tx: &Tx, owner: Uuid) -> Result<Vec<upload::Model>, DbErr> {
+    let files = file::Entity::find()
+        .select_only()
+        .column(file::Column::Id)
+        .filter(file::Column::OwnerId.eq(owner))
+        .into_query();
+    upload::Entity::find()
+        .filter(Column::OwnerId.eq(owner))
+        .filter(Column::FileId.not_in_subquery(files))
+        .order_by_asc(Column::Id)
+        .limit(BATCH)
+        .lock_exclusive()
+        .all(tx)
+        .await
 }
 
 /// Those being verified as new contents of these files, locked.

@@ -204,7 +204,7 @@ impl File {
         }
         load_user(ctx, self.row.owner_id)
             .await?
-            .ok_or_else(|| fault(&Fault::Internal("a file has no owner".to_owned())))
+            .ok_or_else(|| fault(&Fault::Busy("the owner of a file closed the account meanwhile".to_owned())))
     }
 
     async fn created_at(&self) -> DateTime<Utc> {

@@ -2,6 +2,7 @@
 
 mod access;
 mod accounts;
+mod closing;
 mod crash;
 mod crowd;
 mod files;

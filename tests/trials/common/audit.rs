@@ -9,8 +9,8 @@ use std::{
 
 use aws_lc_rs::digest::{Context, SHA256};
 use entity::{
-    Timestamp, alert, file, file_version, job, lease, object, object_copy, object_copy::Site, rendition, session,
-    write_intent,
+    Timestamp, alert, event, event_counter, file, file_label, file_term, file_version, idempotency, job, lease, object,
+    object_copy, object_copy::Site, rendition, session, share_link, upload, usage, user, write_intent,
 };
 use futures::TryStreamExt;
 use sea_orm::{
@@ -18,7 +18,7 @@ use sea_orm::{
     PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait, Statement,
 };
 use snaphaven::{
-    adapters::objects::{ObjectStore, StoreError, s3::S3Store},
+    adapters::objects::{ObjectStore, Presence, StoreError, s3::S3Store},
     clock::Clock,
 };
 use uuid::Uuid;
@@ -389,6 +389,40 @@ impl Auditor {
         let failed = object::Column::State.eq(object::State::Erased).and(object::Column::LiveAt.is_null());
         let failed = failed.and(object::Column::Id.gt(after));
         Ok(object::Entity::find().filter(failed).count(&self.database).await?)
+    }
+
+    /// What is left of a person: rows, objects that are not proven gone, and versions of any in a bucket.
+    pub async fn left_of(&self, user: Uuid) -> Result<Vec<String>, AuditError> {
+        let connection = &self.database;
+        let mut left = Vec::new();
+        macro_rules! count {
+            ($($table:ident by $column:ident,)*) => {
+                $(let rows = $table::Entity::find().filter($table::Column::$column.eq(user)).count(connection).await?;
+                if rows > 0 {
+                    left.push(format!("{rows} of {}", stringify!($table)));
+                })*
+            };
+        }
+        count!(user by Id, session by UserId, file by OwnerId, file_term by OwnerId, file_label by OwnerId, upload by OwnerId,
+            share_link by OwnerId, usage by UserId, idempotency by UserId, event by Recipient, event_counter by Recipient,);
+        for object in object::Entity::find().filter(object::Column::UserId.eq(user)).all(connection).await? {
+            if object.state != object::State::Erased {
+                left.push(format!("{} ({:?})", object.key, object.state));
+            }
+            for site in Site::ALL {
+                let found = self.store(site).look(&object.key).await?;
+                if found != Presence::Gone {
+                    left.push(format!("{} at the {} site: {found:?}", object.key, site.as_str()));
+                }
+            }
+        }
+        Ok(left)
+    }
+
+    /// Any erased object of a person, for planting faults.
+    pub async fn any_erased_of(&self, user: Uuid) -> Result<Option<object::Model>, AuditError> {
+        let erased = object::Column::State.eq(object::State::Erased).and(object::Column::UserId.eq(user));
+        Ok(object::Entity::find().filter(erased).one(&self.database).await?)
     }
 
     /// Any live object that is in both buckets, for planting faults.

@@ -14,6 +14,7 @@ use reqwest::{
 use serde_json::{Value, json};
 
 const REQUEST: Duration = Duration::from_secs(20);
+const PASSWORD: &str = "a fox jumps 7 times";
 
 /// Why there is no acknowledgement.
 #[derive(Debug, thiserror::Error)]
@@ -114,7 +115,7 @@ impl Client {
         let mut client = Self { http, url: url.to_owned(), token: String::new(), log: Log::default() };
         let input = json!({
             "username": username, "email": format!("{username}@example.org"), "firstName": "Trial", "lastName": "",
-            "password": "a fox jumps 7 times",
+            "password": PASSWORD,
         });
         let query =
             "mutation($input: SignUpInput!) { answer: signUp(input: $input) { token userErrors { code message } } }";
@@ -132,6 +133,31 @@ impl Client {
     pub fn at(&self, url: &str) -> Answer<Self> {
         let http = reqwest::Client::builder().timeout(REQUEST).build().map_err(unknown)?;
         Ok(Self { http, url: url.to_owned(), token: self.token.clone(), log: self.log.clone() })
+    }
+
+    /// Where it sends its requests.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    pub async fn id(&self) -> Answer<String> {
+        let data = self.graphql("{ viewer { id } }", json!({})).await?;
+        data["viewer"]["id"].as_str().map(str::to_owned).ok_or_else(|| unknown("nobody is logged in"))
+    }
+
+    /// Closes the account, with a receipt of one's own choice.
+    pub async fn close(&self, receipt: &str) -> Answer<()> {
+        let query = "mutation($input: CloseAccountInput!) { answer: closeAccount(input: $input) { receipt userErrors { code message } } }";
+        let answer = self.mutate(query, json!({ "currentPassword": PASSWORD, "receipt": receipt })).await?;
+        if answer["receipt"] == receipt { Ok(()) } else { Err(unknown(format!("not closed: {answer}"))) }
+    }
+
+    /// The state of the closure that has this receipt. Asked without a session, since that ended with the account.
+    pub async fn closure(&self, receipt: &str) -> Answer<Option<String>> {
+        let nobody = Self { token: String::new(), ..self.clone() };
+        let query = "query($receipt: String!) { accountClosure(receipt: $receipt) { state } }";
+        let data = nobody.graphql(query, json!({ "receipt": receipt })).await?;
+        Ok(data["accountClosure"]["state"].as_str().map(str::to_owned))
     }
 
     /// Opens a session, which is not used any further.

@@ -3,6 +3,7 @@
 pub mod audit;
 pub mod client;
 pub mod content;
+pub mod leaving;
 pub mod plant;
 pub mod process;
 pub mod verdict;

@@ -6,6 +6,8 @@ use entity::{object, object_copy::Site};
 use futures::TryStreamExt;
 use snaphaven::adapters::objects::{Body, ObjectStore, PutObject, keys::ObjectKey, s3::S3Store};
 
+use uuid::Uuid;
+
 use super::{
     client::{Client, Shown},
     verdict,
@@ -87,6 +89,29 @@ pub async fn check(
         }
         caught.push("an altered download");
     }
+    Ok(caught)
+}
+
+/// The same of people who left: one who is still there, and bytes of one who is not.
+///
+/// # Errors
+/// The first fault that was not found.
+pub async fn check_leavers(auditor: &Auditor, here: Uuid, left: Option<Uuid>) -> Result<Vec<&'static str>, Failure> {
+    let mut caught = Vec::new();
+    let rows = auditor.left_of(here).await?;
+    if !["user", "session", "file", "original/"].iter().all(|what| rows.iter().any(|row| row.contains(what))) {
+        return Err(format!("of somebody who is still there only {rows:?} was found").into());
+    }
+    caught.push("an account that is still there");
+    let Some(left) = left else { return Ok(caught) };
+    let Some(erased) = auditor.any_erased_of(left).await? else { return Ok(caught) };
+    let second = auditor.store(Site::Second);
+    put(second, &erased.key, b"bytes of somebody who left".to_vec()).await?;
+    if auditor.left_of(left).await?.is_empty() {
+        return Err("bytes of a closed account were not found".into());
+    }
+    second.delete(&erased.key).await?;
+    caught.push("bytes of a closed account");
     Ok(caught)
 }
 

@@ -27,6 +27,8 @@ pub enum Act {
     Restore,
     Purge,
     Read,
+    /// Of a whole account: see [`super::leaving`].
+    Close,
 }
 
 impl fmt::Display for Act {
@@ -38,6 +40,7 @@ impl fmt::Display for Act {
             Self::Restore => "restore",
             Self::Purge => "purge",
             Self::Read => "read",
+            Self::Close => "close",
         })
     }
 }
@@ -121,12 +124,12 @@ impl Notes {
         change(&mut self.0.lock().expect("no holder panics"));
     }
 
-    fn violation(&self, what: String) {
+    pub(super) fn violation(&self, what: String) {
         self.write(|noted| noted.violations.push(what));
     }
 
     /// Whether nobody knows; a refusal is known.
-    fn unknown(&self, error: &NoAnswer) -> bool {
+    pub(super) fn unknown(&self, error: &NoAnswer) -> bool {
         self.write(|noted| match error {
             NoAnswer::Unknown(_) => noted.unknown += 1,
             NoAnswer::Fault(fault) => {
@@ -138,8 +141,12 @@ impl Notes {
         !matches!(error, NoAnswer::Refused(_))
     }
 
-    fn acknowledged(&self, act: Act) {
+    pub(super) fn acknowledged(&self, act: Act) {
         self.write(|noted| *noted.acknowledged.entry(act).or_default() += 1);
+    }
+
+    pub(super) fn settled(&self) {
+        self.write(|noted| noted.settled += 1);
     }
 }
 
@@ -200,7 +207,7 @@ impl Worker {
         let Some(at) = self.candidate(act, rng) else { return self.upload(round, rng).await };
         let (id, revision) = (self.records[at].id.clone().unwrap_or_default(), self.records[at].revision);
         match act {
-            Act::Upload => self.upload(round, rng).await,
+            Act::Upload | Act::Close => self.upload(round, rng).await,
             Act::Read => self.read(round, at).await,
             Act::Replace if rng.random_bool(0.15) => self.race(round, at, rng).await,
             Act::Replace => {
@@ -340,13 +347,13 @@ impl Worker {
             _ => {
                 self.attempt(round, at, attempt).await;
                 if self.records[at].open.is_none() {
-                    self.notes.write(|noted| noted.settled += 1);
+                    self.notes.settled();
                 }
                 return;
             }
         };
         if let Ok(shown) = looked {
-            self.notes.write(|noted| noted.settled += 1);
+            self.notes.settled();
             self.saw(at, shown);
         }
     }

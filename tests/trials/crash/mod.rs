@@ -1,9 +1,11 @@
-//! The crash trial: SIGKILL at seeded random moments of upload, replace and purge, over and over on the same data, and
-//! then a judge that compares what was acknowledged with what is there, and the ledger with both buckets.
+//! The crash trial: SIGKILL at seeded random moments of upload, replace, purge and the closing of accounts, over and over
+//! on the same data, and then a judge that compares what was acknowledged with what is there, and the ledger with both
+//! buckets.
 
 use std::{fmt, path::Path, time::Duration};
 
 use rand::{RngExt, SeedableRng, rngs::StdRng};
+use snaphaven::id::GlobalId;
 use tokio::{
     sync::mpsc::{UnboundedReceiver, unbounded_channel},
     task::JoinSet,
@@ -16,6 +18,7 @@ use crate::common::{
     audit::{self, Auditor},
     client::Client,
     content::Contents,
+    leaving::{Leaver, Standing},
     plant,
     process::{Launcher, ObjectServer, Process},
     verdict,
@@ -23,6 +26,7 @@ use crate::common::{
 };
 
 const WORKERS: u32 = 4;
+const LEAVERS: u32 = 2;
 /// Rounds between two judgements on the way.
 const JUDGE_EVERY: u32 = 10;
 /// Copies read back by a judgement on the way.
@@ -58,12 +62,13 @@ impl Moment {
     fn draw(rng: &mut StdRng) -> Self {
         // Evenly over the orders of magnitude, since the steps of a request differ by as much.
         let delay = |rng: &mut StdRng| Duration::from_secs_f64(10_f64.powf(rng.random_range(-3.0..-0.3)));
-        let act = match rng.random_range(0..10) {
+        let act = match rng.random_range(0..12) {
             0..2 => return Self::After(Duration::from_millis(rng.random_range(50..1_500))),
             2..5 => Act::Upload,
             5..7 => Act::Replace,
             7..9 => Act::Purge,
-            _ => Act::Trash,
+            9 => Act::Trash,
+            _ => Act::Close,
         };
         let lead = Duration::from_millis(rng.random_range(0..1_000));
         Self::In { lead, act, nth: rng.random_range(1..4), delay: delay(rng) }
@@ -111,6 +116,7 @@ struct Trial<'a> {
     objects: ObjectServer,
     client: Client,
     workers: Vec<Worker>,
+    leavers: Vec<Leaver>,
     notes: Notes,
 }
 
@@ -126,7 +132,8 @@ pub async fn run(options: Options<'_>) -> Result<(), Failure> {
     let contents = Contents::new(options.seed);
     let notes = Notes::default();
     let workers = (0..WORKERS).map(|n| Worker::new(options.seed, n, contents.clone(), notes.clone())).collect();
-    let mut trial = Trial { options, launcher, objects, client, workers, notes };
+    let leavers = (0..LEAVERS).map(|n| Leaver::new(options.seed, n, contents.clone(), notes.clone())).collect();
+    let mut trial = Trial { options, launcher, objects, client, workers, leavers, notes };
     let mut running = Some((first, url));
     for number in 1..=trial.options.rounds {
         let (server, url) = match running.take() {
@@ -156,14 +163,23 @@ impl Trial<'_> {
         let stop = CancellationToken::new();
         let (started, mut starts) = unbounded_channel();
         let before = self.notes.read();
-        let mut working = JoinSet::new();
-        for mut worker in self.workers.drain(..) {
-            let client = self.client.at(url)?;
-            let favour = moment.favour();
-            let round = Round { number, client, favour, started: started.clone(), stop: stop.clone() };
+        let (mut working, mut leaving) = (JoinSet::new(), JoinSet::new());
+        let round = || -> Result<Round, Failure> {
+            let (client, favour) = (self.client.at(url)?, moment.favour());
+            Ok(Round { number, client, favour, started: started.clone(), stop: stop.clone() })
+        };
+        for mut worker in std::mem::take(&mut self.workers) {
+            let round = round()?;
             working.spawn(async move {
                 worker.work(&round).await;
                 worker
+            });
+        }
+        for mut leaver in std::mem::take(&mut self.leavers) {
+            let round = round()?;
+            leaving.spawn(async move {
+                leaver.work(&round).await;
+                leaver
             });
         }
         moment.wait(&mut starts).await;
@@ -172,6 +188,7 @@ impl Trial<'_> {
         server.kill().await?;
         let late = |_| "requests hang although their server is dead";
         self.workers = timeout(DRAIN, working.join_all()).await.map_err(late)?;
+        self.leavers = timeout(DRAIN, leaving.join_all()).await.map_err(late)?;
         let now = self.notes.read();
         let counts: Vec<String> = now
             .acknowledged
@@ -229,7 +246,12 @@ impl Trial<'_> {
         findings.extend(report.findings);
         let records: Vec<_> = self.workers.iter().flat_map(|worker| &worker.records).cloned().collect();
         let files = client.files().await?;
-        let verdict = verdict::judge(&client, &records, &files).await;
+        let mut verdict = verdict::judge(&client, &records, &files).await;
+        for leaver in &mut self.leavers {
+            verdict.violations.extend(leaver.judge(&url, &auditor).await?);
+        }
+        let accounts = || self.leavers.iter().flat_map(|leaver| &leaver.accounts);
+        let closed = || accounts().filter(|account| account.standing == Standing::Closed);
         let noted = self.notes.read();
         let acknowledged: u32 = noted.acknowledged.values().sum();
         self.say(&format!(
@@ -244,6 +266,7 @@ impl Trial<'_> {
             files.len(),
             verdict.downloaded
         ));
+        self.say(&format!("        {} of {} accounts were closed", closed().count(), accounts().count()));
         self.say(&format!(
             "        {} live and {} erased objects; {} copies read in both buckets",
             report.live, report.erased, report.read
@@ -254,7 +277,15 @@ impl Trial<'_> {
             }
             return Err(self.violations(&findings));
         }
-        let caught = plant::check(&auditor, &client, &records, &files).await?;
+        let mut caught = plant::check(&auditor, &client, &records, &files).await?;
+        let here = client.id().await?.parse::<GlobalId>()?.key;
+        let mut with_objects = None;
+        for account in closed() {
+            if auditor.any_erased_of(account.id).await?.is_some() {
+                with_objects = Some(account.id);
+            }
+        }
+        caught.extend(plant::check_leavers(&auditor, here, with_objects).await?);
         self.say(&format!("planted faults caught: {}", caught.join("; ")));
         Ok(())
     }

@@ -118,6 +118,8 @@ const TABLE: &[Fields] = &[
     fields("CreateShareLinkPayload", "shareLink url userErrors", OWN),
     fields("RevokeShareLinkPayload", "shareLink userErrors", OWN),
     fields("ShareUserError", "code field message", OWN),
+    fields("CloseAccountPayload", "closure receipt userErrors", OWN),
+    fields("AccountClosure", "state requestedAt files filesLeft held objects objectsErased erasedAt", ANYONE),
 ];
 
 /// Values for the arguments of fields: everything is asked for without them and with them.

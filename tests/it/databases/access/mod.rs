@@ -59,6 +59,7 @@ async fn every_role_gets_of_every_operation_and_field_what_the_tables_say() {
         mutations::UPLOAD_MUTATIONS,
         mutations::VERSION_MUTATIONS,
         mutations::SHARE_MUTATIONS,
+        mutations::CLOSING_MUTATIONS,
     ];
     let mutations = mutations.into_iter().flat_map(|all| all.chunks(3));
     let mut parts: Vec<_> = mutations.map(|few| tokio::spawn(mutations::run(few))).collect();

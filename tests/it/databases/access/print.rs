@@ -24,6 +24,8 @@ everything that the schema has. Change a table there, then `UPDATE=1 cargo test 
 - A signed URL is good for whoever has it until it expires, or until its file is deleted for good.
 - A share link is good for whoever has it until it expires, is used up or revoked, while its file is active with the content
   that was shared and its owner may log in; anything else answers as a link that never was.
+- Who has closed the account is gone for everybody but admins from then on, and for them once it is erased. Its receipt is good
+  for whoever has it.
 ";
 
 fn outcome(outcome: Outcome) -> String {

@@ -14,7 +14,10 @@ use super::{
     stage::{Account, Asking, Caller, Stage, string},
     walk::Walk,
 };
-use crate::{images::fixtures::Picture, support::TestServer};
+use crate::{
+    images::fixtures::Picture,
+    support::{PASSWORD, TestServer},
+};
 
 pub struct Query {
     /// A root field, and the argument that is given.
@@ -91,6 +94,9 @@ pub const TABLE: &[Query] = &[
     query("files(filter.sizeTo)", "filter: { sizeTo: 1000000 }", ONES_OWN),
     query("files(orderBy.field)", "orderBy: { field: NAME }", ONES_OWN),
     query("files(orderBy.direction)", "orderBy: { direction: ASC }", ONES_OWN),
+
+    // The receipt is all that it takes.
+    of("receipt", query("accountClosure(receipt)", r#"receipt: "$""#, EVERYONE)),
 
     of("upload", query("uploadSession(id)", r#"id: "$""#, [Miss, Seen, Seen, Miss, Miss, Miss])),
 
@@ -275,6 +281,8 @@ async fn furnish(stage: &Stage, person: &Account) -> BTreeMap<&'static str, Stri
     assert_eq!(reqwest::get(&url).await.unwrap().status(), 200);
     person.client.done("revokeShareLink", "shareLink { id }", json!({ "id": revoked }), None).await;
     let version = stage.versions(person, &file).await.remove(0);
+    let closing = stage.account(Role::User).await;
+    let closed = closing.client.done("closeAccount", "receipt", json!({ "currentPassword": PASSWORD }), None).await;
     let owned = stage.server.objects().await;
     let key = snaphaven::id::NodeKind::File.parse(&file).unwrap();
     let object = owned.iter().find(|object| object.file_id == Some(key)).unwrap();
@@ -293,5 +301,6 @@ async fn furnish(stage: &Stage, person: &Account) -> BTreeMap<&'static str, Stri
         ("object", snaphaven::id::NodeKind::Erasure.id(object.id).to_string()),
         ("alert", string(&gone["alert"]["id"])),
         ("upload", stage.direct_upload(person, true).await),
+        ("receipt", string(&closed["receipt"])),
     ])
 }
