@@ -14,6 +14,8 @@ use reqwest::{
 use serde_json::{Value, json};
 
 const REQUEST: Duration = Duration::from_secs(20);
+/// Between two looks at an upload that is being verified.
+const VERIFYING: Duration = Duration::from_millis(30);
 const PASSWORD: &str = "a fox jumps 7 times";
 
 /// Why there is no acknowledgement.
@@ -180,6 +182,85 @@ impl Client {
         );
         let input = json!({ "id": id, "revision": revision, "file": null, "idempotencyKey": key });
         self.send_file(&query, input, bytes).await
+    }
+
+    /// A direct upload from its beginning to the file; a repeat goes on with the upload of the same key. `None`: it was given
+    /// up meanwhile.
+    pub async fn send(&self, name: &str, bytes: &Bytes, key: &str) -> Answer<Option<Shown>> {
+        let session = format!("uploadSession {{ id state file {{ {FILE} }} }} userErrors {{ code message }}");
+        let create =
+            format!("mutation($input: CreateUploadInput!) {{ answer: createUpload(input: $input) {{ {session} }} }}");
+        let input = json!({ "name": name, "size": bytes.len(), "sha256": sha256(bytes), "idempotencyKey": key });
+        let mut upload = self.mutate(&create, input).await?["uploadSession"].take();
+        let id = upload["id"].clone();
+        if upload["state"] == "OPEN" {
+            self.send_part(&id, bytes).await?;
+            let complete = format!(
+                "mutation($input: CompleteUploadInput!) {{ answer: completeUpload(input: $input) {{ {session} }} }}"
+            );
+            upload = self.mutate(&complete, json!({ "id": id })).await?["uploadSession"].take();
+        }
+        let look = format!("query($id: ID!) {{ uploadSession(id: $id) {{ state file {{ {FILE} }} }} }}");
+        while upload["state"] == "VERIFYING" {
+            tokio::time::sleep(VERIFYING).await;
+            upload = self.graphql(&look, json!({ "id": id })).await?["uploadSession"].take();
+        }
+        match upload["state"].as_str() {
+            Some("ABORTED" | "EXPIRED") => Ok(None),
+            Some("COMPLETED") if upload["file"].is_object() => Ok(Shown::of(&upload["file"])),
+            _ => Err(NoAnswer::Refused(format!("the upload is {upload}"))),
+        }
+    }
+
+    async fn send_part(&self, upload: &Value, bytes: &Bytes) -> Answer<()> {
+        let sign = "mutation($input: SignUploadPartsInput!) { answer: signUploadParts(input: $input) { parts { url headers { name value } } userErrors { code message } } }";
+        let part = json!({ "number": 1, "sha256": sha256(bytes) });
+        let signed = self.mutate(sign, json!({ "id": upload, "parts": [part] })).await?["parts"][0].take();
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let mut put = self.http.put(text(&signed["url"])).body(bytes.clone());
+        for header in signed["headers"].as_array().into_iter().flatten() {
+            put = put.header(text(&header["name"]), text(&header["value"]));
+        }
+        match put.send().await.map_err(unknown)?.error_for_status() {
+            Ok(_) => Ok(()),
+            Err(error) => Err(NoAnswer::Fault(error.to_string())),
+        }
+    }
+
+    /// Gives up every upload that is open, and says how many there were.
+    pub async fn abort_uploads(&self) -> Answer<usize> {
+        let query = "{ uploadSessions(state: OPEN, first: 100) { nodes { id } } }";
+        let open = self.graphql(query, json!({})).await?["uploadSessions"]["nodes"].take();
+        let abort = "mutation($input: AbortUploadInput!) { answer: abortUpload(input: $input) { userErrors { code message } } }";
+        let ids: Vec<&Value> = open.as_array().into_iter().flatten().map(|upload| &upload["id"]).collect();
+        for id in &ids {
+            match self.mutate(abort, json!({ "id": id })).await {
+                // The server has completed it by itself.
+                Err(NoAnswer::Refused(_)) | Ok(_) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(ids.len())
+    }
+
+    /// The versions of a file but the current one: ids and SHA-256.
+    pub async fn old_versions(&self, id: &str) -> Answer<Vec<(String, String)>> {
+        let query = "query($id: ID!) { node(id: $id) { ... on File { versions(first: 20) { nodes { id sha256 isCurrent } } } } }";
+        let data = self.graphql(query, json!({ "id": id })).await?;
+        let versions = data["node"]["versions"]["nodes"].as_array().into_iter().flatten();
+        let text = |value: &Value| value.as_str().map(str::to_owned);
+        Ok(versions
+            .filter(|version| version["isCurrent"] == json!(false))
+            .filter_map(|version| Some((text(&version["id"])?, text(&version["sha256"])?)))
+            .collect())
+    }
+
+    pub async fn revert(&self, version: &str, revision: i64, key: &str) -> Answer<Shown> {
+        let query = format!(
+            "mutation($input: RestoreFileVersionInput!) {{ answer: restoreFileVersion(input: $input) {{ file {{ {FILE} }} userErrors {{ code message }} }} }}"
+        );
+        let answer = self.mutate(&query, json!({ "id": version, "revision": revision, "idempotencyKey": key })).await?;
+        Shown::of(&answer["file"]).ok_or_else(|| unknown(format!("no file in {answer}")))
     }
 
     pub async fn trash(&self, id: &str) -> Answer<Shown> {

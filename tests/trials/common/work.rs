@@ -22,7 +22,11 @@ const AFTER_FAULT: Duration = Duration::from_millis(100);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Act {
     Upload,
+    /// A direct upload.
+    Send,
     Replace,
+    /// To an old version.
+    Revert,
     Trash,
     Restore,
     Purge,
@@ -35,7 +39,9 @@ impl fmt::Display for Act {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Upload => "upload",
+            Self::Send => "send",
             Self::Replace => "replace",
+            Self::Revert => "revert",
             Self::Trash => "trash",
             Self::Restore => "restore",
             Self::Purge => "purge",
@@ -88,10 +94,20 @@ enum Attempt {
         key: String,
         content: Content,
     },
+    Send {
+        key: String,
+        content: Content,
+    },
     Replace {
         key: String,
         revision: i64,
         content: Content,
+    },
+    Revert {
+        key: String,
+        revision: i64,
+        version: String,
+        sha256: String,
     },
     Trash,
     Restore,
@@ -158,6 +174,8 @@ pub struct Worker {
     seed: u64,
     contents: Contents,
     notes: Notes,
+    /// Whether it also sends files straight to S3.
+    sends: bool,
 }
 
 /// What one round gives a worker.
@@ -173,7 +191,12 @@ pub struct Round {
 
 impl Worker {
     pub fn new(seed: u64, number: u32, contents: Contents, notes: Notes) -> Self {
-        Self { records: Vec::new(), number, made: 0, seed, contents, notes }
+        Self { records: Vec::new(), number, made: 0, seed, contents, notes, sends: false }
+    }
+
+    /// The same, which also sends files straight to S3.
+    pub fn who_sends(self) -> Self {
+        Self { sends: true, ..self }
     }
 
     /// Works until told to stop; a request under way is waited for.
@@ -207,7 +230,8 @@ impl Worker {
         let Some(at) = self.candidate(act, rng) else { return self.upload(round, rng).await };
         let (id, revision) = (self.records[at].id.clone().unwrap_or_default(), self.records[at].revision);
         match act {
-            Act::Upload | Act::Close => self.upload(round, rng).await,
+            Act::Upload | Act::Send | Act::Close => self.upload(round, rng).await,
+            Act::Revert => self.revert(round, at, rng).await,
             Act::Read => self.read(round, at).await,
             Act::Replace if rng.random_bool(0.15) => self.race(round, at, rng).await,
             Act::Replace => {
@@ -238,7 +262,22 @@ impl Worker {
         let key = format!("upload-{name}");
         let content = self.contents.next(rng);
         self.records.push(Record { name, allowed: vec![State::Gone], id: None, revision: 0, open: None });
-        self.attempt(round, self.records.len() - 1, Attempt::Upload { key, content }).await;
+        let is_direct = self.sends && rng.random_bool(if round.favour == Act::Send { 0.8 } else { 0.3 });
+        let attempt = if is_direct { Attempt::Send { key, content } } else { Attempt::Upload { key, content } };
+        self.attempt(round, self.records.len() - 1, attempt).await;
+    }
+
+    /// Brings back an old version, where there is one.
+    async fn revert(&mut self, round: &Round, at: usize, rng: &mut StdRng) {
+        let record = &self.records[at];
+        let (id, revision) = (record.id.clone().unwrap_or_default(), record.revision);
+        let Ok(old) = round.client.old_versions(&id).await else { return };
+        if old.is_empty() {
+            return;
+        }
+        let (version, sha256) = old[rng.random_range(0..old.len())].clone();
+        let key = format!("{id}-{revision}-back");
+        self.attempt(round, at, Attempt::Revert { key, revision, version, sha256 }).await;
     }
 
     /// Sends a request and writes down what is known after it.
@@ -253,6 +292,19 @@ impl Worker {
                 _ = round.started.send(Act::Upload);
                 let answer = client.upload(&record.name, &content.bytes, key).await;
                 (Act::Upload, answer.map(Some), Some(content.sha256.clone()))
+            }
+            Attempt::Send { key, content } => {
+                record.may_be(State::Active(content.sha256.clone()));
+                _ = round.started.send(Act::Send);
+                let answer = client.send(&record.name, &content.bytes, key).await;
+                let given_up = matches!(answer, Ok(None));
+                (Act::Send, answer, (!given_up).then(|| content.sha256.clone()))
+            }
+            Attempt::Revert { key, revision, version, sha256 } => {
+                record.may_be(State::Active(sha256.clone()));
+                _ = round.started.send(Act::Revert);
+                let answer = client.revert(version, *revision, key).await;
+                (Act::Revert, answer.map(Some), Some(sha256.clone()))
             }
             Attempt::Replace { key, revision, content } => {
                 record.may_be(State::Active(content.sha256.clone()));
@@ -400,7 +452,8 @@ fn may_be_settled(record: &Record, round: u32) -> bool {
 fn draw(rng: &mut StdRng) -> Act {
     match rng.random_range(0..100) {
         0..40 => Act::Upload,
-        40..60 => Act::Replace,
+        40..53 => Act::Replace,
+        53..60 => Act::Revert,
         60..70 => Act::Trash,
         70..75 => Act::Restore,
         75..90 => Act::Purge,

@@ -62,12 +62,14 @@ impl Moment {
     fn draw(rng: &mut StdRng) -> Self {
         // Evenly over the orders of magnitude, since the steps of a request differ by as much.
         let delay = |rng: &mut StdRng| Duration::from_secs_f64(10_f64.powf(rng.random_range(-3.0..-0.3)));
-        let act = match rng.random_range(0..12) {
+        let act = match rng.random_range(0..16) {
             0..2 => return Self::After(Duration::from_millis(rng.random_range(50..1_500))),
             2..5 => Act::Upload,
             5..7 => Act::Replace,
             7..9 => Act::Purge,
             9 => Act::Trash,
+            10..13 => Act::Send,
+            13 => Act::Revert,
             _ => Act::Close,
         };
         let lead = Duration::from_millis(rng.random_range(0..1_000));
@@ -131,7 +133,8 @@ pub async fn run(options: Options<'_>) -> Result<(), Failure> {
     let client = Client::sign_up(&url, "trial").await?;
     let contents = Contents::new(options.seed);
     let notes = Notes::default();
-    let workers = (0..WORKERS).map(|n| Worker::new(options.seed, n, contents.clone(), notes.clone())).collect();
+    let workers =
+        (0..WORKERS).map(|n| Worker::new(options.seed, n, contents.clone(), notes.clone()).who_sends()).collect();
     let leavers = (0..LEAVERS).map(|n| Leaver::new(options.seed, n, contents.clone(), notes.clone())).collect();
     let mut trial = Trial { options, launcher, objects, client, workers, leavers, notes };
     let mut running = Some((first, url));
@@ -213,13 +216,15 @@ impl Trial<'_> {
     /// A cheap judgement between rounds; the server it used goes on.
     async fn judge_on_the_way(&mut self) -> Result<(Process, String), Failure> {
         let (server, url) = self.launcher.start().await?;
+        // What is begun and not sent would be under way for days.
+        let given_up = self.client.at(&url)?.abort_uploads().await?;
         let auditor = self.auditor().await?;
         let (quiet, mut findings) = auditor.quiet(SETTLE).await?;
         let report = auditor.audit(SAMPLE).await?;
         findings.extend(report.findings);
         let audit::Report { live, erased, read, .. } = report;
         self.say(&format!(
-            "           {live} live, {erased} erased, {read} copies read, {} findings; {quiet}",
+            "           {live} live, {erased} erased, {read} copies read, {given_up} uploads given up, {} findings; {quiet}",
             findings.len()
         ));
         if findings.is_empty() { Ok((server, url)) } else { Err(self.violations(&findings)) }
@@ -240,6 +245,7 @@ impl Trial<'_> {
         for worker in &mut self.workers {
             worker.settle_some(&round, 0.5).await;
         }
+        client.abort_uploads().await?;
         let auditor = self.auditor().await?;
         let (quiet, mut findings) = auditor.quiet(SETTLE).await?;
         let report = auditor.audit(usize::MAX).await?;
