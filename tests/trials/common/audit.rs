@@ -23,7 +23,7 @@ use snaphaven::{
 };
 use uuid::Uuid;
 
-use crate::judges::usage;
+use crate::judges;
 
 /// How the ledger and the buckets disagree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -284,7 +284,7 @@ impl Auditor {
         for row in renditions.iter().filter(|row| row.state == rendition::State::Failed) {
             findings.rows(format!("rendition {} failed: {:?}", row.id, row.error));
         }
-        usage::wrong(connection).await?.into_iter().for_each(|what| findings.rows(what));
+        judges::usage::wrong(connection).await?.into_iter().for_each(|what| findings.rows(what));
         self.copies(objects, copies, findings);
         let dead = job::Entity::find().filter(job::Column::State.eq(job::State::Dead)).all(connection).await?;
         for job in dead {
