@@ -71,7 +71,7 @@ impl MemoryStore {
         self.state().failure = failure;
     }
 
-    /// Lets joins of parts wait, once they are asked for, until [`MemoryStore::release_joins`].
+    /// Lets joins of parts begin and not end, until [`MemoryStore::release_joins`].
     pub fn hold_joins(&self) {
         self.joins.forget_permits(Semaphore::MAX_PERMITS);
     }
@@ -297,14 +297,23 @@ impl ObjectStore for MemoryStore {
     }
 
     async fn complete_upload(&self, key: &str, upload: &str, parts: &[Part]) -> Result<Option<Stored>, StoreError> {
+        let bytes: Vec<u8> = {
+            let mut state = self.enter("CompleteMultipartUpload", key)?;
+            let id = (key.to_owned(), upload.to_owned());
+            let Some(arrived) = state.uploads.get(&id) else { return Ok(None) };
+            if !arrived.values().map(|(part, _)| part).eq(parts) {
+                return Err(self.error(
+                    StoreErrorKind::Refused,
+                    "CompleteMultipartUpload",
+                    key,
+                    "not the parts it has",
+                ));
+            }
+            state.uploads.remove(&id).into_iter().flatten().flat_map(|(_, (_, bytes))| bytes).collect()
+        };
+        // No upload any more, and no object yet.
         let _turn = self.joins.acquire().await;
-        let mut state = self.enter("CompleteMultipartUpload", key)?;
-        let Some(arrived) = state.uploads.remove(&(key.to_owned(), upload.to_owned())) else { return Ok(None) };
-        if !arrived.values().map(|(part, _)| part).eq(parts) {
-            return Err(self.error(StoreErrorKind::Refused, "CompleteMultipartUpload", key, "not the parts it has"));
-        }
-        let bytes: Vec<u8> = arrived.into_values().flat_map(|(_, bytes)| bytes).collect();
-        Ok(Some(self.keep(&mut state, key.to_owned(), bytes.into(), None)))
+        Ok(Some(self.keep(&mut self.state(), key.to_owned(), bytes.into(), None)))
     }
 
     async fn copy(&self, copy: CopyObject, _timeout: Duration) -> Result<Stored, StoreError> {

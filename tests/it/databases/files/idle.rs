@@ -3,9 +3,9 @@
 
 use std::time::Duration;
 
-use entity::{job, upload};
-use sea_orm::EntityTrait as _;
+use entity::job;
 use serde_json::{Value, json};
+use snaphaven::adapters::objects::{ObjectStore as _, Presence, StoreErrorKind};
 
 use super::{
     direct::{PART, abort, codes, complete, content, create, send, session, sha256, sign},
@@ -211,12 +211,7 @@ async fn parts_joined_after_their_upload_was_aborted_are_erased_again() {
     server.first.hold_joins();
     server.advance(2 * MINUTE);
     server.schedule("files.finish_uploads").await;
-    // Written before the parts are joined.
-    until("the parts are about to be joined", async || {
-        let row = upload::Entity::find().one(server.app.db.read()).await.unwrap().unwrap();
-        row.composite.is_some()
-    })
-    .await;
+    until("the parts are being joined", async || server.first.look(&key).await.unwrap() == Presence::Gone).await;
     assert_eq!(codes(&abort(&ada, &upload).await), [""; 0]);
     server.advance(Duration::from_secs(10));
     let app = server.app.clone();
@@ -233,7 +228,6 @@ async fn parts_joined_after_their_upload_was_aborted_are_erased_again() {
 
 #[tokio::test]
 async fn a_store_that_is_away_only_delays() {
-    use snaphaven::adapters::objects::StoreErrorKind;
     let server = TestServer::with(listen).await;
     let ada = server.person("ada").await;
     let bytes = content(5);
