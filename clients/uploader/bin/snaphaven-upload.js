@@ -9,7 +9,7 @@ const HELP = `Usage: snaphaven-upload FILE… --endpoint URL [options]
 
 Uploads files straight to the store, in parts. Run again after a crash, it sends what is missing.
 
-  --endpoint URL        the server, for example https://haven.example.org (or SNAPHAVEN_ENDPOINT)
+  --endpoint URL        the server, for example https://haven.example.org (or HAVEN_ENDPOINT)
   --description TEXT    of every file
   --tag TAG             of every file; may be repeated
   --content-type TYPE   what the content must turn out to be
@@ -21,7 +21,7 @@ Uploads files straight to the store, in parts. Run again after a crash, it sends
   --quiet               no progress
   --help
 
-The token comes from SNAPHAVEN_TOKEN. Each finished file is a line: SHA-256, id and name.
+The token comes from HAVEN_TOKEN. Each finished file is a line: SHA-256, id and name.
 Exit codes: 0 all are there; 1 some are not; 2 wrong usage; 130 interrupted, run again to go on.`;
 
 const OPTIONS = /** @type {const} */ ({
@@ -61,7 +61,7 @@ if (values.help) {
 }
 
 function endpoint() {
-  const given = values.endpoint ?? env.SNAPHAVEN_ENDPOINT;
+  const given = values.endpoint ?? env.HAVEN_ENDPOINT;
   if (!given) return usage("--endpoint is missing");
   if (!URL.canParse(given) || !/^https?:/.test(given)) return usage(`--endpoint ${given} is no http:// or https:// URL`);
   const url = new URL(given);
@@ -70,7 +70,7 @@ function endpoint() {
 }
 
 if (paths.length === 0) usage("name at least one file");
-if (!env.SNAPHAVEN_TOKEN) usage("the token is missing; set SNAPHAVEN_TOKEN");
+if (!env.HAVEN_TOKEN) usage("the token is missing; set HAVEN_TOKEN");
 if (values.sha256 && paths.length > 1) usage("--sha256 goes with one file");
 const parallel = values.parallel === undefined ? undefined : Number(values.parallel);
 if (parallel !== undefined && !(Number.isInteger(parallel) && parallel >= 1)) usage("--parallel is a number from 1");
@@ -109,7 +109,7 @@ async function send(path, server) {
   try {
     const upload = new Upload(source, {
       endpoint: server,
-      token: env.SNAPHAVEN_TOKEN,
+      token: env.HAVEN_TOKEN,
       description: values.description,
       tags: values.tag,
       contentType: values["content-type"],

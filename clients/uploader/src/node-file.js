@@ -27,8 +27,9 @@ class DiskFile {
   slice(from, to) {
     return {
       arrayBuffer: async () => {
-        const { buffer, byteLength } = await this.read(from, new Uint8Array(Math.min(to, this.size) - from));
-        return buffer.slice(0, byteLength);
+        const room = new Uint8Array(Math.min(to, this.size) - from);
+        const { byteLength } = await this.read(from, room);
+        return room.buffer.slice(0, byteLength);
       },
     };
   }

@@ -14,7 +14,7 @@ export const PART = 16 << 20;
 /** Retries without the waits of the real world. */
 export const QUICK = { minDelay: 5, maxDelay: 40 };
 
-const binary = process.env.SNAPHAVEN_BINARY ?? fileURLToPath(new URL("../../../target/debug/snaphaven", import.meta.url));
+const binary = process.env.SNAPHAVEN_TEST_BINARY ?? fileURLToPath(new URL("../../../target/debug/snaphaven", import.meta.url));
 
 /** @param {Uint8Array} bytes */
 export const sha256 = (bytes) => createHash("sha256").update(bytes).digest("hex");
