@@ -12,4 +12,5 @@ mod migrations;
 mod races;
 mod scale;
 mod shares;
+mod uploads;
 mod weather;

@@ -108,7 +108,8 @@ test("a page of the server's own origin uploads by its cookie, several parts at 
   await page.route(`${base}**`, async (route) => route.fulfill(await content(route.request().url().slice(base.length))));
   await page.goto(base);
   await page.evaluate(async () => {
-    const input = { username: "bob", email: "bob@example.org", firstName: "Bob", lastName: "", password: "a fox jumps 7 times" };
+    const person = { username: "bob", email: "bob@example.org", firstName: "Bob", lastName: "" };
+    const input = { ...person, password: "a fox jumps 7 times", session: "COOKIE" };
     const query = "mutation ($input: SignUpInput!) { signUp(input: $input) { user { id } } }";
     const headers = { "content-type": "application/json" };
     await fetch("/graphql", { method: "POST", headers, body: JSON.stringify({ query, variables: { input } }) });
