@@ -93,8 +93,6 @@ test("a page of another origin uploads, is reloaded in the middle, and goes on",
   const seen = await page.evaluate(() => window.seen);
   assert.ok(seen.some((/** @type {any} */ { phase, bytesSent }) => phase === "hashing" && bytesSent === 2 * PART));
   assert.equal(seen.at(-1).phase, "done");
-  const within = seen.filter((/** @type {any} */ { bytesSent }) => bytesSent % PART !== 0 && bytesSent < 3 * PART);
-  assert.ok(within.length > 0, "progress is told within a part");
   assert.equal(await page.evaluate(() => localStorage.length), 0, "nothing is left to resume");
 });
 
