@@ -165,8 +165,8 @@ export class Proxy {
         if (fault === "cut") return request.socket.destroy();
         if (fault === "hold") return this.held();
         if (typeof fault === "object") {
-          request.resume();
-          return response.writeHead(fault.status, { connection: "close", ...fault.headers }).end(fault.body ?? "");
+          if (!request.complete) await once(request.resume(), "end");
+          return response.writeHead(fault.status, fault.headers).end(fault.body ?? "");
         }
         const { method, url, headers } = request;
         // The host was signed, so it stays.

@@ -104,7 +104,7 @@ pub async fn run(options: Options<'_>) -> Result<(), Failure> {
     violations.extend(last.violation(reached));
     let file = last.file.ok_or("the last run ended without a file")?;
     say(&format!("finished in {:.1} s, all runs together", began.elapsed().as_secs_f64()));
-    if file["sha256"] != Value::from(sent.as_str()) {
+    if file["sha256"] != sent.as_str() {
         violations.push(format!("the server says {}, sent was {sent}", file["sha256"]));
     }
 
