@@ -6,12 +6,14 @@ SHELL := bash
 
 # Arguments of `make run`, for example ARGS="--listen 127.0.0.1:9000 --data-dir /tmp/haven".
 ARGS ?=
-# What `make trials` runs: which suite, on which database (sqlite, postgres or mariadb), from which seed, how many rounds.
+# What `make trials` runs: which suite, on which database (sqlite, postgres or mariadb), from which seed, how many rounds; of
+# the suite uploads, how large a file.
 SUITE ?=
 DATABASE ?= sqlite
 SEED ?= 1
 ROUNDS ?= 50
-export SUITE DATABASE SEED ROUNDS
+MIB ?= 2048
+export SUITE DATABASE SEED ROUNDS MIB
 
 # Empty where Node is missing or too old for the panel.
 NODE := $(shell npm --version >/dev/null 2>&1 && node -p 'process.versions.node.split(".")[0] >= 20 || ""' 2>/dev/null)

@@ -5,7 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 start=$SECONDS
-for setup in scripts/test-tools.sh scripts/test-node.sh scripts/test-databases.sh; do
+for setup in scripts/test-tools.sh scripts/test-node.sh scripts/test-databases.sh scripts/test-browser.sh; do
   scripts/step.sh "$setup" "seconds, a minute the first time" "$setup"
 done
 scripts/step.sh "building the tests" "7 minutes the first time on 2 cores, then 1" cargo test --workspace --locked --no-run

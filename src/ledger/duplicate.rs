@@ -75,6 +75,6 @@ pub async fn duplicate(app: &App, source: Uuid, new: NewObject) -> Result<Writte
 async fn is_same(app: &App, written: &Written, new: &NewObject) -> Result<bool, Fault> {
     let Some(mut reading) = read_back(app, written, u64::MAX).await? else { return Ok(false) };
     while reading.next().await?.is_some() {}
-    let reading = reading.finish();
+    let reading = reading.finish().await?;
     Ok(reading.bytes == new.bytes && reading.sha256 == new.sha256)
 }

@@ -12,7 +12,11 @@ use entity::{
 };
 use futures::{TryStreamExt as _, stream::BoxStream};
 use sea_orm::DbErr;
-use tokio::time::Instant;
+use tokio::{
+    sync::mpsc::{Sender, channel},
+    task::{JoinHandle, spawn_blocking},
+    time::Instant,
+};
 use uuid::Uuid;
 
 use super::{Roles, Written, doom, jobs, store};
@@ -182,10 +186,15 @@ pub struct Reading {
     pub composite: Sha256,
 }
 
-/// The bytes of an object as they are read back and hashed.
+/// Chunks that may wait for the hash of the whole.
+const WAITING: usize = 4;
+
+/// The bytes of an object as they are read back and hashed: as a whole by a thread of its own, which takes as long as the
+/// parts do.
 pub struct Readback {
     body: BoxStream<'static, Result<Bytes, StoreError>>,
-    whole: Context,
+    chunks: Sender<Bytes>,
+    whole: JoinHandle<Sha256>,
     part: Context,
     parts: Context,
     bytes: u64,
@@ -197,16 +206,24 @@ pub struct Readback {
 /// Begins to read the written bytes back from where they are, in parts of `part_bytes`. `None`: no such key.
 pub async fn read_back(app: &App, written: &Written, part_bytes: u64) -> Result<Option<Readback>, Fault> {
     let Some(found) = app.stores.at(written.site()).get(&written.object.key, None).await? else { return Ok(None) };
-    let fresh = || Context::new(&SHA256);
-    let (whole, part, parts) = (fresh(), fresh(), fresh());
-    Ok(Some(Readback { body: found.body, whole, part, parts, bytes: 0, part_bytes, left: part_bytes }))
+    let (chunks, mut waiting) = channel::<Bytes>(WAITING);
+    let whole = spawn_blocking(move || {
+        let mut whole = Context::new(&SHA256);
+        while let Some(chunk) = waiting.blocking_recv() {
+            whole.update(&chunk);
+        }
+        finish_sha256(whole)
+    });
+    let (part, parts) = (Context::new(&SHA256), Context::new(&SHA256));
+    Ok(Some(Readback { body: found.body, chunks, whole, part, parts, bytes: 0, part_bytes, left: part_bytes }))
 }
 
 impl Readback {
     /// The next chunk; `None` at the end.
     pub async fn next(&mut self) -> Result<Option<Bytes>, StoreError> {
         let Some(chunk) = self.body.try_next().await? else { return Ok(None) };
-        self.whole.update(&chunk);
+        // It fails only where the thread has; then so does the end.
+        _ = self.chunks.send(chunk.clone()).await;
         self.bytes += chunk.len() as u64;
         let mut rest = &chunk[..];
         while !rest.is_empty() {
@@ -224,12 +241,13 @@ impl Readback {
     }
 
     /// What was read until now.
-    #[must_use]
-    pub fn finish(mut self) -> Reading {
+    pub async fn finish(mut self) -> Result<Reading, Fault> {
+        drop(self.chunks);
+        let sha256 = self.whole.await.map_err(Fault::internal)?;
         // The last part, and the only one of nothing.
         if self.left < self.part_bytes || self.bytes == 0 {
             self.parts.update(self.part.finish().as_ref());
         }
-        Reading { bytes: self.bytes, sha256: finish_sha256(self.whole), composite: finish_sha256(self.parts) }
+        Ok(Reading { bytes: self.bytes, sha256, composite: finish_sha256(self.parts) })
     }
 }

@@ -10,6 +10,7 @@ mod proxy;
 mod races;
 #[path = "../servers/mod.rs"]
 mod servers;
+mod uploads;
 mod weather;
 
 use std::{process::ExitCode, time::Instant};
@@ -27,6 +28,8 @@ enum Suite {
     Weather,
     /// Two processes on one database, asked at once.
     Races,
+    /// The uploader killed in the middle of a large file.
+    Uploads,
 }
 
 /// Long fault and race trials, seeded: the same seed gives the same work and the same moments, as far as the machine's
@@ -42,6 +45,9 @@ struct Args {
     /// Of the promises of the weather, or of the races, these alone
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
+    /// Of the uploaded file
+    #[arg(long, default_value_t = 2048)]
+    mib: u64,
     /// Keep data and logs, also of a trial without violations
     #[arg(long)]
     keep: bool,
@@ -87,6 +93,11 @@ async fn main() -> ExitCode {
                     say: &say,
                 };
                 races::run(options).await
+            }
+            Suite::Uploads => {
+                let database = TestDatabase::empty().await;
+                let (bytes, database, folder) = (args.mib << 20, &database.url, &folder);
+                uploads::run(uploads::Options { seed, rounds, bytes, database, folder, say: &say }).await
             }
         }
     };

@@ -141,31 +141,39 @@ fn crc_bytes(algorithm: CrcAlgorithm, value: u64) -> Vec<u8> {
     if algorithm == CrcAlgorithm::Crc64Nvme { bytes.to_vec() } else { bytes[4..].to_vec() }
 }
 
-/// MD5 (for the ETag) and any number of checksums over one body.
+/// MD5 (for the ETag, where it is one) and any number of checksums over one body.
 pub(super) struct Hashers {
-    md5: Md5,
+    md5: Option<Md5>,
     others: Vec<(Algorithm, Hasher)>,
 }
 
 /// What [`Hashers`] found.
 pub(super) struct Digests {
-    pub md5: [u8; 16],
+    /// `None`: not computed.
+    pub md5: Option<[u8; 16]>,
     checksums: Vec<(Algorithm, Vec<u8>)>,
 }
 
 impl Hashers {
     pub fn new(algorithms: &[Algorithm]) -> Self {
+        Self { md5: Some(Md5::new()), ..Self::without_md5(algorithms) }
+    }
+
+    /// Three times as fast with SHA-256 alone.
+    pub fn without_md5(algorithms: &[Algorithm]) -> Self {
         let mut others: Vec<(Algorithm, Hasher)> = Vec::with_capacity(algorithms.len());
         for &algorithm in algorithms {
             if others.iter().all(|(known, _)| *known != algorithm) {
                 others.push((algorithm, Hasher::new(algorithm)));
             }
         }
-        Self { md5: Md5::new(), others }
+        Self { md5: None, others }
     }
 
     pub fn update(&mut self, data: &[u8]) {
-        self.md5.update(data);
+        if let Some(md5) = &mut self.md5 {
+            md5.update(data);
+        }
         for (_, hasher) in &mut self.others {
             hasher.update(data);
         }
@@ -173,11 +181,18 @@ impl Hashers {
 
     pub fn finish(self) -> Digests {
         let checksums = self.others.into_iter().map(|(algorithm, hasher)| (algorithm, hasher.finish())).collect();
-        Digests { md5: self.md5.finalize(), checksums }
+        Digests { md5: self.md5.map(Md5::finalize), checksums }
     }
 }
 
 impl Digests {
+    /// The ETag of these bytes, in hex: their MD5, or 16 bytes of their first checksum. S3 promises no more than that other
+    /// bytes have another one (S3 API reference, "Object": an ETag "may or may not be an MD5 digest").
+    pub fn etag(&self) -> String {
+        let checksum = || self.checksums.first().map_or(&[][..], |(_, bytes)| &bytes[..bytes.len().min(16)]);
+        hex::encode(self.md5.as_ref().map_or_else(checksum, |md5| &md5[..]))
+    }
+
     /// The checksum of this algorithm over the whole.
     pub fn checksum(&self, algorithm: Algorithm) -> S3Result<Checksum> {
         let value =

@@ -15,12 +15,13 @@ pub(super) const ALLOWED_HEADERS: [&str; 9] = [
     "cache-control",
     "x-amz-*",
 ];
-pub(super) const EXPOSED_HEADERS: [&str; 11] = [
+pub(super) const EXPOSED_HEADERS: [&str; 12] = [
     "ETag",
     "Content-Length",
     "Content-Range",
     "Content-Disposition",
     "Last-Modified",
+    "Retry-After",
     "x-amz-checksum-crc32",
     "x-amz-checksum-crc32c",
     "x-amz-checksum-crc64nvme",

@@ -150,7 +150,7 @@ async fn read(app: &App, row: &upload::Model, written: &Written) -> Result<Resul
             note(app, row, seen).await?;
         }
     }
-    let reading = reading.finish();
+    let reading = reading.finish().await?;
     let told = images::sniff(&head, &row.name);
     if reading.bytes != size(row) {
         return Ok(Err(Rejection::WrongSize));

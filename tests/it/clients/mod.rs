@@ -1,6 +1,7 @@
-//! GraphQL clients that are not ours, against the real binary: Apollo Client and urql in Node, gql in Python, and curl.
+//! Clients against the real binary: Apollo Client and urql in Node, gql in Python, curl, and our own uploader.
 
 mod curl;
+mod uploader;
 
 use std::{
     path::{Path, PathBuf},

@@ -13,4 +13,5 @@ mod migrations;
 mod races;
 mod scale;
 mod shares;
+mod uploads;
 mod weather;

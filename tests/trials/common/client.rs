@@ -126,6 +126,11 @@ impl Client {
         Ok(client)
     }
 
+    /// For requests by other programs.
+    pub fn token(&self) -> &str {
+        &self.token
+    }
+
     /// The same, noted elsewhere.
     pub fn with_log(self, log: Log) -> Self {
         Self { log, ..self }

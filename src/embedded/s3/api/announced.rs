@@ -52,9 +52,14 @@ impl ChecksumPlan {
         Ok(Self { given, trailer: trailer.is_some(), keep: announced.or(named).unwrap_or(default), md5 })
     }
 
+    /// Whether the MD5 is to be compared.
+    pub fn has_md5(&self) -> bool {
+        self.md5.is_some()
+    }
+
     /// Compares what was announced, and gives back the checksum to keep.
     pub fn verify(self, digests: &Digests, trailers: Option<&TrailingHeaders>) -> S3Result<Checksum> {
-        if self.md5.is_some_and(|md5| md5 != digests.md5) {
+        if self.md5.is_some() && self.md5 != digests.md5 {
             return Err(s3_error!(BadDigest, "the body does not match Content-MD5"));
         }
         let checksum = digests.checksum(self.keep)?;

@@ -87,14 +87,14 @@ fn copy(
     let Some((source, linked)) = from.link(key, to, |record| condition.check(record))? else { return Ok(None) };
     let algorithm = asked.unwrap_or(source.checksum.algorithm);
     if let Some(linked) = linked {
-        let (etag, checksum) =
-            if algorithm == source.checksum.algorithm && source.checksum.coverage == Coverage::FullObject {
-                (source.etag.clone(), source.checksum.clone())
-            } else {
-                let digests = linked.digest(&[algorithm])?;
-                (hex::encode(digests.md5), digests.checksum(algorithm)?)
-            };
+        let checksum = if algorithm == source.checksum.algorithm && source.checksum.coverage == Coverage::FullObject {
+            source.checksum.clone()
+        } else {
+            linked.digest(algorithm)?
+        };
         let (content, segments) = linked.into_content();
+        // The same bytes.
+        let etag = source.etag.clone();
         return Ok(Some(Copied { source, content, segments, etag, checksum }));
     }
     let read = from.read(key, |record| {
@@ -103,7 +103,7 @@ fn copy(
     })?;
     let Some((source, outgoing)) = read else { return Ok(None) };
     let received = to.absorb(outgoing, &[algorithm])?;
-    let etag = hex::encode(received.digests.md5);
+    let etag = received.digests.etag();
     let checksum = received.digests.checksum(algorithm)?;
     Ok(Some(Copied { source, content: Content::Received(received), segments: Vec::new(), etag, checksum }))
 }
@@ -207,7 +207,7 @@ pub(super) async fn part(api: &Api, req: S3Request<UploadPartCopyInput>) -> S3Re
         let part = PartRecord {
             number,
             bytes: received.bytes,
-            etag: hex::encode(received.digests.md5),
+            etag: received.digests.etag(),
             modified: to.now(),
             checksum: received.digests.checksum(upload.algorithm)?,
         };

@@ -18,7 +18,7 @@ use uuid::Uuid;
 use super::{
     super::{
         bad_request,
-        checksum::{Algorithm, Fields},
+        checksum::{Algorithm, Fields, Hashers},
         disk::{Condition, Content, Description, Disk, Record},
     },
     Api, NULL_VERSION,
@@ -58,13 +58,13 @@ pub(super) async fn put(api: &Api, req: S3Request<PutObjectInput>) -> S3Result<S
         expires: input.expires.as_ref().map(micros),
         metadata: input.metadata.unwrap_or_default().into_iter().collect(),
     };
-    let received = disk.receive(input.body, &[plan.keep], Some(length)).await?;
+    let received = disk.receive(input.body, Hashers::new(&[plan.keep]), Some(length)).await?;
     let checksum = plan.verify(&received.digests, req.trailing_headers.as_ref())?;
     let record = Record {
         key: input.key,
         generation: Uuid::now_v7(),
         bytes: received.bytes,
-        etag: hex::encode(received.digests.md5),
+        etag: received.digests.etag(),
         modified: disk.now(),
         description,
         checksum,

@@ -85,11 +85,11 @@ pub(in super::super) struct Received {
 }
 
 impl Disk {
-    /// Takes a body in and computes MD5 and these checksums over it.
+    /// Takes a body in and computes these digests over it.
     pub async fn receive(
         self: &Arc<Self>,
         body: Option<StreamingBlob>,
-        algorithms: &[Algorithm],
+        hashers: Hashers,
         length: Option<u64>,
     ) -> S3Result<Received> {
         if length.is_some_and(|length| length > MAX_BODY) {
@@ -100,7 +100,6 @@ impl Disk {
         let mut blocks = Vec::new();
         let mut waiting = 0;
         let temporary = self.temporary();
-        let hashers = Hashers::new(algorithms);
         let mut sink = spawn_blocking(move || Ok(Sink { temp: TempFile::create(&temporary)?, hashers }));
         while let Some(stream) = body.as_mut() {
             let chunk = timeout(SILENCE, stream.next())

@@ -281,7 +281,7 @@ impl Disk {
             key: key.to_owned(),
             generation: Uuid::now_v7(),
             bytes: received.bytes,
-            etag: hex::encode(received.digests.md5),
+            etag: received.digests.etag(),
             modified: self.now(),
             description: Description::default(),
             checksum: received.digests.checksum(algorithm)?,

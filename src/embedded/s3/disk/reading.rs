@@ -14,7 +14,7 @@ use s3s::{S3Result, s3_error};
 use tokio::task::spawn_blocking;
 
 use super::{
-    super::checksum::{Algorithm, Digests, Hashers},
+    super::checksum::{Algorithm, Checksum, Hashers},
     Content, Disk, Record, TempFolder, io_error, record,
     segments::{Folder, segment_name},
 };
@@ -116,8 +116,8 @@ pub(in super::super) struct Linked {
 
 impl Linked {
     /// Reads and hashes the bytes. Blocking.
-    pub fn digest(&self, algorithms: &[Algorithm]) -> S3Result<Digests> {
-        let mut hashers = Hashers::new(algorithms);
+    pub fn digest(&self, algorithm: Algorithm) -> S3Result<Checksum> {
+        let mut hashers = Hashers::without_md5(&[algorithm]);
         let mut block = vec![0; 1 << 20];
         for (number, &length) in self.lengths.iter().enumerate() {
             let file = File::open(self.folder.path().join(segment_name(number))).map_err(io_error)?;
@@ -129,7 +129,7 @@ impl Linked {
                 }
             }
         }
-        Ok(hashers.finish())
+        hashers.finish().checksum(algorithm)
     }
 
     /// What to commit, and the lengths of its segments.
