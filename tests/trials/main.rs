@@ -3,11 +3,11 @@
 
 mod common;
 mod crash;
-#[expect(dead_code, reason = "the integration suite uses all of it")]
 #[path = "../judges/mod.rs"]
 mod judges;
 mod proxy;
 mod races;
+#[expect(dead_code, reason = "the integration suite uses all of it")]
 #[path = "../servers/mod.rs"]
 mod servers;
 mod uploads;

@@ -11,10 +11,10 @@ use serde_json::json;
 use crate::{servers::TestDatabase, support::TestServer};
 
 /// What the command prints, line by line.
-fn migrate(data_dir: &Path, database: &TestDatabase, args: &[&str]) -> Vec<String> {
+fn migrate(data_dir: &Path, url: &str, args: &[&str]) -> Vec<String> {
     let mut command = Command::new(env!("CARGO_BIN_EXE_snaphaven"));
     command.env_clear().arg("migrate").args(args).arg("--data-dir").arg(data_dir);
-    command.env("SNAPHAVEN_DATABASE__URL", &database.url);
+    command.env("SNAPHAVEN_DATABASE__URL", url);
     let output = command.output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect()
@@ -24,7 +24,7 @@ fn migrate(data_dir: &Path, database: &TestDatabase, args: &[&str]) -> Vec<Strin
 async fn migrations_go_up_down_and_up_again_and_say_so() {
     let data_dir = tempfile::tempdir().unwrap();
     let database = TestDatabase::empty().await;
-    let migrate = |args: &[&str]| migrate(data_dir.path(), &database, args);
+    let migrate = |args: &[&str]| migrate(data_dir.path(), &database.url, args);
     let names: Vec<String> = migration::Migrator::migrations().iter().map(|step| step.name().to_owned()).collect();
     let all = |status: &str| names.iter().map(|name| format!("{status}  {name}")).collect::<Vec<_>>();
     let steps = names.len().to_string();
@@ -54,10 +54,10 @@ async fn files_that_are_there_already_are_counted_and_their_old_versions_have_a_
     let names = migration::Migrator::migrations();
     let steps = names.len() - names.iter().position(|step| step.name() == "m0008_usage").unwrap();
     let db = server.app.db.read();
-    let connection = sea_orm::Database::connect(server.app.config.database.url.expose_secret()).await.unwrap();
-    migration::Migrator::down(&connection, Some(u32::try_from(steps).unwrap())).await.unwrap();
-    migration::Migrator::up(&connection, None).await.unwrap();
-    connection.close().await.unwrap();
+    let config = &server.app.config;
+    let migrate = |args: &[&str]| migrate(&config.data_dir, config.database.url.expose_secret(), args);
+    migrate(&["down", "--steps", &steps.to_string()]);
+    migrate(&["up"]);
     assert_eq!(counted().await, json!({ "files": 3, "bytes": 16 }));
     let versions =
         entity::file_version::Entity::find().order_by_asc(entity::file_version::Column::Id).all(db).await.unwrap();
