@@ -297,7 +297,7 @@ impl ObjectStore for MemoryStore {
     }
 
     async fn complete_upload(&self, key: &str, upload: &str, parts: &[Part]) -> Result<Option<Stored>, StoreError> {
-        let bytes: Vec<u8> = {
+        let parts: Vec<Bytes> = {
             let mut state = self.enter("CompleteMultipartUpload", key)?;
             let id = (key.to_owned(), upload.to_owned());
             let Some(arrived) = state.uploads.get(&id) else { return Ok(None) };
@@ -309,11 +309,11 @@ impl ObjectStore for MemoryStore {
                     "not the parts it has",
                 ));
             }
-            state.uploads.remove(&id).into_iter().flatten().flat_map(|(_, (_, bytes))| bytes).collect()
+            state.uploads.remove(&id).into_iter().flatten().map(|(_, (_, bytes))| bytes).collect()
         };
         // No upload any more, and no object yet.
         let _turn = self.joins.acquire().await;
-        Ok(Some(self.keep(&mut self.state(), key.to_owned(), bytes.into(), None)))
+        Ok(Some(self.keep(&mut self.state(), key.to_owned(), parts.concat().into(), None)))
     }
 
     async fn copy(&self, copy: CopyObject, _timeout: Duration) -> Result<Stored, StoreError> {
