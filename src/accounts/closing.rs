@@ -56,9 +56,10 @@ pub async fn retire(app: &App, tx: &Tx, me: &Identity, confirmed: &Confirmed) ->
     Ok(())
 }
 
-/// Whether something may be taken in for this account. Its row is locked: until the transaction ends nobody closes it.
+/// Whether something may be taken in for this account. Its row is held, together with others who ask: until the transaction
+/// ends nobody closes it.
 pub async fn stands(tx: &Tx, user_id: Uuid) -> Result<bool, DbErr> {
-    Ok(lock(tx, user_id).await?.is_some_and(|row| row.status != Status::Closing))
+    Ok(store::hold_user(tx, user_id).await?.is_some_and(|row| row.status != Status::Closing))
 }
 
 /// Locks the account: until the transaction ends nothing is added to it. `None`: it was erased.

@@ -35,6 +35,11 @@ pub(super) async fn lock_user(tx: &Tx, id: Uuid) -> Result<Option<user::Model>, 
     user::Entity::find_by_id(id).lock_exclusive().one(tx).await
 }
 
+/// The row, which until the transaction ends others may hold and nobody changes.
+pub(super) async fn hold_user(tx: &Tx, id: Uuid) -> Result<Option<user::Model>, DbErr> {
+    user::Entity::find_by_id(id).lock_shared().one(tx).await
+}
+
 pub(super) async fn user_by_name(
     connection: &impl ConnectionTrait,
     username_key: &str,
