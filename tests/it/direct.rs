@@ -3,9 +3,13 @@
 use aws_lc_rs::digest::{SHA256, digest};
 use reqwest::{Method, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
-use snaphaven::adapters::objects::{ObjectStore as _, s3::S3Store};
+use snaphaven::adapters::objects::{self, Body, ObjectStore as _, PutObject, s3::S3Store};
 
-use crate::support::{PASSWORD, Person, process::ServerProcess};
+use crate::{
+    common::process::ObjectServer,
+    proxy::{HttpFault, HttpProxy, Op},
+    support::{PASSWORD, PATIENCE, Person, process::ServerProcess, until},
+};
 
 pub const PART: usize = 16 << 20;
 
@@ -199,5 +203,58 @@ async fn a_part_url_takes_its_part_and_nothing_else() {
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
     }
     assert_eq!(sender.left().await, [""; 0]);
+    assert!(sender.server.stop().await.success());
+}
+
+#[tokio::test]
+async fn bytes_exchanged_between_the_check_and_the_copy_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let objects = ObjectServer::start(folder.path()).await.unwrap();
+    let [first, second] = objects.stores().await;
+    let proxy = HttpProxy::start(objects.port()).await.unwrap();
+    let settings = objects.settings().into_iter().map(|(name, value)| match name {
+        "objects.first.endpoint" => format!("{name}={}", proxy.endpoint()),
+        _ => format!("{name}={value}"),
+    });
+    let settings: Vec<String> = settings.chain(["ledger.erase_margin=200ms".to_owned()]).collect();
+    let args: Vec<&str> = settings.iter().flat_map(|setting| ["--set", setting]).collect();
+    let mut sender = Sender::with(&args).await;
+    let (bytes, other) = (b"what was announced".to_vec(), b"what came after it".to_vec());
+    for exchanged in [true, false] {
+        // Without the announced hash the server has its parts alone to go by.
+        let input = json!({ "name": "a.bin", "size": bytes.len() });
+        let upload = sender.ada.mutate("createUpload", "uploadSession { id }", input).await["uploadSession"].clone();
+        let signed = sender.sign(&upload, 1, &bytes).await;
+        assert_eq!(sender.put(&signed, &bytes).await, StatusCode::OK);
+        proxy.set(HttpFault::Slow(PATIENCE), &[Op::Put]);
+        assert_eq!(sender.end("completeUpload", &upload).await["userErrors"], json!([]));
+        // The parts are checked and joined; the copy to the key that nobody else writes waits at the proxy.
+        until("the copy waits", async || proxy.struck() > 0).await;
+        let staged = first.list("staging/", None, 10).await.unwrap().pop().unwrap().key;
+        if exchanged {
+            let put = PutObject {
+                key: staged,
+                bytes: other.len() as u64,
+                sha256: objects::sha256(&other),
+                content_type: "text/plain".to_owned(),
+                body: Body::Memory(other.clone().into()),
+            };
+            first.put(put, PATIENCE).await.unwrap();
+        }
+        proxy.clear();
+        let ended = sender.ended(&upload).await;
+        if exchanged {
+            assert_eq!((&ended["state"], &ended["rejection"]), (&json!("REJECTED"), &json!("ALTERED")));
+            assert_eq!((&ended["file"]["state"], &ended["file"]["sha256"]), (&json!("REJECTED"), &Value::Null));
+        } else {
+            // The control: what waited as long and was left alone.
+            assert_eq!((&ended["state"], &ended["file"]["sha256"]), (&json!("COMPLETED"), &json!(sha256(&bytes))));
+        }
+        assert_eq!(sender.ada.purge(&[&ended["file"]]).await["userErrors"], json!([]));
+        until("nothing is left", async || {
+            first.list("", None, 10).await.unwrap().is_empty() && second.list("", None, 10).await.unwrap().is_empty()
+        })
+        .await;
+    }
     assert!(sender.server.stop().await.success());
 }
