@@ -23,19 +23,14 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use crate::common::{
-    Failure,
-    audit::Auditor,
-    client::Client,
-    process::{ObjectServer, Process},
-};
+use crate::common::{Failure, client::Client, process::Process};
 
 /// The server's (`part_size` of files up to 156 GiB), and the command's `--parallel`.
 const PART: u64 = 16 << 20;
 const PARALLEL: u64 = 4;
 /// What the server may grow by, in private memory.
 const GROWTH: u64 = 32_000_000;
-/// How long one run of the command may take, and how long leftovers may take to settle, beside a slow way for the bytes.
+/// How long one run of the command may take, beside a slow way for the bytes.
 const LIMIT: Duration = Duration::from_secs(120);
 const SLOWEST: u64 = 4 << 20;
 
@@ -115,13 +110,9 @@ pub async fn run(options: Options<'_>) -> Result<(), Failure> {
     if judge(&download.flipped, &sent).is_none() {
         violations.push("a planted flipped byte was not caught".to_owned());
     }
-    let stores = ObjectServer::within(&server, &data_dir)?.stores().await;
-    let auditor = Auditor::open(options.database, &data_dir, stores).await?;
-    let (quiet, findings) = auditor.quiet(limit).await?;
-    violations.extend(findings.iter().chain(&auditor.audit(0).await?.findings).map(ToString::to_string));
     let (idle, most) = memory.end();
     say(&format!(
-        "{} MiB downloaded with equal SHA-256, planted flip caught; {quiet}; private memory {:.1} MB idle, {:.1} MB above it \
+        "{} MiB downloaded with equal SHA-256, planted flip caught; private memory {:.1} MB idle, {:.1} MB above it \
          at most",
         download.bytes >> 20,
         idle as f64 / 1e6,
