@@ -30,7 +30,7 @@ export async function folder(t) {
 export async function randomFile(t, size, name = "content.bin") {
   const [path, bytes] = [join(await folder(t), name), randomBytes(size)];
   // No text, and no picture.
-  bytes.fill(0, 0, 1);
+  if (size > 0) bytes[0] = 0;
   await writeFile(path, bytes);
   return { path, bytes, sha256: sha256(bytes) };
 }
