@@ -97,7 +97,8 @@ async fn main() -> ExitCode {
             Suite::Uploads => {
                 let database = TestDatabase::empty().await;
                 let (bytes, database, folder) = (args.mib << 20, &database.url, &folder);
-                uploads::run(uploads::Options { seed, rounds, bytes, database, folder, say: &say }).await
+                uploads::run(uploads::Options { seed, rounds, bytes, growth: 32_000_000, database, folder, say: &say })
+                    .await
             }
         }
     };

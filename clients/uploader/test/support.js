@@ -30,7 +30,7 @@ export async function folder(t) {
 export async function randomFile(t, size, name = "content.bin") {
   const [path, bytes] = [join(await folder(t), name), randomBytes(size)];
   // No text, and no picture.
-  bytes.fill(0, 0, 1);
+  if (size > 0) bytes[0] = 0;
   await writeFile(path, bytes);
   return { path, bytes, sha256: sha256(bytes) };
 }
@@ -144,6 +144,8 @@ export class Proxy {
   fault = () => undefined;
   /** What reached the target: the GraphQL field, or `PUT <part number>`. @type {string[]} */
   passed = [];
+  /** Answers GET requests itself. @type {undefined | ((request: http.IncomingMessage, response: http.ServerResponse) => void)} */
+  pages;
   /** Called when a request is held. */
   held = () => {};
   #server;
@@ -152,6 +154,7 @@ export class Proxy {
   /** @param {() => string} target */
   constructor(target) {
     this.#server = http.createServer(async (request, response) => {
+      if (request.method === "GET" && this.pages) return this.pages(request, response);
       /** @type {Buffer[]} */
       const chunks = [];
       const operation = async () => {
@@ -206,7 +209,8 @@ export async function behindProxies(t, settings = {}) {
   /** @type {Server} */
   let server;
   const [app, s3] = [await Proxy.start(t, () => server.app), await Proxy.start(t, () => server.s3)];
-  server = await Server.start(t, { "uploads.endpoint": s3.url, ...settings });
+  // The proxy is where people use the server.
+  server = await Server.start(t, { "uploads.endpoint": s3.url, "server.public_url": app.url, ...settings });
   const token = await server.signUp("ada");
   return { server, app, s3, options: { endpoint: `${app.url}/graphql`, token, retry: QUICK } };
 }

@@ -97,14 +97,13 @@ test("a page of another origin uploads, is reloaded in the middle, and goes on",
 });
 
 test("a page of the server's own origin uploads by its cookie, several parts at once", async (t) => {
-  const { server, s3 } = await behindProxies(t);
+  const { app, s3 } = await behindProxies(t);
   const file = await randomFile(t, 4 * PART + 1);
-  const context = await browser.newContext();
-  t.after(() => context.close());
-  const page = await context.newPage();
-  const base = `${server.app}/uploader-under-test/`;
-  await page.route(`${base}**`, async (route) => route.fulfill(await content(route.request().url().slice(base.length))));
-  await page.goto(base);
+  app.pages = async (request, response) => {
+    const { contentType, body } = await content((request.url ?? "/").slice(1));
+    response.writeHead(200, { "content-type": contentType }).end(body);
+  };
+  const page = await open(t, app.url);
   await page.evaluate(async () => {
     const person = { username: "bob", email: "bob@example.org", firstName: "Bob", lastName: "" };
     const input = { ...person, password: "a fox jumps 7 times", session: "COOKIE" };
