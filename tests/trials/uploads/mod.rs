@@ -23,21 +23,28 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use crate::common::{Failure, client::Client, process::Process};
+use crate::common::{
+    Failure,
+    audit::Auditor,
+    client::Client,
+    process::{ObjectServer, Process},
+};
 
 /// The server's (`part_size` of files up to 156 GiB), and the command's `--parallel`.
 const PART: u64 = 16 << 20;
 const PARALLEL: u64 = 4;
-/// How long one run of the command may take, beside a slow way for the bytes.
+/// How long one run of the command may take, and how long leftovers may take to settle, beside a slow way for the bytes.
 const LIMIT: Duration = Duration::from_secs(120);
 const SLOWEST: u64 = 4 << 20;
 
-const SETTINGS: [(&str, &str); 5] = [
+const SETTINGS: [(&str, &str); 7] = [
     ("server.listen", "127.0.0.1:0"),
     ("server.graphiql", "false"),
     ("accounts.hash_memory", "7 MiB"),
     ("accounts.hash_passes", "1"),
     ("ledger.sweep_interval", "1s"),
+    ("ledger.erase_margin", "200ms"),
+    ("ledger.late_writes", "500ms"),
 ];
 
 #[derive(Clone, Copy)]
@@ -111,8 +118,12 @@ pub async fn run(options: Options<'_>) -> Result<(), Failure> {
         violations.push("a planted flipped byte was not caught".to_owned());
     }
     let (idle, most) = memory.end();
+    let stores = ObjectServer::within(&server, &data_dir)?.stores().await;
+    let auditor = Auditor::open(options.database, &data_dir, stores).await?;
+    let (quiet, findings) = auditor.quiet(limit).await?;
+    violations.extend(findings.iter().chain(&auditor.audit(0).await?.findings).map(ToString::to_string));
     say(&format!(
-        "{} MiB downloaded with equal SHA-256, planted flip caught; private memory {:.1} MB idle, {:.1} MB above it \
+        "{} MiB downloaded with equal SHA-256, planted flip caught; {quiet}; private memory {:.1} MB idle, {:.1} MB above it \
          at most",
         download.bytes >> 20,
         idle as f64 / 1e6,
