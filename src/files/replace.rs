@@ -15,7 +15,7 @@ use crate::{
     app::App,
     db::{Tx, idempotency::IdempotencyKey},
     error::Fault,
-    ledger,
+    ledger::{self, Written},
     viewer::Viewer,
 };
 
@@ -42,26 +42,38 @@ pub async fn replace(app: &App, viewer: &Viewer, replace: Replace) -> Result<fil
         return Ok(first);
     }
     check(&current, replace.revision)?;
-    let amount = Amount::content(i64::try_from(received.facts.bytes).unwrap_or(i64::MAX));
-    quota::check(app, owner, amount).await?;
+    let bytes = i64::try_from(received.facts.bytes).unwrap_or(i64::MAX);
+    quota::check(app, owner, Amount::content(bytes)).await?;
     let written = ledger::write(app, received.object(owner, current.id), received.body()).await?;
     let version = received.facts.version(current.id, Uuid::now_v7(), written.object.id, app.now());
+    put(app, owner, replace.revision, &written, &version, key.as_ref()).await
+}
+
+/// Makes written bytes the content of their owner's file, which has to be at this revision.
+pub(super) async fn put(
+    app: &App,
+    owner: Uuid,
+    revision: i32,
+    written: &Written,
+    version: &file_version::Model,
+    key: Option<&IdempotencyKey>,
+) -> Result<file::Model, FilesError> {
+    let file = version.file_id;
     let outcome = app
         .transaction(async |tx| {
             // The lock makes the file outlive this transaction: a purge waits, and then finds the new object.
-            let current =
-                store::lock(&tx, Scope::Owner(owner), &[replace.id]).await?.pop().ok_or(FilesError::NotFound)?;
-            check(&current, replace.revision)?;
-            if !ledger::make_live(app, &tx, &written).await? {
+            let current = store::lock(&tx, Scope::Owner(owner), &[file]).await?.pop().ok_or(FilesError::NotFound)?;
+            check(&current, revision)?;
+            if !ledger::make_live(app, &tx, written).await? {
                 return Ok(Outcome::Lost);
             }
             let row = supersede(app, &tx, current, version.clone()).await?;
-            quota::take(app, &tx, owner, amount).await?;
-            finish(app, &tx, &written, key.as_ref(), &row).await?;
+            quota::take(app, &tx, owner, Amount::content(version.bytes)).await?;
+            finish(app, &tx, written, key, &row).await?;
             Ok(Outcome::Done(Box::new(row)))
         })
         .await;
-    settle(app, owner, current.id, &written, key.as_ref(), outcome).await
+    settle(app, owner, file, written, key, outcome).await
 }
 
 /// Whether a file takes a new content that is based on this revision of it.

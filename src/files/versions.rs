@@ -14,9 +14,9 @@ use uuid::Uuid;
 use super::{
     FilesError, Scope,
     quota::{self, Amount},
-    replace::{check, supersede},
+    replace::{check, put},
     store,
-    upload::{Outcome, finish, recall, settle},
+    upload::recall,
 };
 use crate::{
     app::App,
@@ -88,8 +88,7 @@ pub async fn restore(app: &App, viewer: &Viewer, restore: RestoreVersion) -> Res
     if old.id == current.version_id {
         return Err(FilesError::WrongState("This version is the current one."));
     }
-    let amount = Amount::content(old.bytes);
-    quota::check(app, owner, amount).await?;
+    quota::check(app, owner, Amount::content(old.bytes)).await?;
     let new = NewObject {
         kind: Kind::Original,
         bytes: u64::try_from(old.bytes).unwrap_or(0),
@@ -111,21 +110,7 @@ pub async fn restore(app: &App, viewer: &Viewer, restore: RestoreVersion) -> Res
         superseded_at: None,
         ..old
     };
-    let outcome = app
-        .transaction(async |tx| {
-            let current =
-                store::lock(&tx, Scope::Owner(owner), &[current.id]).await?.pop().ok_or(FilesError::NotFound)?;
-            check(&current, restore.revision)?;
-            if !ledger::make_live(app, &tx, &written).await? {
-                return Ok(Outcome::Lost);
-            }
-            let row = supersede(app, &tx, current, version.clone()).await?;
-            quota::take(app, &tx, owner, amount).await?;
-            finish(app, &tx, &written, key.as_ref(), &row).await?;
-            Ok(Outcome::Done(Box::new(row)))
-        })
-        .await;
-    settle(app, owner, current.id, &written, key.as_ref(), outcome).await
+    put(app, owner, restore.revision, &written, &version, key.as_ref()).await
 }
 
 /// What a deletion left: the file, and the object on its way to be proven gone.
