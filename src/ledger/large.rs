@@ -10,12 +10,15 @@ use futures::TryStreamExt as _;
 use tokio::time::Instant;
 
 use crate::{
-    adapters::objects::{NewPart, ObjectStore, StoreError, StoreErrorKind, Stored, part_size, sha256},
+    adapters::objects::{NewPart, ObjectStore, StoreError, StoreErrorKind, Stored, sha256},
     app::App,
 };
 
 /// Smaller ones go in one request.
 pub(super) const LARGE: i64 = 32 << 20;
+/// Bytes of a part, which waits in memory: few, but no more parts than S3 takes (10,000; S3 user guide, "Multipart upload
+/// limits").
+const PART: u64 = 8 << 20;
 /// The slowest way between two regions that is waited for, in bytes a second, beside the usual time of a write.
 const SLOWEST: u64 = 4 << 20;
 
@@ -41,7 +44,7 @@ pub(super) async fn copy(
     target.abort_uploads(&object.key).await?;
     let upload = target.create_upload(&object.key, Some(&object.content_type)).await?;
     let bytes = u64::try_from(object.bytes).unwrap_or(0);
-    let size = part_size(bytes);
+    let size = PART.max(bytes.div_ceil(10_000));
     let (mut parts, mut whole, mut first) = (Vec::new(), Context::new(&SHA256), 0);
     for number in 1.. {
         if first >= bytes {
