@@ -73,7 +73,7 @@ pub async fn last_seq(connection: &impl ConnectionTrait, recipient: Uuid) -> Res
     Ok(event_counter::Entity::find_by_id(recipient).one(connection).await?.map_or(0, |counter| counter.seq))
 }
 
-/// Forgets a person's events, and how many there were.
+/// Forgets a person's events, and where they stood.
 pub async fn forget(tx: &Tx, recipient: Uuid) -> Result<(), DbErr> {
     event::Entity::delete_many().filter(event::Column::Recipient.eq(recipient)).exec(tx).await?;
     event_counter::Entity::delete_by_id(recipient).exec(tx).await?;

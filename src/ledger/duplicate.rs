@@ -4,7 +4,7 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::{
-    NewObject, State, Written, abandon, admit,
+    Begun, NewObject, State, Written, abandon, begin,
     staging::{copy_timeout, read_back},
     store,
 };
@@ -23,26 +23,14 @@ pub async fn duplicate(app: &App, source: Uuid, new: NewObject) -> Result<Writte
     let begun = app
         .db
         .transaction::<_, Fault, _, _>(async |tx| {
-            admit(&tx, &new).await?;
             let source = store::find(&tx, source).await?.filter(|source| source.state == State::Live);
             let Some(source) = source else { return Ok(None) };
-            let roles = store::roles(&tx).await?;
-            let now = app.db.now(&tx).await?;
-            let pending = store::Pending {
-                bytes: new.bytes,
-                sha256: &new.sha256,
-                content_type: &new.content_type,
-                user_id: new.user_id,
-                file_id: new.file_id,
-                // Reading it back takes its time too.
-                keep_until: Some(now.plus(timeout * 2)),
-            };
-            let object = store::insert_pending(&tx, key, &pending, now).await?;
-            let intent = store::insert_intent(&tx, object.id, roles.primary, now.plus(timeout)).await?;
-            Ok(Some((source, object, roles, intent)))
+            // Reading it back takes its time too.
+            let begun = begin(app, &tx, key, &new, timeout, Some(timeout * 2)).await?;
+            Ok(Some((source, begun)))
         })
         .await?;
-    let Some((source, object, roles, intent)) = begun else {
+    let Some((source, Begun { object, roles, intent })) = begun else {
         return Err(Fault::Internal("the object is not live".to_owned()));
     };
     let copy = CopyObject {

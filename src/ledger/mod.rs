@@ -11,6 +11,8 @@ mod large;
 mod staging;
 mod store;
 
+use std::time::Duration;
+
 pub use catalog::LedgerCatalog;
 pub use closing::{Toll, count_standing, doom_rest, lock_of_files, toll};
 pub use duplicate::duplicate;
@@ -128,25 +130,8 @@ pub async fn write(app: &App, new: NewObject, body: Body) -> Result<Written, Fau
     let started = Instant::now();
     let timeout = app.config.objects.write_timeout;
     let key = ObjectKey::new(new.kind);
-    let (object, roles, intent) = app
-        .db
-        .transaction::<_, Fault, _, _>(async |tx| {
-            admit(&tx, &new).await?;
-            let roles = store::roles(&tx).await?;
-            let now = app.db.now(&tx).await?;
-            let pending = store::Pending {
-                bytes: new.bytes,
-                sha256: &new.sha256,
-                content_type: &new.content_type,
-                user_id: new.user_id,
-                file_id: new.file_id,
-                keep_until: None,
-            };
-            let object = store::insert_pending(&tx, key, &pending, now).await?;
-            let intent = store::insert_intent(&tx, object.id, roles.primary, now.plus(timeout)).await?;
-            Ok((object, roles, intent))
-        })
-        .await?;
+    let Begun { object, roles, intent } =
+        app.db.transaction::<_, Fault, _, _>(async |tx| begin(app, &tx, key, &new, timeout, None).await).await?;
     let put = PutObject {
         key: object.key.clone(),
         body,
@@ -167,12 +152,41 @@ pub async fn write(app: &App, new: NewObject, body: Body) -> Result<Written, Fau
     }
 }
 
-/// Refuses bytes for an account that was closed. Until the transaction ends nobody closes it.
-async fn admit(tx: &Tx, new: &NewObject) -> Result<(), Fault> {
-    match new.user_id {
-        Some(user) if !accounts::stands(tx, user).await? => Err(Denied::Unauthenticated.into()),
-        _ => Ok(()),
+/// A write to the primary before its first byte.
+struct Begun {
+    object: object::Model,
+    roles: Roles,
+    intent: Uuid,
+}
+
+/// The row of an object that is going to be written within `timeout`, and the intent. Swept after the usual time of a write,
+/// or `keep` from now. Refused for an account that was closed.
+async fn begin(
+    app: &App,
+    tx: &Tx,
+    key: ObjectKey,
+    new: &NewObject,
+    timeout: Duration,
+    keep: Option<Duration>,
+) -> Result<Begun, Fault> {
+    if let Some(user) = new.user_id
+        && !accounts::stands(tx, user).await?
+    {
+        return Err(Denied::Unauthenticated.into());
     }
+    let roles = store::roles(tx).await?;
+    let now = app.db.now(tx).await?;
+    let pending = store::Pending {
+        bytes: new.bytes,
+        sha256: &new.sha256,
+        content_type: &new.content_type,
+        user_id: new.user_id,
+        file_id: new.file_id,
+        keep_until: keep.map(|keep| now.plus(keep)),
+    };
+    let object = store::insert_pending(tx, key, &pending, now).await?;
+    let intent = store::insert_intent(tx, object.id, roles.primary, now.plus(timeout)).await?;
+    Ok(Begun { object, roles, intent })
 }
 
 /// Makes written bytes part of the caller's transaction. `false`: the row was doomed or the primary changed meanwhile;

@@ -85,14 +85,9 @@ impl Sender {
     pub async fn ended(&self, upload: &Value) -> Value {
         let query = "query ($id: ID!) { uploadSession(id: $id) { endedAt state rejection file { id state sha256 \
              downloadUrl { url } copies { region state } } } }";
-        for _ in 0..600 {
-            let session = self.ada.query(query, json!({ "id": upload["id"] })).await["uploadSession"].clone();
-            if session["endedAt"].is_string() {
-                return session;
-            }
-            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-        }
-        panic!("the upload never ends: {upload}");
+        let look = async || self.ada.query(query, json!({ "id": upload["id"] })).await["uploadSession"].clone();
+        until("the upload ends", async || look().await["endedAt"].is_string()).await;
+        look().await
     }
 
     /// What is left in a bucket, unfinished uploads of this key included.
@@ -188,21 +183,9 @@ async fn a_part_url_takes_its_part_and_nothing_else() {
     let signed = sender.sign(&aborted, 1, &bytes).await;
     assert_eq!(sender.put(&signed, &bytes).await, StatusCode::OK);
     assert_eq!(sender.end("abortUpload", &aborted).await["uploadSession"]["state"], "ABORTED");
-    for _ in 0..600 {
-        if sender.put(&signed, &bytes).await == StatusCode::NOT_FOUND {
-            break;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-    }
-    assert_eq!(sender.put(&signed, &bytes).await, StatusCode::NOT_FOUND);
+    until("the URL dies", async || sender.put(&signed, &bytes).await == StatusCode::NOT_FOUND).await;
     assert_eq!(sender.ada.purge(&[&file]).await["userErrors"], json!([]));
-    for _ in 0..600 {
-        if sender.left().await.is_empty() {
-            break;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-    }
-    assert_eq!(sender.left().await, [""; 0]);
+    until("nothing is left in either bucket", async || sender.left().await.is_empty()).await;
     assert!(sender.server.stop().await.success());
 }
 

@@ -3,6 +3,7 @@
 mod calls;
 mod in_process;
 mod multipart;
+mod reading;
 
 use std::{fmt, future::Future, io, ops::RangeInclusive, time::Duration};
 
@@ -20,11 +21,14 @@ use aws_sdk_s3::{
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
-use futures::{StreamExt, stream};
+use futures::StreamExt;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::time::Instant;
 
-use self::calls::{classify, sha256_of};
+use self::{
+    calls::{classify, sha256_of},
+    reading::Reading,
+};
 use super::{
     Body, CopyObject, Listed, NewPart, Object, ObjectMeta, ObjectStore, Part, Presence, PutObject, SignedPart,
     StoreError, StoreErrorKind, Stored,
@@ -33,8 +37,6 @@ use crate::config;
 
 /// How long a call without a body may take, retries included.
 const CALL_LIMIT: Duration = Duration::from_secs(30);
-/// How long a body may stand still while it is read.
-const READ_SILENCE: Duration = Duration::from_secs(30);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 const ATTEMPTS: u32 = 3;
 /// Before a write that the store turned away, untouched, is sent again (429, or 503 SlowDown).
@@ -384,49 +386,5 @@ impl ObjectStore for S3Store {
 
     async fn copy(&self, copy: CopyObject, timeout: Duration) -> Result<Stored, StoreError> {
         self.copy_within(copy, timeout).await
-    }
-}
-
-/// A body being read, held to its announced length.
-struct Reading {
-    body: ByteStream,
-    left: u64,
-    bucket: String,
-    key: String,
-}
-
-impl Reading {
-    fn error(&self, kind: StoreErrorKind, message: String) -> StoreError {
-        StoreError { kind, operation: "GetObject", bucket: self.bucket.clone(), key: self.key.clone(), message }
-    }
-
-    async fn next(&mut self) -> Result<Option<Bytes>, StoreError> {
-        let chunk = tokio::time::timeout(READ_SILENCE, self.body.next()).await;
-        let chunk = chunk.map_err(|_| {
-            self.error(StoreErrorKind::Unavailable, format!("the body stood still for {READ_SILENCE:?}"))
-        })?;
-        match chunk {
-            Some(Ok(bytes)) => {
-                let length = bytes.len() as u64;
-                self.left = self.left.checked_sub(length).ok_or_else(|| {
-                    self.error(StoreErrorKind::Unavailable, "more bytes came than announced".to_owned())
-                })?;
-                Ok(Some(bytes))
-            }
-            Some(Err(error)) => {
-                let text = calls::chain(&error);
-                let mismatch = text.contains("checksum mismatch");
-                let kind = if mismatch { StoreErrorKind::BadDigest } else { StoreErrorKind::Unavailable };
-                Err(self.error(kind, text))
-            }
-            None if self.left > 0 => {
-                Err(self.error(StoreErrorKind::Unavailable, format!("{} announced bytes did not come", self.left)))
-            }
-            None => Ok(None),
-        }
-    }
-
-    fn into_stream(self) -> impl futures::Stream<Item = Result<Bytes, StoreError>> + Send + 'static {
-        stream::try_unfold(self, |mut reading| async move { Ok(reading.next().await?.map(|bytes| (bytes, reading))) })
     }
 }

@@ -5,14 +5,12 @@ mod downloads;
 mod links;
 mod races;
 
-use std::time::Duration;
-
 use entity::{share_download, share_link};
 use reqwest::{Client, Response, redirect::Policy};
 use sea_orm::EntityTrait;
 use serde_json::{Value, json};
 
-use crate::support::{Person, TestServer};
+use crate::support::{Person, TestServer, until};
 
 const LINK: &str = "id state strict maxDownloads downloads createdAt expiresAt revokedAt lastUsedAt";
 
@@ -76,9 +74,5 @@ async fn under_way(server: &TestServer) -> usize {
 
 /// Waits until no download is under way: who breaks off gives the place back soon after.
 async fn given_back(server: &TestServer) {
-    let start = std::time::Instant::now();
-    while under_way(server).await > 0 {
-        assert!(start.elapsed() < Duration::from_secs(60), "a place is not given back");
-        tokio::time::sleep(Duration::from_millis(3)).await;
-    }
+    until("a place is given back", async || under_way(server).await == 0).await;
 }
