@@ -5,7 +5,7 @@ import { fileStore, openFile, Upload as NodeUpload, uploadFile } from "../../../
 const endpoint = "https://haven.example.org/graphql";
 
 export async function inAPage(file: File, signal: AbortSignal): Promise<string> {
-  const onProgress = ({ phase, bytesSent, bytesTotal }: Progress) => console.log(phase, bytesSent / bytesTotal);
+  const onProgress = ({ phase, bytesSent, bytesTotal }: Progress) => `${phase} ${bytesSent / bytesTotal}`;
   const upload = new Upload(file, { endpoint, credentials: "include", store: localStore(), signal, onProgress });
   try {
     return (await upload.done()).id;
