@@ -43,6 +43,8 @@ pub mod alerts;
 
 pub mod accounts;
 
+pub mod friends;
+
 pub mod ledger;
 
 pub mod files;

@@ -2,12 +2,14 @@
 
 pub mod account_closure;
 pub mod alert;
+pub mod block;
 pub mod event;
 pub mod event_counter;
 pub mod file;
 pub mod file_label;
 pub mod file_term;
 pub mod file_version;
+pub mod friendship;
 pub mod idempotency;
 pub mod job;
 pub mod lease;

@@ -11,6 +11,7 @@ mod m0008_usage;
 mod m0009_closures;
 mod m0010_object_events;
 mod m0011_versions;
+mod m0012_friends;
 mod schema;
 
 use sea_orm_migration::prelude::*;
@@ -33,6 +34,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0009_closures::Migration),
             Box::new(m0010_object_events::Migration),
             Box::new(m0011_versions::Migration),
+            Box::new(m0012_friends::Migration),
         ]
     }
 }

@@ -167,7 +167,8 @@ impl S3Store {
             .copy_source(format!("{}/{}", self.bucket, copy.from))
             .metadata_directive(MetadataDirective::Replace)
             .content_type(&copy.content_type)
-            .checksum_algorithm(ChecksumAlgorithm::Sha256)
+            // As fast as the bytes are read, where SHA-256 of the whole would be one more pass beside the one that reads it back.
+            .checksum_algorithm(ChecksumAlgorithm::Crc64Nvme)
             .customize()
             // As with PutObject: an attempt of unknown outcome is not repeated behind the ledger's back.
             .config_override(Builder::new().retry_config(RetryConfig::disabled()))
