@@ -34,6 +34,10 @@ use crate::{
         self,
         graphql::{Erasure, LedgerQuery},
     },
+    snaps::{
+        self,
+        graphql::{Snap, SnapsMutation, SnapsQuery, snap_node},
+    },
 };
 
 #[derive(MergedObject, Default)]
@@ -43,6 +47,7 @@ pub struct Query(
     FilesQuery,
     UploadsQuery,
     UsageQuery,
+    SnapsQuery,
     ClosingQuery,
     LedgerQuery,
     AlertsQuery,
@@ -56,6 +61,7 @@ pub struct Mutation(
     VersionsMutation,
     SharesMutation,
     UsageMutation,
+    SnapsMutation,
     ClosingMutation,
 );
 
@@ -72,6 +78,7 @@ pub enum Node {
     Erasure(Box<Erasure>),
     Alert(Alert),
     UploadSession(Box<UploadSession>),
+    Snap(Snap),
 }
 
 /// What a client must know before it asks.
@@ -103,6 +110,15 @@ pub struct Limits {
     share_link_ttl: Long,
     /// Downloads a share link allows at the most.
     share_link_downloads: i32,
+    /// Friends that one snap is sent to at the most.
+    snap_recipients: i32,
+    caption_length: i32,
+    /// Seconds a snap waits to be opened at the most.
+    snap_ttl: Long,
+    /// Seconds a snap is shown that is shown until it is closed.
+    snap_view_cap: Long,
+    /// Seconds in which the picture of an opened snap is to be fetched.
+    snap_fetch_time: Long,
     page_size: i32,
     /// Bytes of a document.
     document_size: Long,
@@ -157,6 +173,7 @@ impl RootQuery {
                 let upload = upload_node(app, viewer, key).await.or_fault()?;
                 upload.map(|upload| Node::UploadSession(Box::new(upload)))
             }
+            NodeKind::Snap => snap_node(app, viewer, key).await.or_fault()?.map(Node::Snap),
             NodeKind::Alert => alerts::find(app, viewer, key).await.or_fault()?.map(|alert| Node::Alert(Alert(alert))),
         })
     }
@@ -184,6 +201,11 @@ fn limits(config: &Config) -> Limits {
         trash_retention: long(config.files.trash_retention.as_secs()),
         share_link_ttl: long(config.shares.max_ttl.as_secs()),
         share_link_downloads: config.shares.max_downloads,
+        snap_recipients: int(snaps::model::MAX_RECIPIENTS),
+        caption_length: int(snaps::model::MAX_CAPTION),
+        snap_ttl: long(config.snaps.max_ttl.as_secs()),
+        snap_view_cap: long(config.snaps.view_cap.as_secs()),
+        snap_fetch_time: long(config.snaps.fetch_within.as_secs()),
         page_size: int(config.graphql.max_page_size),
         document_size: long(config.graphql.max_document.as_u64()),
         tokens: int(config.graphql.max_tokens),
@@ -237,6 +259,7 @@ pub fn registry(config: &Config) -> Result<Registry, Fault> {
     accounts::register(&mut registry).map_err(Fault::internal)?;
     ledger::register(&mut registry, config).map_err(Fault::internal)?;
     files::register(&mut registry, config).map_err(Fault::internal)?;
+    snaps::register(&mut registry, config).map_err(Fault::internal)?;
     closing::register(&mut registry);
     Ok(registry)
 }

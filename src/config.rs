@@ -37,6 +37,7 @@ pub struct Config {
     pub files: Files,
     pub quotas: Quotas,
     pub shares: Shares,
+    pub snaps: Snaps,
     pub ledger: Ledger,
     pub jobs: Jobs,
     pub graphql: Graphql,
@@ -244,6 +245,26 @@ pub struct Shares {
 
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
+pub struct Snaps {
+    pub max_side: u32,
+    #[serde(with = "humantime_serde")]
+    pub default_ttl: Duration,
+    #[serde(with = "humantime_serde")]
+    pub group_ttl: Duration,
+    #[serde(with = "humantime_serde")]
+    pub max_ttl: Duration,
+    #[serde(with = "humantime_serde")]
+    pub fetch_within: Duration,
+    #[serde(with = "humantime_serde")]
+    pub view_cap: Duration,
+    #[serde(with = "humantime_serde")]
+    pub replay_within: Duration,
+    #[serde(with = "humantime_serde")]
+    pub retention: Duration,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Ledger {
     #[serde(with = "humantime_serde")]
     pub erase_margin: Duration,
@@ -288,6 +309,12 @@ impl Server {
     #[must_use]
     pub fn public_url(&self) -> Option<&str> {
         non_empty(self.public_url.trim_end_matches('/'))
+    }
+
+    /// Where people reach the app, without a trailing slash.
+    #[must_use]
+    pub fn base_url(&self) -> String {
+        self.public_url().map_or_else(|| format!("http://{}", self.listen), str::to_owned)
     }
 
     /// The listener of `/metrics`, where it has one of its own.

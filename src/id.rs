@@ -16,6 +16,7 @@ pub enum NodeKind {
     Erasure,
     Alert,
     UploadSession,
+    Snap,
 }
 
 /// What clients hold as the id of a thing.
@@ -31,7 +32,7 @@ pub struct GlobalId {
 pub struct NotAnId;
 
 impl NodeKind {
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::User,
         Self::Session,
         Self::ApiToken,
@@ -41,6 +42,7 @@ impl NodeKind {
         Self::Erasure,
         Self::Alert,
         Self::UploadSession,
+        Self::Snap,
     ];
 
     const fn prefix(self) -> &'static str {
@@ -54,6 +56,7 @@ impl NodeKind {
             Self::Erasure => "erasure",
             Self::Alert => "alert",
             Self::UploadSession => "upload",
+            Self::Snap => "snap",
         }
     }
 

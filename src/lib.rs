@@ -39,6 +39,8 @@ pub mod jobs;
 
 pub mod events;
 
+pub mod audit;
+
 pub mod alerts;
 
 pub mod accounts;
@@ -48,6 +50,8 @@ pub mod friends;
 pub mod ledger;
 
 pub mod files;
+
+pub mod snaps;
 
 pub mod closing;
 pub mod object_events;

@@ -14,7 +14,9 @@ use crate::{
     compose,
     embedded::edge::{self, EdgeCache, EdgeState, Sources},
     error::Fault,
-    http::{self, AuthError, Authenticate, Check, Credentials, Readiness, SessionCookie, ShareLinks, Supervisor},
+    http::{
+        self, AuthError, Authenticate, Check, Credentials, Readiness, SessionCookie, ShareLinks, SnapViews, Supervisor,
+    },
     jobs,
     ledger::{self, LedgerCatalog},
     object_events, telemetry,
@@ -51,14 +53,18 @@ pub async fn serve(app: &App, listeners: Listeners, supervisor: &Supervisor) -> 
         supervisor.serve("metrics", listener, http::metrics_router(metrics.clone()));
     }
     let config = &app.config;
+    let authenticate: Arc<dyn Authenticate> = Arc::new(Accounts(app.clone()));
+    let cookie = SessionCookie { secure: config.server.public_url.starts_with("https://") };
     let endpoint = http::graphql::Endpoint {
         executor: compose::schema(app),
-        authenticate: Arc::new(Accounts(app.clone())),
-        cookie: SessionCookie { secure: config.server.public_url.starts_with("https://") },
+        authenticate: authenticate.clone(),
+        cookie,
         limits: http::graphql::Limits::new(config, app.spool().map_err(Fault::internal)?.path().to_owned()),
     };
-    let links = ShareLinks { app: app.clone(), sources: Sources::new(stores(app).await?) };
-    let api = endpoint.router().merge(links.router());
+    let sources = Sources::new(stores(app).await?);
+    let links = ShareLinks { app: app.clone(), sources: sources.clone() };
+    let views = SnapViews { app: app.clone(), sources, authenticate, cookie };
+    let api = endpoint.router().merge(links.router()).merge(views.router());
     let router = http::app_router(&config.server, api, Arc::new(Ready(app.clone())), metrics);
     supervisor.serve("app", listeners.app, router);
     Ok(())

@@ -16,6 +16,8 @@ pub enum TokenKind {
     ShareLink,
     /// The receipt of a closed account.
     Closure,
+    /// One view of a snap.
+    View,
 }
 
 /// Of every kind, in bytes.
@@ -24,14 +26,16 @@ const PREFIX: usize = 4;
 const LENGTH: usize = PREFIX + 43;
 
 impl TokenKind {
-    const ALL: [Self; 4] = [Self::Session, Self::Api, Self::ShareLink, Self::Closure];
+    const ALL: [Self; 5] = [Self::Session, Self::Api, Self::ShareLink, Self::Closure, Self::View];
 
-    const fn prefix(self) -> &'static str {
+    #[must_use]
+    pub const fn prefix(self) -> &'static str {
         match self {
             Self::Session => "shs_",
             Self::Api => "sht_",
             Self::ShareLink => "shl_",
             Self::Closure => "shc_",
+            Self::View => "shv_",
         }
     }
 }

@@ -2,6 +2,7 @@
 
 pub mod account_closure;
 pub mod alert;
+pub mod audit_entry;
 pub mod block;
 pub mod event;
 pub mod event_counter;
@@ -20,6 +21,8 @@ pub mod session;
 pub mod share_download;
 pub mod share_link;
 pub mod site_role;
+pub mod snap;
+pub mod snap_recipient;
 pub mod throttle;
 pub mod upload;
 pub mod usage;

@@ -117,4 +117,6 @@ pub enum Reason {
     Rejected,
     /// With the account that it belonged to.
     AccountClosed,
+    /// A snap that its last recipient is done with.
+    SnapEnded,
 }

@@ -79,6 +79,8 @@ pub enum Purpose {
     File,
     /// The new content of a file.
     Content,
+    /// The picture of a snap.
+    Snap,
 }
 
 /// Why a content was refused.

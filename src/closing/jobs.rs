@@ -18,7 +18,7 @@ use crate::{
     events,
     files::{self, FilesError, Left},
     jobs::{Job, JobError},
-    ledger,
+    ledger, snaps,
 };
 
 /// Transactions between two counts of what is proven gone; then the next job has its turn.
@@ -67,6 +67,9 @@ fn retry(error: FilesError) -> JobError {
 async fn erase_some(app: &App, closure: Uuid) -> Result<Left, FilesError> {
     app.transaction(async |tx| {
         let closure = store::lock(&tx, closure).await?;
+        if snaps::leave(app, &tx, closure.user_id).await? {
+            return Ok(Left::More);
+        }
         let (files, left) = files::erase_some(app, &tx, closure.user_id).await?;
         let row = account_closure::Model {
             files_left: (closure.files_left - number(files)).max(0),
@@ -85,9 +88,10 @@ async fn forget(app: &App, closure: Uuid) -> Result<bool, FilesError> {
         let user_id = store::lock(&tx, closure).await?.user_id;
         // From here on nothing is added: rows that refer to the account, and `ledger::write`, wait for its lock.
         let Some(account) = accounts::lock(&tx, user_id).await? else { return Ok(true) };
-        if files::erase_some(app, &tx, user_id).await? != (0, Left::Nothing) {
+        if snaps::leave(app, &tx, user_id).await? || files::erase_some(app, &tx, user_id).await? != (0, Left::Nothing) {
             return Ok(false);
         }
+        snaps::forget(&tx, user_id).await?;
         files::forget(&tx, user_id).await?;
         events::forget(&tx, user_id).await?;
         idempotency::forget(&tx, user_id).await?;

@@ -69,6 +69,7 @@ pub(super) fn violations(config: &Config) -> Vec<Violation> {
     objects(&mut checks, config);
     downloads(&mut checks, config);
     shares(&mut checks, config);
+    snaps(&mut checks, config);
     alerts(&mut checks, config);
     object_events(&mut checks, config);
     limits(&mut checks, config);
@@ -188,6 +189,14 @@ fn shares(checks: &mut Checks, config: &Config) {
     checks.range("shares.default_downloads", shares.default_downloads, 1, shares.max_downloads.max(1));
 }
 
+fn snaps(checks: &mut Checks, config: &Config) {
+    let snaps = &config.snaps;
+    for (setting, ttl) in [("snaps.default_ttl", snaps.default_ttl), ("snaps.group_ttl", snaps.group_ttl)] {
+        checks.require(ttl <= snaps.max_ttl, setting, "it is longer than snaps.max_ttl", "write at most snaps.max_ttl");
+    }
+    checks.range("snaps.max_side", snaps.max_side, 64, 8192);
+}
+
 fn alerts(checks: &mut Checks, config: &Config) {
     let alerts = &config.alerts;
     if alerts.sink == Sink::Log {
@@ -291,6 +300,13 @@ fn durations(checks: &mut Checks, config: &Config) {
         ("files.version_retention", config.files.version_retention, far),
         ("shares.default_ttl", config.shares.default_ttl, far),
         ("shares.max_ttl", config.shares.max_ttl, far),
+        ("snaps.default_ttl", config.snaps.default_ttl, far),
+        ("snaps.group_ttl", config.snaps.group_ttl, far),
+        ("snaps.max_ttl", config.snaps.max_ttl, far),
+        ("snaps.fetch_within", config.snaps.fetch_within, A_DAY),
+        ("snaps.view_cap", config.snaps.view_cap, A_DAY),
+        ("snaps.replay_within", config.snaps.replay_within, far),
+        ("snaps.retention", config.snaps.retention, far),
         ("ledger.erase_margin", config.ledger.erase_margin, far),
         ("ledger.abandoned_after", config.ledger.abandoned_after, far),
         ("ledger.late_writes", config.ledger.late_writes, far),

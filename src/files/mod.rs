@@ -103,6 +103,13 @@ pub async fn find(app: &App, viewer: &Viewer, id: Uuid) -> Result<Option<file::M
     Ok(store::find(app.db.read(), scope, id).await?)
 }
 
+/// The viewer's own active file.
+pub async fn active(app: &App, viewer: &Viewer, id: Uuid) -> Result<file::Model, FilesError> {
+    let file = store::find(app.db.read(), Scope::Owner(viewer.person()?.user_id), id).await?;
+    let file = file.ok_or(FilesError::NotFound)?;
+    if file.state == State::Active { Ok(file) } else { Err(FilesError::WrongState("Only an active file can be sent.")) }
+}
+
 /// A page of files.
 pub async fn list(
     app: &App,

@@ -37,7 +37,7 @@ impl Amount {
     pub(super) fn of_upload(row: &upload::Model) -> Self {
         match row.purpose {
             Purpose::File => Self::file(row.bytes),
-            Purpose::Content => Self::content(row.bytes),
+            Purpose::Content | Purpose::Snap => Self::content(row.bytes),
         }
     }
 }

@@ -1,7 +1,13 @@
 //! Queries over `friendship` and `block`.
 
-use entity::friendship::{self, State};
-use sea_orm::{ColumnTrait, Condition, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use entity::{
+    block,
+    friendship::{self, State},
+};
+use sea_orm::{
+    ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, PaginatorTrait as _, QueryFilter, QueryOrder,
+    QuerySelect, QueryTrait as _, sea_query::SelectStatement,
+};
 use uuid::Uuid;
 
 use crate::db::Tx;
@@ -25,4 +31,19 @@ pub(super) async fn lock_accepted(tx: &Tx, person: Uuid, others: &[Uuid]) -> Res
         .lock_exclusive()
         .all(tx)
         .await
+}
+
+pub(super) async fn is_block_between(connection: &impl ConnectionTrait, one: Uuid, other: Uuid) -> Result<bool, DbErr> {
+    let either = [(one, other), (other, one)].into_iter().fold(Condition::any(), |either, (blocker, blocked)| {
+        either.add(Condition::all().add(block::Column::BlockerId.eq(blocker)).add(block::Column::BlockedId.eq(blocked)))
+    });
+    Ok(block::Entity::find().filter(either).count(connection).await? > 0)
+}
+
+/// Whom this person has blocked, and who has blocked this person.
+pub(super) fn blocks_of(person: Uuid) -> (SelectStatement, SelectStatement) {
+    use block::Column::{BlockedId, BlockerId};
+    let of =
+        |is: block::Column, other| block::Entity::find().select_only().column(other).filter(is.eq(person)).into_query();
+    (of(BlockerId, BlockedId), of(BlockedId, BlockerId))
 }

@@ -11,6 +11,7 @@ mod origin;
 mod server;
 mod session;
 mod shares;
+mod snaps;
 mod stall;
 
 use std::sync::Arc;
@@ -28,6 +29,7 @@ pub use origin::Origins;
 pub use server::{Supervisor, bind};
 pub use session::{AuthError, Authenticate, CookieJar, Credentials, SessionCookie};
 pub use shares::ShareLinks;
+pub use snaps::SnapViews;
 
 use crate::config::Server;
 use observe::Observe;

@@ -82,7 +82,7 @@ async fn serve(
 }
 
 /// Whether a browser fetches what somebody may want later; the older headers are Firefox's and WebKit's.
-fn is_in_advance(headers: &HeaderMap) -> bool {
+pub(super) fn is_in_advance(headers: &HeaderMap) -> bool {
     let says = |name: &str| {
         let values = headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
         values.into_iter().any(|value| value.to_ascii_lowercase().contains("prefetch"))
@@ -125,7 +125,7 @@ fn broken(error: Broken) -> HttpError {
     }
 }
 
-fn failed(fault: &Fault) -> HttpError {
+pub(super) fn failed(fault: &Fault) -> HttpError {
     if fault.is_temporary() {
         tracing::warn!(error = %fault, "a part of the server is unavailable");
         HttpError::unavailable("The server cannot do this right now. Try again in a moment.")

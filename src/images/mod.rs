@@ -26,7 +26,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 pub use self::{
     formats::Format,
     probe::Probe,
-    render::Rendered,
+    render::{Rendered, Still},
     sniff::{SNIFF_LEN, is_raster, raster_types, sniff},
 };
 use self::{
@@ -170,6 +170,17 @@ impl Images {
         let (place, opened) = self.open(path).await?;
         let needed = Needed::of(&sizes);
         self.decode(place, opened, needed, move |picture, budget| render::render(picture, &sizes, budget)).await
+    }
+
+    /// The picture upright and within `side` × `side`, re-encoded from its pixels alone: what a snap is stored as.
+    ///
+    /// # Errors
+    /// As [`Self::render`]; somebody waits for this one too, see [`Self::probe`].
+    pub async fn still(&self, path: PathBuf, side: u32) -> Result<Still, ImageError> {
+        let opened = tokio::time::timeout(self.limits.timeout, self.open(path)).await;
+        let (place, opened) = opened.unwrap_or(Err(ImageError::TimedOut))?;
+        let needed = Needed { fit: side, cover: 0 };
+        self.decode(place, opened, needed, move |picture, budget| render::still(&picture, side, budget)).await
     }
 
     /// Waits for a place, then reads the file and what its header declares.

@@ -20,6 +20,15 @@ pub struct Rendered {
     pub content_type: &'static str,
 }
 
+/// One picture for screens, ready to be stored.
+#[derive(Clone, Debug)]
+pub struct Still {
+    pub bytes: Vec<u8>,
+    pub width: u32,
+    pub height: u32,
+    pub content_type: &'static str,
+}
+
 /// The longer side of a `Fit…` rendition in pixels, or the side of the square.
 fn side(size: Size) -> u32 {
     match size {
@@ -79,6 +88,15 @@ pub(super) fn render(mut picture: Picture, sizes: &[Size], budget: &Budget) -> R
     }
     done.sort_by_key(|(index, _)| *index);
     Ok(done.into_iter().map(|(_, rendered)| rendered).collect())
+}
+
+/// The picture upright within `side` × `side`, without anything but its pixels.
+pub(super) fn still(picture: &Picture, side: u32, budget: &Budget) -> Result<Still, ImageError> {
+    budget.time()?;
+    let finished = picture.finish(picture.fit(side)?)?;
+    let (bytes, format) = encode::encode(&finished)?;
+    let Bitmap { width, height, .. } = finished;
+    Ok(Still { bytes, width, height, content_type: format.content_type() })
 }
 
 /// A decoded picture, still as stored: not turned, in its own colours, alpha premultiplied.

@@ -128,6 +128,8 @@ pub enum ErasureReason {
     Rejected,
     /// With the account that it belonged to.
     AccountClosed,
+    /// A snap that its last recipient is done with.
+    SnapEnded,
 }
 
 /// The erasure of one stored object, and its proof. It outlives the object.

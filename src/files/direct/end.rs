@@ -69,6 +69,7 @@ fn is_complete_file(row: &upload::Model) -> Result<bool, FilesError> {
         Purpose::Content => {
             Err(FilesError::WrongState("This upload is the new content of a file: `replaceFileContent` completes it."))
         }
+        Purpose::Snap => Err(FilesError::WrongState("This upload is a snap's picture: `sendSnap` completes it.")),
     }
 }
 
@@ -89,6 +90,9 @@ pub async fn replace(app: &App, viewer: &Viewer, replacement: Replacement) -> Re
     let owner = viewer.person()?.user_id;
     let Replacement { upload: id, file, revision } = replacement;
     let row = store::find(app.db.read(), owner, id).await?.ok_or(FilesError::NoSuchUpload)?;
+    if row.purpose == Purpose::Snap {
+        return Err(FilesError::WrongState("This upload is a snap's picture: `sendSnap` completes it."));
+    }
     let is_repeat = |row: &upload::Model| row.target_id == Some(file) && row.target_revision == Some(revision);
     let find = async || files::find(app.db.read(), Scope::Owner(owner), file).await?.ok_or(FilesError::NotFound);
     if is_complete(&row) {
@@ -156,9 +160,7 @@ async fn verifying(
     }
     let missing = &arrived.missing;
     if !missing.is_empty() {
-        let named = missing.iter().take(NAMED).map(u64::to_string).collect::<Vec<_>>().join(", ");
-        let more = if missing.len() > NAMED { ", …" } else { "" };
-        return Err(FilesError::PartsMissing { count: missing.len(), named: format!("{named}{more}") });
+        return Err(parts_missing(missing));
     }
     let file = current.target_id.unwrap_or(current.file_id);
     let object = ledger::reserve(app, tx, size(&current), current.owner_id, file, now.plus(KEPT)).await?;
@@ -169,6 +171,12 @@ async fn verifying(
         composite: arrived.composite.clone().or(current.composite),
         ..current
     })
+}
+
+pub(super) fn parts_missing(missing: &[u64]) -> FilesError {
+    let named = missing.iter().take(NAMED).map(u64::to_string).collect::<Vec<_>>().join(", ");
+    let more = if missing.len() > NAMED { ", …" } else { "" };
+    FilesError::PartsMissing { count: missing.len(), named: format!("{named}{more}") }
 }
 
 /// The file before its bytes are known.

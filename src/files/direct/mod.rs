@@ -5,6 +5,7 @@ mod begin;
 mod end;
 mod finish;
 mod parts;
+mod picture;
 mod store;
 mod verify;
 
@@ -18,6 +19,7 @@ pub use end::{Replacement, abort, complete, replace};
 pub(super) use end::{forget, give_up};
 pub use finish::joined;
 pub use parts::{MAX_LISTED, MAX_SIGNED, PartToSign, Signed, arrived, sign};
+pub use picture::{Taken, spend, take};
 
 use super::FilesError;
 use crate::{

@@ -213,7 +213,7 @@ async fn finalise(app: &App, row: &upload::Model, mut written: Written, facts: F
             let now = app.db.now(&tx).await?;
             let file = match upload.purpose {
                 Purpose::File => activate(app, &tx, current, &facts, &written, now).await?,
-                Purpose::Content => {
+                Purpose::Content | Purpose::Snap => {
                     let version = facts.version(current.id, Uuid::now_v7(), written.object.id, now);
                     supersede(app, &tx, current, version).await?
                 }

@@ -66,6 +66,8 @@ pub enum UploadPurpose {
     File,
     /// The new content of a file: `replaceFileContent` completes it.
     Content,
+    /// The picture of a snap: `sendSnap` completes it.
+    Snap,
 }
 
 /// For `node(id)`.

@@ -149,9 +149,7 @@ async fn recall(app: &App, viewer: &Viewer, key: Option<&IdempotencyKey>) -> Res
 
 /// Where people use the app, and the token.
 fn url(app: &App, token: &SecretString) -> SecretString {
-    let server = &app.config.server;
-    let base = server.public_url().map_or_else(|| format!("http://{}", server.listen), str::to_owned);
-    format!("{base}/s/{}", token.expose_secret()).into()
+    format!("{}/s/{}", app.config.server.base_url(), token.expose_secret()).into()
 }
 
 /// Ends a link of a file that the viewer manages, and with it every strict download under way. A repeat changes nothing.
