@@ -64,6 +64,10 @@ fn descriptors() -> Option<usize> {
 
 /// Request line and headers together, in bytes.
 const MAX_HEADERS: usize = 64 * 1024;
+/// Bytes that the kernel takes beyond those on their way, so that what a client never read was, but for little, not handed
+/// out either: a picture that may be seen once, a download that counts.
+#[cfg(target_os = "linux")]
+const AHEAD: u32 = 16 * 1024;
 const MAX_STREAMS: u32 = 128;
 const PING: Duration = Duration::from_secs(20);
 
@@ -106,6 +110,8 @@ impl Connections {
     {
         // Without it a small streamed answer waits some 40 ms for the client's delayed ACK.
         let _ = stream.set_nodelay(true);
+        #[cfg(target_os = "linux")]
+        let _ = socket2::SockRef::from(&stream).set_tcp_notsent_lowat(AHEAD);
         let asked = Arc::new(AtomicBool::new(false));
         let seen = asked.clone();
         let service = service_fn(move |mut request: Request<Incoming>| {

@@ -13,5 +13,6 @@ mod migrations;
 mod races;
 mod scale;
 mod shares;
+mod snaps;
 mod uploads;
 mod weather;

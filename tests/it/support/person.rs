@@ -34,7 +34,17 @@ impl Person {
     }
 
     fn post(&self) -> reqwest::RequestBuilder {
-        let request = self.http.post(format!("{}/graphql", self.url));
+        self.request(reqwest::Method::POST, &format!("{}/graphql", self.url))
+    }
+
+    /// A GET as this person.
+    pub fn get(&self, url: &str) -> reqwest::RequestBuilder {
+        self.request(reqwest::Method::GET, url)
+    }
+
+    /// Any request as this person.
+    pub fn request(&self, method: reqwest::Method, url: &str) -> reqwest::RequestBuilder {
+        let request = self.http.request(method, url);
         match &self.token {
             Some(token) => request.bearer_auth(token),
             None => request,

@@ -13,14 +13,14 @@ use crate::{
 
 const SESSION: &str = "id state purpose name size partSize partCount verifiedSize rejection endedAt expiresAt \
      parts { number size sha256 } file { id state sha256 contentType size rejection revision }";
-pub(super) const PART: usize = 16 << 20;
+pub(in crate::databases) const PART: usize = 16 << 20;
 
-pub(super) fn sha256(bytes: &[u8]) -> String {
+pub(in crate::databases) fn sha256(bytes: &[u8]) -> String {
     hex::encode(digest(&SHA256, bytes))
 }
 
 /// Bytes that repeat nowhere near a part's size.
-pub(super) fn content(length: usize) -> Vec<u8> {
+pub(in crate::databases) fn content(length: usize) -> Vec<u8> {
     (0..length).map(|at| ((at.wrapping_mul(2_654_435_761)) >> 11) as u8).collect()
 }
 
@@ -31,12 +31,12 @@ fn with(mut input: Value, more: Value) -> Value {
     input
 }
 
-pub(super) async fn try_create(person: &Person, name: &str, bytes: &[u8], more: Value) -> Value {
+pub(in crate::databases) async fn try_create(person: &Person, name: &str, bytes: &[u8], more: Value) -> Value {
     let input = with(json!({ "name": name, "size": bytes.len() }), more);
     person.mutate("createUpload", &format!("uploadSession {{ {SESSION} }}"), input).await
 }
 
-pub(super) async fn create(person: &Person, name: &str, bytes: &[u8], more: Value) -> Value {
+pub(in crate::databases) async fn create(person: &Person, name: &str, bytes: &[u8], more: Value) -> Value {
     let payload = try_create(person, name, bytes, more).await;
     assert_eq!(payload["userErrors"], json!([]));
     payload["uploadSession"].clone()
@@ -48,7 +48,7 @@ fn part(bytes: &[u8], number: usize) -> &[u8] {
     &bytes[first..bytes.len().min(first + PART)]
 }
 
-pub(super) async fn sign(person: &Person, upload: &Value, bytes: &[u8], numbers: &[usize]) -> Value {
+pub(in crate::databases) async fn sign(person: &Person, upload: &Value, bytes: &[u8], numbers: &[usize]) -> Value {
     let parts: Vec<_> =
         numbers.iter().map(|number| json!({ "number": number, "sha256": sha256(part(bytes, *number)) })).collect();
     let input = json!({ "id": upload["id"], "parts": parts });
@@ -56,7 +56,7 @@ pub(super) async fn sign(person: &Person, upload: &Value, bytes: &[u8], numbers:
 }
 
 /// Sends these parts; their URLs.
-pub(super) async fn send(
+pub(in crate::databases) async fn send(
     server: &TestServer,
     person: &Person,
     upload: &Value,
@@ -76,20 +76,20 @@ pub(super) async fn send(
     urls
 }
 
-pub(super) async fn complete(person: &Person, upload: &Value) -> Value {
+pub(in crate::databases) async fn complete(person: &Person, upload: &Value) -> Value {
     person.mutate("completeUpload", &format!("uploadSession {{ {SESSION} }}"), json!({ "id": upload["id"] })).await
 }
 
-pub(super) async fn abort(person: &Person, upload: &Value) -> Value {
+pub(in crate::databases) async fn abort(person: &Person, upload: &Value) -> Value {
     person.mutate("abortUpload", "uploadSession { id state endedAt }", json!({ "id": upload["id"] })).await
 }
 
-pub(super) async fn session(person: &Person, upload: &Value) -> Value {
+pub(in crate::databases) async fn session(person: &Person, upload: &Value) -> Value {
     let query = format!("query ($id: ID!) {{ uploadSession(id: $id) {{ {SESSION} }} }}");
     person.query(&query, json!({ "id": upload["id"] })).await["uploadSession"].clone()
 }
 
-pub(super) fn codes(payload: &Value) -> Vec<&str> {
+pub(in crate::databases) fn codes(payload: &Value) -> Vec<&str> {
     payload["userErrors"].as_array().unwrap().iter().map(|error| error["code"].as_str().unwrap()).collect()
 }
 

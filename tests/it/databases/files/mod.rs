@@ -4,7 +4,7 @@ mod access;
 mod alerts;
 mod changes;
 mod deletion;
-mod direct;
+pub(super) mod direct;
 mod find;
 mod idle;
 mod lists;
