@@ -7,7 +7,10 @@ use async_graphql::{
 use crate::{
     accounts::{
         self,
-        graphql::{AccountsMutation, AccountsQuery, User, user_loader, user_node},
+        graphql::{
+            AccountsMutation, AccountsQuery, FriendsMutation, FriendsQuery, Friendship, User, friend_loader,
+            friendship_node, user_loader, user_node,
+        },
     },
     alerts::{
         self,
@@ -40,6 +43,7 @@ use crate::{
 pub struct Query(
     RootQuery,
     AccountsQuery,
+    FriendsQuery,
     FilesQuery,
     UploadsQuery,
     UsageQuery,
@@ -51,6 +55,7 @@ pub struct Query(
 #[derive(MergedObject, Default)]
 pub struct Mutation(
     AccountsMutation,
+    FriendsMutation,
     FilesMutation,
     UploadsMutation,
     VersionsMutation,
@@ -66,6 +71,7 @@ pub type AppSchema = Schema<Query, Mutation, EmptySubscription>;
 #[graphql(field(name = "id", ty = "ID"))]
 pub enum Node {
     User(User),
+    Friendship(Box<Friendship>),
     File(Box<File>),
     FileVersion(Box<FileVersion>),
     ShareLink(Box<ShareLink>),
@@ -103,6 +109,14 @@ pub struct Limits {
     share_link_ttl: Long,
     /// Downloads a share link allows at the most.
     share_link_downloads: i32,
+    /// Friends that one may have.
+    friends: i32,
+    /// Requests of one's own that may wait for an answer.
+    pending_friend_requests: i32,
+    /// Seconds until one may ask again who has declined.
+    friend_request_pause: Long,
+    /// People whom one may block.
+    blocked_users: i32,
     page_size: i32,
     /// Bytes of a document.
     document_size: Long,
@@ -140,6 +154,7 @@ impl RootQuery {
         let (app, viewer) = (graphql::app(ctx), graphql::viewer(ctx));
         Ok(match kind {
             NodeKind::User => user_node(ctx, key).await?.map(Node::User),
+            NodeKind::Friendship => friendship_node(ctx, key).await?.map(|found| Node::Friendship(Box::new(found))),
             // Lists of one's own; nothing else refers to them.
             NodeKind::Session | NodeKind::ApiToken => None,
             NodeKind::File => file_node(app, viewer, key).await.or_fault()?.map(|file| Node::File(Box::new(file))),
@@ -184,6 +199,10 @@ fn limits(config: &Config) -> Limits {
         trash_retention: long(config.files.trash_retention.as_secs()),
         share_link_ttl: long(config.shares.max_ttl.as_secs()),
         share_link_downloads: config.shares.max_downloads,
+        friends: i32::try_from(config.friends.max_friends).unwrap_or(i32::MAX),
+        pending_friend_requests: i32::try_from(config.friends.max_pending).unwrap_or(i32::MAX),
+        friend_request_pause: long(config.friends.request_pause.as_secs()),
+        blocked_users: i32::try_from(config.friends.max_blocks).unwrap_or(i32::MAX),
         page_size: int(config.graphql.max_page_size),
         document_size: long(config.graphql.max_document.as_u64()),
         tokens: int(config.graphql.max_tokens),
@@ -214,6 +233,7 @@ pub fn schema(app: &App) -> AppSchema {
     builder()
         .data(app.clone())
         .data(user_loader(app))
+        .data(friend_loader(app))
         .data(file_loader(app))
         .limit_depth(limits.max_depth)
         // The HTTP layer holds to the limit itself; by then each spread of a fragment is two levels.

@@ -41,9 +41,9 @@ pub mod events;
 
 pub mod alerts;
 
-pub mod accounts;
-
 pub mod friends;
+
+pub mod accounts;
 
 pub mod ledger;
 

@@ -17,6 +17,7 @@ use crate::{
     db::idempotency,
     events,
     files::{self, FilesError, Left},
+    friends,
     jobs::{Job, JobError},
     ledger,
 };
@@ -39,6 +40,7 @@ impl Job for Erase {
 
     async fn run(&self, app: &App) -> Result<(), JobError> {
         let mut left = Left::More;
+        while part_from_some(app, self.closure).await? {}
         for _ in 0..STEPS {
             left = erase_some(app, self.closure).await.map_err(retry)?;
             if left != Left::More {
@@ -79,6 +81,15 @@ async fn erase_some(app: &App, closure: Uuid) -> Result<Left, FilesError> {
     .await
 }
 
+/// Some of what was between this person and others. Whether some is left.
+async fn part_from_some(app: &App, closure: Uuid) -> Result<bool, DbErr> {
+    app.transaction(async |tx| {
+        let user_id = store::lock(&tx, closure).await?.user_id;
+        friends::erase_some(app, &tx, user_id).await
+    })
+    .await
+}
+
 /// Deletes what is kept by person, and the account. `false`: a request that was under way has added something meanwhile.
 async fn forget(app: &App, closure: Uuid) -> Result<bool, FilesError> {
     app.transaction(async |tx| {
@@ -86,6 +97,9 @@ async fn forget(app: &App, closure: Uuid) -> Result<bool, FilesError> {
         // From here on nothing is added: rows that refer to the account, and `ledger::write`, wait for its lock.
         let Some(account) = accounts::lock(&tx, user_id).await? else { return Ok(true) };
         if files::erase_some(app, &tx, user_id).await? != (0, Left::Nothing) {
+            return Ok(false);
+        }
+        if !friends::forget(&tx, user_id).await? {
             return Ok(false);
         }
         files::forget(&tx, user_id).await?;
