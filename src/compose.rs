@@ -7,7 +7,10 @@ use async_graphql::{
 use crate::{
     accounts::{
         self,
-        graphql::{AccountsMutation, AccountsQuery, User, user_loader, user_node},
+        graphql::{
+            AccountsMutation, AccountsQuery, FriendsMutation, FriendsQuery, Friendship, User, friend_loader,
+            friendship_node, user_loader, user_node,
+        },
     },
     alerts::{
         self,
@@ -44,6 +47,7 @@ use crate::{
 pub struct Query(
     RootQuery,
     AccountsQuery,
+    FriendsQuery,
     FilesQuery,
     UploadsQuery,
     UsageQuery,
@@ -56,6 +60,7 @@ pub struct Query(
 #[derive(MergedObject, Default)]
 pub struct Mutation(
     AccountsMutation,
+    FriendsMutation,
     FilesMutation,
     UploadsMutation,
     VersionsMutation,
@@ -72,6 +77,7 @@ pub type AppSchema = Schema<Query, Mutation, EmptySubscription>;
 #[graphql(field(name = "id", ty = "ID"))]
 pub enum Node {
     User(User),
+    Friendship(Box<Friendship>),
     File(Box<File>),
     FileVersion(Box<FileVersion>),
     ShareLink(Box<ShareLink>),
@@ -119,6 +125,14 @@ pub struct Limits {
     snap_view_cap: Long,
     /// Seconds in which the picture of an opened snap is to be fetched.
     snap_fetch_time: Long,
+    /// Friends that one may have.
+    friends: i32,
+    /// Requests of one's own that may wait for an answer.
+    pending_friend_requests: i32,
+    /// Seconds until one may ask again who has declined.
+    friend_request_pause: Long,
+    /// People whom one may block.
+    blocked_users: i32,
     page_size: i32,
     /// Bytes of a document.
     document_size: Long,
@@ -156,6 +170,7 @@ impl RootQuery {
         let (app, viewer) = (graphql::app(ctx), graphql::viewer(ctx));
         Ok(match kind {
             NodeKind::User => user_node(ctx, key).await?.map(Node::User),
+            NodeKind::Friendship => friendship_node(ctx, key).await?.map(|found| Node::Friendship(Box::new(found))),
             // Lists of one's own; nothing else refers to them.
             NodeKind::Session | NodeKind::ApiToken => None,
             NodeKind::File => file_node(app, viewer, key).await.or_fault()?.map(|file| Node::File(Box::new(file))),
@@ -206,6 +221,10 @@ fn limits(config: &Config) -> Limits {
         snap_ttl: long(config.snaps.max_ttl.as_secs()),
         snap_view_cap: long(config.snaps.view_cap.as_secs()),
         snap_fetch_time: long(config.snaps.fetch_within.as_secs()),
+        friends: i32::try_from(config.friends.max_friends).unwrap_or(i32::MAX),
+        pending_friend_requests: i32::try_from(config.friends.max_pending).unwrap_or(i32::MAX),
+        friend_request_pause: long(config.friends.request_pause.as_secs()),
+        blocked_users: i32::try_from(config.friends.max_blocks).unwrap_or(i32::MAX),
         page_size: int(config.graphql.max_page_size),
         document_size: long(config.graphql.max_document.as_u64()),
         tokens: int(config.graphql.max_tokens),
@@ -236,6 +255,7 @@ pub fn schema(app: &App) -> AppSchema {
     builder()
         .data(app.clone())
         .data(user_loader(app))
+        .data(friend_loader(app))
         .data(file_loader(app))
         .limit_depth(limits.max_depth)
         // The HTTP layer holds to the limit itself; by then each spread of a fragment is two levels.

@@ -32,6 +32,7 @@ pub struct Config {
     pub downloads: Downloads,
     pub alerts: Alerts,
     pub accounts: Accounts,
+    pub friends: Friends,
     pub uploads: Uploads,
     pub images: Images,
     pub files: Files,
@@ -187,6 +188,16 @@ pub struct Accounts {
     pub log_in_failures_per_address: u32,
     #[serde(with = "humantime_serde")]
     pub log_in_window: Duration,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Friends {
+    pub max_friends: u32,
+    pub max_pending: u32,
+    pub max_blocks: u32,
+    #[serde(with = "humantime_serde")]
+    pub request_pause: Duration,
 }
 
 #[derive(Clone, Debug, Deserialize)]

@@ -8,6 +8,7 @@ use uuid::Uuid;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NodeKind {
     User,
+    Friendship,
     Session,
     ApiToken,
     File,
@@ -32,8 +33,9 @@ pub struct GlobalId {
 pub struct NotAnId;
 
 impl NodeKind {
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::User,
+        Self::Friendship,
         Self::Session,
         Self::ApiToken,
         Self::File,
@@ -48,6 +50,7 @@ impl NodeKind {
     const fn prefix(self) -> &'static str {
         match self {
             Self::User => "user",
+            Self::Friendship => "friendship",
             Self::Session => "session",
             Self::ApiToken => "token",
             Self::File => "file",

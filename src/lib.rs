@@ -43,9 +43,9 @@ pub mod audit;
 
 pub mod alerts;
 
-pub mod accounts;
-
 pub mod friends;
+
+pub mod accounts;
 
 pub mod ledger;
 

@@ -1,6 +1,7 @@
-//! What every database can store as text.
+//! What every database can store as text, and text as it is compared.
 
 use serde_json::Value;
+use unicode_normalization::UnicodeNormalization;
 
 /// Whether no text or key in it holds NUL, which Postgres refuses in `text` and in `jsonb`.
 #[must_use]
@@ -11,4 +12,18 @@ pub fn is_storable(value: &Value) -> bool {
         Value::Object(fields) => fields.iter().all(|(key, value)| !key.contains('\0') && is_storable(value)),
         _ => true,
     }
+}
+
+/// Text as it is compared: NFKC, case folded, without the accents of Latin, Greek and Cyrillic letters and without
+/// characters that only direct or join others.
+#[must_use]
+pub fn fold(text: &str) -> String {
+    let bare = text.nfkd().filter(|c| !matches!(c, '\u{300}'..='\u{36f}') && !is_invisible(*c));
+    // Upper case first: ß becomes ss, and both forms of σ one.
+    bare.flat_map(char::to_uppercase).flat_map(char::to_lowercase).nfkc().collect()
+}
+
+/// Soft hyphens, joiners, marks and embeddings of direction.
+fn is_invisible(c: char) -> bool {
+    matches!(c, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }

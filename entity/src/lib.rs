@@ -27,6 +27,7 @@ pub mod throttle;
 pub mod upload;
 pub mod usage;
 pub mod user;
+pub mod user_term;
 pub mod write_intent;
 
 mod timestamp;

@@ -28,6 +28,10 @@ pub struct Model {
     pub status: Status,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
+    /// Whether friends see `last_seen_at`, which is kept only then.
+    pub shows_last_seen: bool,
+    /// To the minute.
+    pub last_seen_at: Option<Timestamp>,
 }
 
 impl ActiveModelBehavior for ActiveModel {}

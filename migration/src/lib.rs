@@ -13,6 +13,7 @@ mod m0010_object_events;
 mod m0011_versions;
 mod m0012_friends;
 mod m0014_snaps;
+mod m0015_people;
 mod schema;
 
 use sea_orm_migration::prelude::*;
@@ -37,6 +38,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0011_versions::Migration),
             Box::new(m0012_friends::Migration),
             Box::new(m0014_snaps::Migration),
+            Box::new(m0015_people::Migration),
         ]
     }
 }

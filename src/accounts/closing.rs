@@ -76,5 +76,6 @@ pub async fn erase(app: &App, tx: &Tx, user: &Model) -> Result<(), DbErr> {
         Counter::password_change(app, user.id),
     ];
     throttle::clear(tx, &counters).await?;
+    store::delete_terms(tx, user.id).await?;
     store::delete_user(tx, user.id).await
 }

@@ -8,6 +8,7 @@ use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter, QuerySelect};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::find;
 use crate::{
     app::App,
     jobs::{Job, JobError, Registry},
@@ -20,6 +21,7 @@ const BATCH: u64 = 500;
 
 /// Registers and schedules the module's jobs.
 pub fn register(registry: &mut Registry) -> Result<(), serde_json::Error> {
+    registry.register::<find::Reindex>();
     registry.schedule(INTERVAL, &Housekeeping {})
 }
 

@@ -10,7 +10,7 @@ use super::{
     credentials,
     error::{AccountsError, Problem},
     model::{self, Email, Username},
-    sessions::{LoggedIn, NewSession},
+    sessions::{LoggedIn, NewSession, TOUCH_INTERVAL},
     store,
     throttle::{self, Counter},
 };
@@ -118,6 +118,7 @@ async fn open(
         forgive(app, &tx, &current).await?;
         let session = NewSession::log_in(app, &tx, user.id, request).await?;
         store::insert_session(&tx, &session.row).await?;
+        store::note_seen(&tx, user.id, session.row.created_at, TOUCH_INTERVAL).await?;
         Ok(Some(session.of(current)))
     })
     .await

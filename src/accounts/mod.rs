@@ -4,6 +4,7 @@ mod administration;
 mod closing;
 mod credentials;
 mod error;
+mod find;
 pub mod graphql;
 mod jobs;
 mod log_in;
@@ -16,12 +17,16 @@ mod throttle;
 
 use std::{collections::HashMap, sync::Arc};
 
-use entity::user::{Model, Status};
+use entity::{
+    Timestamp,
+    user::{Model, Status},
+};
 use uuid::Uuid;
 
 pub use administration::{create_admin, has_admin, reset_password};
 pub use closing::{Confirmed, confirm, erase, lock, retire, stands};
 pub use error::{AccountsError, Problem, Weakness};
+pub use find::list;
 pub use jobs::register;
 pub use log_in::log_in;
 pub use model::{Email, Username};
@@ -34,7 +39,6 @@ pub use sign_up::{NewAccount, sign_up};
 
 use crate::{
     app::App,
-    db::page::{Page, PageRequest, Position},
     error::Fault,
     viewer::{Denied, Viewer},
 };
@@ -84,16 +88,11 @@ pub async fn find_by_username(app: &App, viewer: &Viewer, username: &str) -> Res
     }
 }
 
-/// People by user name, optionally those whose name begins with `search`.
-pub async fn list(
-    app: &App,
-    viewer: &Viewer,
-    search: Option<&str>,
-    page: &PageRequest<Position<String>>,
-) -> Result<Page<Model>, Fault> {
-    known(viewer)?;
-    let prefix = search.map(model::search_key).unwrap_or_default();
-    Ok(page.finish(store::list_users(app.db.read(), &prefix, viewer.is_admin(), page).await?))
+/// When a person was last here, where they show it and the viewer is a friend of theirs or themselves.
+#[must_use]
+pub fn last_seen(viewer: &Viewer, user: &Model, is_friend: bool) -> Option<Timestamp> {
+    let sees = is_friend || viewer.user_id() == Some(user.id);
+    user.last_seen_at.filter(|_| sees && user.shows_last_seen)
 }
 
 /// Whoever is not anonymous.

@@ -108,7 +108,7 @@ fn is_unprintable(c: char) -> bool {
     c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-/// A beginning of a user name as keys are written, for searching. No key holds NUL, which Postgres refuses even to look for.
+/// Whatever somebody typed, written much as keys are. No key holds NUL, which Postgres refuses even to look for.
 pub(super) fn search_key(text: &str) -> String {
     text.trim().nfkc().filter(|c| *c != '\0').take(64).flat_map(char::to_lowercase).nfc().collect()
 }

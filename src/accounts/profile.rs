@@ -10,6 +10,7 @@ use secrecy::SecretString;
 use super::{
     credentials,
     error::{AccountsError, Problem},
+    find,
     model::{self, Email, Username},
     store,
     throttle::{self, Counter},
@@ -29,6 +30,7 @@ pub struct ProfileChange {
     pub first_name: Option<String>,
     pub last_name: Option<String>,
     pub about: Option<String>,
+    pub shows_last_seen: Option<bool>,
 }
 
 #[derive(Clone, Debug)]
@@ -46,7 +48,7 @@ pub struct PasswordChanged {
     pub ended: u64,
 }
 
-/// Changes names, address and text of the viewer's account.
+/// Changes names, address, text and what is shown of the viewer's account.
 pub async fn update_profile(app: &App, viewer: &Viewer, change: &ProfileChange) -> Result<Model, AccountsError> {
     let me = viewer.person()?;
     let email = change.email.as_deref().map(Email::parse).transpose();
@@ -72,8 +74,18 @@ pub async fn update_profile(app: &App, viewer: &Viewer, change: &ProfileChange) 
                     update = update.col_expr(column, Expr::value(value.as_str()));
                 }
             }
+            if let Some(shows) = change.shows_last_seen {
+                // The time is kept only of who shows it.
+                let seen = if shows { Some(app.db.now(&tx).await?) } else { None };
+                update = update.col_expr(Column::ShowsLastSeen, Expr::value(shows));
+                update = update.col_expr(Column::LastSeenAt, Expr::value(seen));
+            }
             update.exec(&tx).await?;
-            Ok(store::user(&tx, me.user_id).await?.ok_or(Denied::Unauthenticated)?)
+            let user = store::user(&tx, me.user_id).await?.ok_or(Denied::Unauthenticated)?;
+            if first_name.is_some() || last_name.is_some() {
+                find::update(&tx, &user).await?;
+            }
+            Ok(user)
         })
         .await;
     match outcome {

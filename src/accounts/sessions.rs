@@ -27,7 +27,7 @@ use crate::{
 };
 
 /// A use is written down at most this often.
-const TOUCH_INTERVAL: Duration = Duration::from_secs(60);
+pub(super) const TOUCH_INTERVAL: Duration = Duration::from_secs(60);
 const USER_AGENT_MAX: usize = 255;
 const TOKEN_LIFE_MAX: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
 
@@ -123,6 +123,10 @@ async fn touch(app: &App, bearer: &store::Bearer, now: Timestamp) {
     let outcome = app
         .db
         .transaction::<_, sea_orm::DbErr, _, _>(async |tx| {
+            // The account comes before its sessions in the order of locks.
+            if bearer.account.shows_last_seen {
+                store::note_seen(&tx, bearer.account.id, now, TOUCH_INTERVAL).await?;
+            }
             store::touch(&tx, bearer.session_id, bearer.last_used_at, now, expires_at).await
         })
         .await;

@@ -10,6 +10,7 @@ use uuid::Uuid;
 use super::{
     credentials,
     error::{AccountsError, Problem},
+    find,
     model::{self, Email, Username},
     sessions::{LoggedIn, NewSession},
     store,
@@ -70,6 +71,8 @@ pub(super) async fn prepare(app: &App, input: &NewAccount, role: Role) -> Result
         status: Status::Active,
         created_at: now,
         updated_at: now,
+        shows_last_seen: false,
+        last_seen_at: None,
     })
 }
 
@@ -78,6 +81,7 @@ pub(super) async fn insert(app: &App, user: &Model, session: Option<&session::Mo
     let outcome = app
         .transaction::<_, AccountsError, _, _>(async |tx| {
             store::insert_user(&tx, user).await?;
+            find::insert(&tx, user).await?;
             if let Some(session) = session {
                 store::insert_session(&tx, session).await?;
             }

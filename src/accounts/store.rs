@@ -1,9 +1,12 @@
-//! Queries over `user` and `session`.
+//! Queries over `user`, `user_term` and `session`.
 
-use entity::{Timestamp, session, user};
+use std::{collections::BTreeSet, time::Duration};
+
+use entity::{Timestamp, session, user, user_term};
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, ExprTrait, FromQueryResult, IntoActiveModel,
-    Iterable, JoinType, Order, QueryFilter, QueryOrder, QuerySelect, Select, UpdateMany, sea_query::Expr,
+    ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, ExprTrait, FromQueryResult,
+    IntoActiveModel, Iterable, JoinType, Order, QueryFilter, QueryOrder, QuerySelect, Select, UpdateMany,
+    sea_query::Expr,
 };
 use uuid::Uuid;
 
@@ -54,10 +57,9 @@ pub(super) async fn user_by_email(
     user::Entity::find().filter(user::Column::EmailKey.eq(email_key)).one(connection).await
 }
 
-/// Users by name, those whose key begins with `prefix`; those being erased only where `closing`.
+/// Users by name; those being erased only where `closing`.
 pub(super) async fn list_users(
     connection: &impl ConnectionTrait,
-    prefix: &str,
     closing: bool,
     page: &PageRequest<Position<String>>,
 ) -> Result<Vec<user::Model>, DbErr> {
@@ -65,13 +67,68 @@ pub(super) async fn list_users(
     if !closing {
         select = select.filter(user::Column::Status.ne(user::Status::Closing));
     }
-    if !prefix.is_empty() {
-        // A range instead of LIKE: it needs no escaping, and every database answers it from the index.
-        select = select
-            .filter(user::Column::UsernameKey.gte(prefix))
-            .filter(user::Column::UsernameKey.lt(format!("{prefix}{}", char::MAX)));
-    }
     keyset(select, user::Column::UsernameKey, user::Column::Id, Order::Asc, page).all(connection).await
+}
+
+/// Somebody, and what they were found by.
+#[derive(FromQueryResult)]
+struct Found {
+    term: String,
+    #[sea_orm(nested)]
+    account: user::Model,
+}
+
+/// Users with a term that begins with `prefix`, each at the first such term; those being erased only where `closing`.
+pub(super) async fn find_users(
+    connection: &impl ConnectionTrait,
+    prefix: &str,
+    closing: bool,
+    page: &PageRequest<Position<String>>,
+) -> Result<Vec<(String, user::Model)>, DbErr> {
+    use user_term::Column::{Previous, Term, UserId};
+    let to_user = user_term::Entity::belongs_to(user::Entity).from(UserId).to(user::Column::Id).into();
+    // A range instead of LIKE: it needs no escaping, and every database answers it from the index.
+    let mut select = user_term::Entity::find()
+        .select_only()
+        .column(Term)
+        .columns(user::Column::iter())
+        .join(JoinType::InnerJoin, to_user)
+        .filter(Term.gte(prefix))
+        .filter(Term.lt(format!("{prefix}{}", char::MAX)))
+        .filter(Previous.lt(prefix));
+    if !closing {
+        select = select.filter(user::Column::Status.ne(user::Status::Closing));
+    }
+    let found = keyset(select, Term, UserId, Order::Asc, page).into_model::<Found>().all(connection).await?;
+    Ok(found.into_iter().map(|found| (found.term, found.account)).collect())
+}
+
+/// What a person is found by; none of it is there yet.
+pub(super) async fn insert_terms(tx: &Tx, user_id: Uuid, terms: BTreeSet<String>) -> Result<(), DbErr> {
+    let mut previous = String::new();
+    let rows = terms.into_iter().map(|term| user_term::ActiveModel {
+        user_id: Set(user_id),
+        previous: Set(std::mem::replace(&mut previous, term.clone())),
+        term: Set(term),
+    });
+    user_term::Entity::insert_many(rows).exec_without_returning(tx).await?;
+    Ok(())
+}
+
+pub(super) async fn delete_terms(tx: &Tx, user_id: Uuid) -> Result<(), DbErr> {
+    user_term::Entity::delete_many().filter(user_term::Column::UserId.eq(user_id)).exec(tx).await?;
+    Ok(())
+}
+
+/// The next users in the order of their ids, locked.
+pub(super) async fn lock_users_after(tx: &Tx, after: Option<Uuid>, limit: u64) -> Result<Vec<user::Model>, DbErr> {
+    user::Entity::find()
+        .filter(user::Column::Id.gt(after.unwrap_or_default()))
+        .order_by_asc(user::Column::Id)
+        .limit(limit)
+        .lock_exclusive()
+        .all(tx)
+        .await
 }
 
 pub(super) async fn has_role(connection: &impl ConnectionTrait, role: user::Role) -> Result<bool, DbErr> {
@@ -146,6 +203,19 @@ pub(super) async fn touch(
         .col_expr(session::Column::ExpiresAt, Expr::value(expires_at))
         .filter(session::Column::Id.eq(id))
         .filter(session::Column::LastUsedAt.eq(seen))
+        .exec(tx)
+        .await?;
+    Ok(())
+}
+
+/// Notes that somebody is here who shows it, unless that was done less than `interval` ago.
+pub(super) async fn note_seen(tx: &Tx, user_id: Uuid, now: Timestamp, interval: Duration) -> Result<(), DbErr> {
+    let seen = user::Column::LastSeenAt;
+    user::Entity::update_many()
+        .col_expr(seen, Expr::value(now))
+        .filter(user::Column::Id.eq(user_id))
+        .filter(user::Column::ShowsLastSeen.eq(true))
+        .filter(seen.is_null().or(seen.lte(now.minus(interval))))
         .exec(tx)
         .await?;
     Ok(())

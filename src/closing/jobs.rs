@@ -17,6 +17,7 @@ use crate::{
     db::idempotency,
     events,
     files::{self, FilesError, Left},
+    friends,
     jobs::{Job, JobError},
     ledger, snaps,
 };
@@ -39,6 +40,7 @@ impl Job for Erase {
 
     async fn run(&self, app: &App) -> Result<(), JobError> {
         let mut left = Left::More;
+        while part_from_some(app, self.closure).await? {}
         for _ in 0..STEPS {
             left = erase_some(app, self.closure).await.map_err(retry)?;
             if left != Left::More {
@@ -82,6 +84,15 @@ async fn erase_some(app: &App, closure: Uuid) -> Result<Left, FilesError> {
     .await
 }
 
+/// Some of what was between this person and others. Whether some is left.
+async fn part_from_some(app: &App, closure: Uuid) -> Result<bool, DbErr> {
+    app.transaction(async |tx| {
+        let user_id = store::lock(&tx, closure).await?.user_id;
+        friends::erase_some(app, &tx, user_id).await
+    })
+    .await
+}
+
 /// Deletes what is kept by person, and the account. `false`: a request that was under way has added something meanwhile.
 async fn forget(app: &App, closure: Uuid) -> Result<bool, FilesError> {
     app.transaction(async |tx| {
@@ -92,6 +103,9 @@ async fn forget(app: &App, closure: Uuid) -> Result<bool, FilesError> {
             return Ok(false);
         }
         snaps::forget(&tx, user_id).await?;
+        if !friends::forget(&tx, user_id).await? {
+            return Ok(false);
+        }
         files::forget(&tx, user_id).await?;
         events::forget(&tx, user_id).await?;
         idempotency::forget(&tx, user_id).await?;

@@ -18,7 +18,7 @@ use crate::{
     app::App,
     db::is_unique_violation,
     error::Fault,
-    files,
+    files, friends,
     jobs::{Registry, enqueue},
     ledger,
     token::{self, TokenKind},
@@ -74,6 +74,8 @@ pub async fn close(
     let confirmed = accounts::confirm(app, me, password).await?;
     let outcome = app
         .transaction::<_, AccountsError, _, _>(async |tx| {
+            // Pairs come before the account in the order of locks.
+            friends::end_all(&tx, me.user_id, app.db.now(&tx).await?).await?;
             accounts::retire(app, &tx, me, &confirmed).await?;
             let now = app.db.now(&tx).await?;
             let (files, objects) =

@@ -238,6 +238,9 @@ fn limits(checks: &mut Checks, config: &Config) {
     checks.range("accounts.hash_concurrency", accounts.hash_concurrency, 1, 1024);
     checks.range("accounts.log_in_failures_per_account", accounts.log_in_failures_per_account, 1, 1_000_000);
     checks.range("accounts.log_in_failures_per_address", accounts.log_in_failures_per_address, 1, 1_000_000);
+    checks.range("friends.max_friends", config.friends.max_friends, 1, 1_000_000);
+    checks.range("friends.max_pending", config.friends.max_pending, 1, 100_000);
+    checks.range("friends.max_blocks", config.friends.max_blocks, 1, 1_000_000);
     // One PutObject takes at most 5 GiB (S3 user guide, "Uploading objects").
     checks.range("uploads.max_size", config.uploads.max_size, ByteSize::b(1), ByteSize::gib(5));
     // An object has at most 5 TiB (S3 user guide, "Multipart upload limits").
@@ -291,6 +294,7 @@ fn durations(checks: &mut Checks, config: &Config) {
         ("downloads.window", config.downloads.window, far),
         ("accounts.session_ttl", config.accounts.session_ttl, far),
         ("accounts.log_in_window", config.accounts.log_in_window, far),
+        ("friends.request_pause", config.friends.request_pause, far),
         ("uploads.session_ttl", config.uploads.session_ttl, far),
         // Signature Version 4 signs for a week at the most.
         ("uploads.part_url_ttl", config.uploads.part_url_ttl, 7 * A_DAY),

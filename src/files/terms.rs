@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 use aws_lc_rs::digest::{SHA256, digest};
 use entity::file;
 use serde_json::Value;
-use unicode_normalization::{UnicodeNormalization, char::is_combining_mark};
+use unicode_normalization::char::is_combining_mark;
+
+use crate::text::fold;
 
 /// Distinct words kept of a file, those of its name first.
 const MAX_TERMS: usize = 500;
@@ -87,19 +89,6 @@ impl Label {
         let hash = digest(&SHA256, serde_json::json!(parts).to_string().as_bytes());
         Self(hash.as_ref()[..LABEL_LEN].to_vec())
     }
-}
-
-/// Text as it is compared: NFKC, case folded, without the accents of Latin, Greek and Cyrillic letters and without
-/// characters that only direct or join others.
-fn fold(text: &str) -> String {
-    let bare = text.nfkd().filter(|c| !matches!(c, '\u{300}'..='\u{36f}') && !is_invisible(*c));
-    // Upper case first: ß becomes ss, and both forms of σ one.
-    bare.flat_map(char::to_uppercase).flat_map(char::to_lowercase).nfkc().collect()
-}
-
-/// Soft hyphens, joiners, marks and embeddings of direction.
-fn is_invisible(c: char) -> bool {
-    matches!(c, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
 /// Letters that are written without spaces between words: Chinese, Japanese, Thai, Lao, Burmese, Khmer.

@@ -1,6 +1,7 @@
-//! Accounts in GraphQL.
+//! People in GraphQL: accounts and friends.
 
 mod errors;
+mod friends;
 mod mutation;
 mod types;
 
@@ -14,6 +15,7 @@ use async_graphql::{
 use uuid::Uuid;
 
 pub use errors::{AccountErrorCode, AccountUserError, outcome};
+pub use friends::{FriendsMutation, FriendsQuery, Friendship, friend_loader, friendship_node};
 pub use mutation::AccountsMutation;
 pub use types::{ApiToken, Role, Session, User, UserStatus};
 
@@ -45,12 +47,15 @@ impl AccountsQuery {
         Ok(found.or_fault()?.map(User::from))
     }
 
-    /// People by user name.
+    /// People by user name; those found by a search in the order of what they were found by.
     #[graphql(complexity = "page_cost(__ctx, __variables_definition, __field, child_complexity)")]
     async fn users(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The beginning of the user name.")] search: Option<String>,
+        #[graphql(
+            desc = "The beginning of the user name, or of the name from any of its words on, whatever its case and accents."
+        )]
+        search: Option<String>,
         first: Option<i32>,
         after: Option<String>,
         last: Option<i32>,
@@ -59,8 +64,9 @@ impl AccountsQuery {
         let app = graphql::app(ctx);
         let page = PageArguments { first, after, last, before }.page(app.config.graphql.max_page_size)?;
         let users = super::list(app, graphql::viewer(ctx), search.as_deref(), &page).await.or_fault()?;
-        Ok(connection(users.map(User::from), Default::default(), |user| Position {
-            key: user.row.username_key.clone(),
+        let keys: HashMap<Uuid, String> = users.items.iter().map(|(key, row)| (row.id, key.clone())).collect();
+        Ok(connection(users.map(|(_, row)| User::from(row)), Default::default(), |user| Position {
+            key: keys.get(&user.row.id).cloned().unwrap_or_default(),
             id: user.row.id,
         }))
     }

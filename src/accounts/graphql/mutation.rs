@@ -76,6 +76,8 @@ pub struct UpdateProfileInput {
     last_name: Option<String>,
     /// At most 2,000 characters; may be empty.
     about: Option<String>,
+    /// Whether your friends see when you were last here; not unless you say so.
+    shows_last_seen: Option<bool>,
 }
 
 #[derive(InputObject)]
@@ -212,14 +214,14 @@ impl AccountsMutation {
         Ok(ChangePasswordPayload { user: changed.map(|changed| changed.user.into()), revoked, user_errors })
     }
 
-    /// Changes your names, e-mail address and text.
+    /// Changes your names, e-mail address and text, and what is shown of you.
     async fn update_profile(
         &self,
         ctx: &Context<'_>,
         input: UpdateProfileInput,
     ) -> async_graphql::Result<UpdateProfilePayload> {
-        let UpdateProfileInput { email, first_name, last_name, about } = input;
-        let change = ProfileChange { email, first_name, last_name, about };
+        let UpdateProfileInput { email, first_name, last_name, about, shows_last_seen } = input;
+        let change = ProfileChange { email, first_name, last_name, about, shows_last_seen };
         let answer = accounts::update_profile(graphql::app(ctx), graphql::viewer(ctx), &change).await;
         let (user, user_errors) = outcome(answer)?;
         Ok(UpdateProfilePayload { user: user.map(User::from), user_errors })

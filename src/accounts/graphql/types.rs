@@ -6,6 +6,7 @@ use async_graphql::{Context, Enum, ID, Object};
 use chrono::{DateTime, Utc};
 use entity::{session, user};
 
+use super::friends::{Friendship, relation};
 use crate::{
     accounts,
     db::page::{PageRequest, Position},
@@ -87,6 +88,33 @@ impl User {
 
     async fn created_at(&self) -> DateTime<Utc> {
         date_time(self.row.created_at)
+    }
+
+    /// When they were last here, to the minute: where they show it, for friends of theirs and themselves; else null.
+    async fn last_seen_at(&self, ctx: &Context<'_>) -> async_graphql::Result<Option<DateTime<Utc>>> {
+        // Of most there is nothing to ask for.
+        if !self.row.shows_last_seen {
+            return Ok(None);
+        }
+        let is_friend = self.friendship(ctx).await?.is_some_and(|friendship| friendship.is_accepted());
+        Ok(accounts::last_seen(self.viewer(ctx), &self.row, is_friend).map(date_time))
+    }
+
+    /// What there is between you and them: a request, an answer to one, or friends. Null where there is nothing, and of
+    /// yourself.
+    async fn friendship(&self, ctx: &Context<'_>) -> async_graphql::Result<Option<Friendship>> {
+        let found = relation(ctx, self.viewer(ctx).user_id(), self.row.id).await?;
+        Ok(found.friendship.map(Friendship))
+    }
+
+    /// Whether you block them. Whether they block you nobody says.
+    async fn viewer_has_blocked(&self, ctx: &Context<'_>) -> async_graphql::Result<bool> {
+        Ok(relation(ctx, self.viewer(ctx).user_id(), self.row.id).await?.blocks)
+    }
+
+    /// Whether friends see `lastSeenAt`. Your own, or any as an admin; else null.
+    async fn shows_last_seen(&self, ctx: &Context<'_>) -> Option<bool> {
+        self.private(ctx).map(|row| row.shows_last_seen)
     }
 
     /// Your own, or any as an admin; else null.

@@ -6,6 +6,7 @@ mod closing;
 mod crash;
 mod crowd;
 mod files;
+mod friends;
 mod hostile;
 mod jobs;
 mod ledger;

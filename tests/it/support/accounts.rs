@@ -100,6 +100,7 @@ impl TestApp {
         let schema = Schema::build(AccountsQuery, AccountsMutation, EmptySubscription)
             .data(app.clone())
             .data(accounts::graphql::user_loader(&app))
+            .data(accounts::graphql::friend_loader(&app))
             .finish();
         Self { app, schema, time, dir, database }
     }

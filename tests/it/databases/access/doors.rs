@@ -229,5 +229,7 @@ fn someone() -> user::Model {
         status: user::Status::Active,
         created_at: now,
         updated_at: now,
+        shows_last_seen: false,
+        last_seen_at: None,
     }
 }

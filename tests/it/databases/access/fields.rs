@@ -15,16 +15,28 @@ pub enum Shown {
 }
 
 /// Whose thing it is and who looks: the columns. What belongs to nobody, such as a page, counts as the caller's own.
-pub const STANDINGS: [&str; 5] = ["anonymous", "one's own", "other user", "operator", "admin"];
+pub const STANDINGS: [&str; 8] =
+    ["anonymous", "one's own", "other user", "friend", "pending friend", "blocked user", "operator", "admin"];
 
 struct Fields {
     kind: &'static str,
     fields: &'static str,
+    /// To anonymous, to its owner, to any other user, to operators, to admins.
     shown: [Shown; 5],
+    /// To a friend, a pending one and a blocked user, where that is not what any other user sees.
+    known: Option<[Shown; 3]>,
+}
+
+impl Fields {
+    fn columns(&self) -> [Shown; 8] {
+        let [anonymous, own, other, operator, admin] = self.shown;
+        let [friend, pending, blocked] = self.known.unwrap_or([other; 3]);
+        [anonymous, own, other, friend, pending, blocked, operator, admin]
+    }
 }
 
 const fn fields(kind: &'static str, fields: &'static str, shown: [Shown; 5]) -> Fields {
-    Fields { kind, fields, shown }
+    Fields { kind, fields, shown, known: None }
 }
 
 use Shown::{Hidden as H, Null as N, Seen as S};
@@ -36,14 +48,24 @@ const OWN_AND_STAFF: [Shown; 5] = [H, S, H, S, S];
 
 #[rustfmt::skip]
 const TABLE: &[Fields] = &[
-    fields("Limits", "openUploads fileVersions versionRetention uploadSize directUploadSize uploadSessionTtl bodySize downloadTtl trashRetention pageSize depth aliases complexity directives recursion documentSize tokens filesPerRequest requestTime \
+    fields("Limits", "friends pendingFriendRequests friendRequestPause blockedUsers openUploads fileVersions versionRetention uploadSize directUploadSize uploadSessionTtl bodySize downloadTtl trashRetention pageSize depth aliases complexity directives recursion documentSize tokens filesPerRequest requestTime \
         shareLinkTtl shareLinkDownloads fileNameLength descriptionLength tags tagLength metadataSize filesAtOnce passwordMinLength pictureTypes", ANYONE),
 
     fields("User", "id username firstName lastName displayName about createdAt", [H, S, S, S, S]),
-    fields("User", "email role status", [H, S, N, N, S]),
+    // Everybody has something with somebody.
+    fields("User", "friendship", [H, N, S, S, S]),
+    fields("User", "viewerHasBlocked", [H, S, S, S, S]),
+    Fields { known: Some([S, N, N]), ..fields("User", "lastSeenAt", [H, S, N, N, N]) },
+    fields("User", "email role status showsLastSeen", [H, S, N, N, S]),
     fields("User", "sessions apiTokens", [H, S, N, N, N]),
     fields("UserConnection", "pageInfo edges nodes", OWN),
     fields("UserEdge", "node cursor", OWN),
+    fields("Friendship", "id user state direction createdAt changedAt viewerCan", OWN),
+    // Nobody has declined.
+    fields("Friendship", "requestableAt", [H, N, H, H, H]),
+    fields("FriendshipPermissions", "request accept decline cancel remove", OWN),
+    fields("FriendshipConnection", "pageInfo edges nodes totalCount", OWN),
+    fields("FriendshipEdge", "node cursor", OWN),
     fields("Session", "id current userAgent address createdAt lastUsedAt expiresAt", OWN),
     fields("SessionConnection", "pageInfo edges nodes", OWN),
     fields("SessionEdge", "node cursor", OWN),
@@ -91,6 +113,15 @@ const TABLE: &[Fields] = &[
     fields("CreateApiTokenPayload", "apiToken token userErrors", OWN),
     fields("RevokeApiTokenPayload", "apiTokenId userErrors", OWN),
     fields("RevokeSessionPayload", "sessionId userErrors", OWN),
+    fields("RequestFriendshipPayload", "friendship userErrors", OWN),
+    fields("AcceptFriendshipPayload", "friendship userErrors", OWN),
+    fields("DeclineFriendshipPayload", "friendship userErrors", OWN),
+    fields("CancelFriendshipPayload", "friendship userErrors", OWN),
+    fields("RemoveFriendPayload", "user userErrors", OWN),
+    fields("BlockUserPayload", "user userErrors", OWN),
+    fields("UnblockUserPayload", "user userErrors", OWN),
+    fields("FriendUserError", "code field message", OWN),
+    fields("FriendUserError", "retryAfter", [H, N, H, H, H]),
     fields("AccountUserError", "code field message", OWN),
     fields("AccountUserError", "retryAfter", [H, N, H, H, H]),
     fields("UploadFilePayload", "file userErrors", OWN),
@@ -145,9 +176,9 @@ pub fn sampled() -> BTreeSet<String> {
 
 /// `Type.field` by column.
 pub fn expected() -> BTreeMap<Cell, String> {
-    let rows = TABLE
-        .iter()
-        .flat_map(|row| row.fields.split_whitespace().map(move |field| (format!("{}.{field}", row.kind), row.shown)));
+    let rows = TABLE.iter().flat_map(|row| {
+        row.fields.split_whitespace().map(move |field| (format!("{}.{field}", row.kind), row.columns()))
+    });
     rows.flat_map(|(key, shown)| {
         STANDINGS.into_iter().zip(shown).map(move |(standing, shown)| ((key.clone(), standing), format!("{shown:?}")))
     })
@@ -155,9 +186,9 @@ pub fn expected() -> BTreeMap<Cell, String> {
 }
 
 /// The rows for reading: a type, its fields that are alike, and the columns.
-pub fn rows() -> impl Iterator<Item = (&'static str, String, [Shown; 5])> {
+pub fn rows() -> impl Iterator<Item = (&'static str, String, [Shown; 8])> {
     TABLE.iter().map(|row| {
         let fields = row.fields.split_whitespace().map(|field| format!("`{field}`"));
-        (row.kind, fields.collect::<Vec<_>>().join(" "), row.shown)
+        (row.kind, fields.collect::<Vec<_>>().join(" "), row.columns())
     })
 }

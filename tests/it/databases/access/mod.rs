@@ -55,6 +55,7 @@ async fn every_role_gets_of_every_operation_and_field_what_the_tables_say() {
     // A few at a time: each compares the whole of its database.
     let mutations = [
         mutations::ACCOUNT_MUTATIONS,
+        mutations::FRIEND_MUTATIONS,
         mutations::FILE_MUTATIONS,
         mutations::UPLOAD_MUTATIONS,
         mutations::VERSION_MUTATIONS,

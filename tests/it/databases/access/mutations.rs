@@ -1,6 +1,6 @@
 //! The table of mutations: each with valid input, on one's own things and on another's, in every state of them.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 use entity::user::{Role, Status};
 use serde_json::{Value, json};
@@ -11,7 +11,7 @@ use super::{
     Findings,
     client::{Answer, Client},
     outcome::{self, Outcome, difference},
-    stage::{Account, Asking, Caller, HELLO, Stage, string},
+    stage::{Account, Asking, Caller, HELLO, Owners, Stage, string},
     walk::Walk,
 };
 use crate::support::{PASSWORD, TestServer};
@@ -46,6 +46,12 @@ enum Target {
     OldVersion,
     CurrentVersion,
     User,
+    /// Somebody else.
+    Stranger,
+    /// A friendship that somebody asks for.
+    Request,
+    /// One that they ask somebody else for.
+    Asked,
 }
 
 pub struct Mutation {
@@ -133,6 +139,7 @@ pub const ACCOUNT_MUTATIONS: &[Mutation] = &[
     }), ACCOUNTS),
     at("updateProfile", "", Target::Nothing, |name| json!({
         "email": format!("{name}@example.com"), "firstName": "An", "lastName": "Other", "about": name,
+        "showsLastSeen": true,
     }), ACCOUNTS),
     at("createApiToken", "", Target::Nothing, |name| json!({ "name": name, "expiresIn": 60 }), SESSIONS),
     at("revokeApiToken", "the owner's", Target::ApiToken, id, OWNER),
@@ -141,6 +148,34 @@ pub const ACCOUNT_MUTATIONS: &[Mutation] = &[
     at("revokeSession", "the owner's", Target::Session, id, OWNER),
     own("revokeSession", Target::Session, id),
     at("revokeSession", "an API token", Target::ApiTokenAsSession, id, NOBODY),
+];
+
+fn user(id: &str) -> Value {
+    json!({ "userId": id })
+}
+
+/// What nobody does with themselves.
+const OTHERS: [Outcome; 6] = [Anon, Code("ONESELF"), Code("ONESELF"), Seen, Seen, Seen];
+
+#[rustfmt::skip]
+pub const FRIEND_MUTATIONS: &[Mutation] = &[
+    at("requestFriendship", "of the owner", Target::User, user, OTHERS),
+    at("requestFriendship", "of somebody", Target::Stranger, user, ACCOUNTS),
+    at("acceptFriendship", "asked of the owner", Target::Request, id, OWNER),
+    Mutation { case: "asked of oneself", ..own("acceptFriendship", Target::Request, id) },
+    at("acceptFriendship", "that the owner asks for", Target::Asked, id, NOT_NOW),
+    at("declineFriendship", "asked of the owner", Target::Request, id, OWNER),
+    Mutation { case: "asked of oneself", ..own("declineFriendship", Target::Request, id) },
+    at("declineFriendship", "that the owner asks for", Target::Asked, id, NOT_NOW),
+    at("cancelFriendship", "that the owner asks for", Target::Asked, id, OWNER),
+    Mutation { case: "that one asks for", ..own("cancelFriendship", Target::Asked, id) },
+    at("cancelFriendship", "asked of the owner", Target::Request, id, NOT_NOW),
+    at("removeFriend", "the owner", Target::User, user, OTHERS),
+    at("removeFriend", "somebody", Target::Stranger, user, ACCOUNTS),
+    at("blockUser", "the owner", Target::User, user, OTHERS),
+    at("blockUser", "somebody", Target::Stranger, user, ACCOUNTS),
+    at("unblockUser", "the owner", Target::User, user, OTHERS),
+    at("unblockUser", "somebody", Target::Stranger, user, ACCOUNTS),
 ];
 
 #[rustfmt::skip]
@@ -277,6 +312,7 @@ pub fn names() -> BTreeSet<String> {
 pub fn all() -> impl Iterator<Item = &'static Mutation> {
     ACCOUNT_MUTATIONS
         .iter()
+        .chain(FRIEND_MUTATIONS)
         .chain(FILE_MUTATIONS)
         .chain(UPLOAD_MUTATIONS)
         .chain(VERSION_MUTATIONS)
@@ -350,7 +386,7 @@ impl Run<'_> {
         let kind = &stage.schema.object("Mutation").unwrap()[mutation.name].kind;
         let everything = stage.schema.everything(kind, true);
         let (granted, standings) = (self.grants(asking), stage.standings().await);
-        let owners = if granted { stage.owners().await } else { HashMap::new() };
+        let owners = if granted { stage.owners().await } else { Owners::new() };
 
         let mut problems = Vec::new();
         let missing = id.split_once('_').map(|(prefix, _)| format!("{prefix}_{}", Uuid::now_v7().simple()));
@@ -445,6 +481,9 @@ async fn make(stage: &Stage, admin: &Account, target: Target, owner: &Account) -
             stage.versions(owner, &file).await.remove(usize::from(target == Target::OldVersion))
         }
         Target::User => owner.id.clone(),
+        Target::Stranger => stage.account(Role::User).await.id,
+        Target::Request => stage.request(&stage.account(Role::User).await, owner).await,
+        Target::Asked => stage.request(owner, &stage.account(Role::User).await).await,
         Target::ApiTokenAsSession => renamed(stage.api_token(owner).await.1, NodeKind::ApiToken, NodeKind::Session),
         Target::SessionAsApiToken => renamed(stage.log_in(owner).await.1, NodeKind::Session, NodeKind::ApiToken),
     }

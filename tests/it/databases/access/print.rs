@@ -17,6 +17,8 @@ everything that the schema has. Change a table there, then `UPDATE=1 cargo test 
 - **✓** is answered, or done. **own** is a list of the caller's own, **all** a list of everyone's.
 - **missing** is the very answer that an id which never existed gets; nothing is written and nobody is told.
 - **log in** and **forbidden** are the top-level errors `UNAUTHENTICATED` and `FORBIDDEN`; `CODES` are `userErrors`.
+- A friend of the owner's, whoever has asked them and waits, and whoever they have blocked get of every query and mutation what
+  any other user gets. To the blocked even that says nothing of the block ([friends.md](friends.md)).
 - A session or API token that is unknown, expired, revoked or of a suspended account is refused whatever it asks for (401),
   from the next request on. A browser cannot drop a dead cookie by itself, so it counts as anonymous.
 - An admin or operator who is one no more is a user from the next request on. No mutation changes a role.

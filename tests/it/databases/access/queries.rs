@@ -1,6 +1,6 @@
 //! The table of queries: every root field with every argument of it, and every type behind `node(id)`.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 use entity::user::Role;
 use serde_json::{Value, json};
@@ -11,7 +11,7 @@ use super::{
     client::Answer,
     outcome::{self, Outcome, page_ids},
     schema::{PAGING, Schema},
-    stage::{Account, Asking, Caller, Stage, string},
+    stage::{Account, Asking, Caller, Owners, Stage, is_of, string},
     walk::Walk,
 };
 use crate::{
@@ -67,6 +67,7 @@ pub const TABLE: &[Query] = &[
     node("Erasure of an object that lives", "object", NOBODY),
     node("Alert", "alert", OWNER_AND_STAFF),
     node("UploadSession", "upload", [Miss, Seen, Seen, Miss, Miss, Miss]),
+    node("Friendship", "friendship", [Miss, Seen, Seen, Miss, Miss, Miss]),
     // Lists of one's own: no id of these is an address.
     node("Session", "session", NOBODY),
     node("ApiToken", "token", NOBODY),
@@ -76,6 +77,11 @@ pub const TABLE: &[Query] = &[
     of("username", query("user(username)", r#"username: "$""#, ACCOUNTS)),
     query("users", "", PEOPLE),
     query("users(search)", r#"search: "some""#, PEOPLE),
+
+    query("friendships", "", ONES_OWN),
+    query("friendships(state)", "state: ACCEPTED", ONES_OWN),
+    query("friendships(direction)", "direction: INCOMING", ONES_OWN),
+    query("blockedUsers", "", PEOPLE),
 
     query("files", "", ONES_OWN),
     of("user", query("files(filter.ownerId)", r#"filter: { ownerId: "$" }"#, [Anon, Own, Own, Forb, Forb, All])),
@@ -193,7 +199,7 @@ pub async fn run() -> Findings {
 
 async fn ask(
     stage: &Stage,
-    owners: &HashMap<String, Option<Uuid>>,
+    owners: &Owners,
     query: &Query,
     targets: &BTreeMap<&'static str, String>,
     asking: &Asking,
@@ -213,7 +219,7 @@ async fn ask(
     let answer = send(&id, false).await;
     let twin = if id.is_empty() { None } else { Some(send(&missing, false).await) };
     let me = asking.me.as_ref().map(|me| me.key);
-    let is_own = |id: &str| me.is_some() && owners.get(id).copied().flatten() == me;
+    let is_own = |id: &str| is_of(owners, id, me);
     let twin = twin.as_ref().map(|twin: &Answer| (id.as_str(), twin, missing.as_str()));
     let saw = outcome::outcome(&answer, query.root(), is_own, twin);
     findings.expect(&query.name(), asking.caller, &query.outcomes, saw);
@@ -283,12 +289,20 @@ async fn furnish(stage: &Stage, person: &Account) -> BTreeMap<&'static str, Stri
     let version = stage.versions(person, &file).await.remove(0);
     let closing = stage.account(Role::User).await;
     let closed = closing.client.done("closeAccount", "receipt", json!({ "currentPassword": PASSWORD }), None).await;
+    person.client.done("updateProfile", "user { id }", json!({ "showsLastSeen": true }), None).await;
+    let [friend, asks, blocked] =
+        [stage.account(Role::User).await, stage.account(Role::User).await, stage.account(Role::User).await];
+    let friendship = stage.request(&friend, person).await;
+    person.client.done("acceptFriendship", "friendship { id }", json!({ "id": friendship }), None).await;
+    stage.request(&asks, person).await;
+    person.client.done("blockUser", "user { id }", json!({ "userId": blocked.id }), None).await;
     let owned = stage.server.objects().await;
     let key = snaphaven::id::NodeKind::File.parse(&file).unwrap();
     let object = owned.iter().find(|object| object.file_id == Some(key)).unwrap();
     BTreeMap::from([
         ("user", person.id.clone()),
         ("username", person.name.clone()),
+        ("friendship", friendship),
         ("session", stage.log_in(person).await.1),
         ("token", stage.api_token(person).await.1),
         ("file", file),

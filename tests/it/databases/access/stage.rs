@@ -6,10 +6,12 @@ use std::{
 };
 
 use entity::{
-    Timestamp, account_closure, alert, event, event_counter, file, file_label, file_term, file_version, idempotency,
-    job, lease, object, object_copy,
+    Timestamp, account_closure, alert, block, event, event_counter, file, file_label, file_term, file_version,
+    friendship, idempotency, job, lease, object, object_copy,
 };
-use entity::{rendition, session, share_download, share_link, site_role, throttle, upload, usage, user, write_intent};
+use entity::{
+    rendition, session, share_download, share_link, site_role, throttle, upload, usage, user, user_term, write_intent,
+};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, sea_query::Expr};
 use serde_json::{Value, json};
 use snaphaven::id::NodeKind;
@@ -31,6 +33,12 @@ pub enum Caller {
     /// The owner, with an API token.
     Token,
     Other,
+    /// A friend of the owner's.
+    Friend,
+    /// Who has asked the owner, and was not answered.
+    Pending,
+    /// Whom the owner has blocked.
+    Blocked,
     Operator,
     Admin,
     /// An admin no more, with the session of that time.
@@ -46,11 +54,14 @@ pub enum Caller {
 }
 
 impl Caller {
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 18] = [
         Self::Anonymous,
         Self::Owner,
         Self::Token,
         Self::Other,
+        Self::Friend,
+        Self::Pending,
+        Self::Blocked,
         Self::Operator,
         Self::Admin,
         Self::Demoted,
@@ -79,6 +90,9 @@ impl Caller {
             Self::Owner => "owner",
             Self::Token => "owner's API token",
             Self::Other => "other user",
+            Self::Friend => "friend",
+            Self::Pending => "pending friend",
+            Self::Blocked => "blocked user",
             Self::Operator => "operator",
             Self::Admin => "admin",
             Self::Demoted => "former admin",
@@ -100,7 +114,8 @@ impl Caller {
             Self::Anonymous | Self::SuspendedCookie | Self::RevokedCookie => Some(0),
             Self::Owner => Some(1),
             Self::Token => Some(2),
-            Self::Other | Self::Demoted => Some(3),
+            // Who has something with the owner gets of every operation what any other user gets.
+            Self::Other | Self::Demoted | Self::Friend | Self::Pending | Self::Blocked => Some(3),
             Self::Operator => Some(4),
             Self::Admin => Some(5),
             Self::SuspendedSession
@@ -126,8 +141,18 @@ pub struct Account {
 /// Somebody who asks: a client, and the account behind it where the server knows one.
 pub struct Asking {
     pub caller: Caller,
+    /// Whose things they look for.
+    pub owner: Uuid,
     pub client: Client,
     pub me: Option<Account>,
+}
+
+/// Whose each thing is, by its global id: of nobody what is the server's own, of both what is between two people.
+pub type Owners = HashMap<String, Vec<Uuid>>;
+
+/// Whether it is this person's.
+pub fn is_of(owners: &Owners, id: &str, person: Option<Uuid>) -> bool {
+    person.is_some_and(|person| owners.get(id).is_some_and(|owners| owners.contains(&person)))
 }
 
 /// SHA-256 of `hello`.
@@ -227,7 +252,14 @@ impl Stage {
             Caller::Anonymous => (self.client.clone(), None),
             Caller::Owner => (owner.client.clone(), Some(owner.clone())),
             Caller::Token => (with(Credentials::Bearer(self.api_token(owner).await.0)), Some(owner.clone())),
-            Caller::Other | Caller::Operator | Caller::Admin | Caller::Demoted | Caller::SuspendedAdmin => {
+            Caller::Other
+            | Caller::Friend
+            | Caller::Pending
+            | Caller::Blocked
+            | Caller::Operator
+            | Caller::Admin
+            | Caller::Demoted
+            | Caller::SuspendedAdmin => {
                 let account = self.account(role(caller)).await;
                 (account.client.clone(), Some(account))
             }
@@ -263,12 +295,32 @@ impl Stage {
             Caller::SuspendedAdmin => {
                 lives(&client).await;
                 self.suspend(me.as_ref().unwrap()).await;
-                return Asking { caller, client, me: None };
+                return Asking { caller, owner: owner.key, client, me: None };
             }
             Caller::Demoted => self.set(me.as_ref().unwrap(), user::Column::Role, user::Role::User).await,
             _ => {}
         }
-        Asking { caller, client, me }
+        if let (Some(me), Caller::Friend | Caller::Pending | Caller::Blocked) = (&me, caller) {
+            self.acquaint(caller, me, owner).await;
+        }
+        Asking { caller, owner: owner.key, client, me }
+    }
+
+    /// A request of `me` to `owner`, and what the owner makes of it.
+    async fn acquaint(&self, caller: Caller, me: &Account, owner: &Account) {
+        if caller == Caller::Blocked {
+            owner.client.done("blockUser", "user { id }", json!({ "userId": me.id }), None).await;
+        }
+        let id = self.request(me, owner).await;
+        if caller == Caller::Friend {
+            owner.client.done("acceptFriendship", "friendship { id }", json!({ "id": id }), None).await;
+        }
+    }
+
+    /// The id of a request.
+    pub async fn request(&self, from: &Account, to: &Account) -> String {
+        let made = from.client.done("requestFriendship", "friendship { id }", json!({ "userId": to.id }), None).await;
+        string(&made["friendship"]["id"])
     }
 
     async fn expire(&self, session: &str) {
@@ -279,9 +331,9 @@ impl Stage {
     }
 
     /// Whose each thing is, by its global id. `None`: the server's own.
-    pub async fn owners(&self) -> HashMap<String, Option<Uuid>> {
+    pub async fn owners(&self) -> Owners {
         let db = self.server.app.db.read();
-        let mut owners = HashMap::new();
+        let mut owners: HashMap<String, Option<Uuid>> = HashMap::new();
         for row in user::Entity::find().all(db).await.unwrap() {
             owners.insert(NodeKind::User.id(row.id).to_string(), Some(row.id));
         }
@@ -309,7 +361,9 @@ impl Stage {
         for row in alert::Entity::find().all(db).await.unwrap() {
             owners.insert(NodeKind::Alert.id(row.id).to_string(), row.actor_id);
         }
-        owners
+        let pairs = friendship::Entity::find().all(db).await.unwrap().into_iter();
+        let pairs = pairs.map(|row| (NodeKind::Friendship.id(row.id).to_string(), vec![row.low_id, row.high_id]));
+        owners.into_iter().map(|(id, owner)| (id, owner.into_iter().collect())).chain(pairs).collect()
     }
 
     /// Every row of every table, as text.
@@ -326,8 +380,8 @@ impl Stage {
                 assert_eq!(all.matches("pub mod ").count(), [$(stringify!($table)),*].len());
             };
         }
-        read!(account_closure alert event event_counter file file_label file_term file_version idempotency job lease object object_copy rendition session
-            share_download share_link site_role throttle upload usage user write_intent);
+        read!(account_closure alert block event event_counter file file_label file_term file_version friendship idempotency job lease object object_copy rendition session
+            share_download share_link site_role throttle upload usage user user_term write_intent);
         rows.sort();
         rows
     }

@@ -1,6 +1,6 @@
 //! A walk through answers that notes of every field what it showed of whose thing.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use serde_json::Value;
 use uuid::Uuid;
@@ -10,7 +10,7 @@ use super::{
     fields::{STANDINGS, Shown},
     outcome::{Cell, Saw},
     schema::Schema,
-    stage::{Asking, Caller},
+    stage::{Asking, Caller, Owners, is_of},
 };
 
 /// What every field showed, over any number of answers.
@@ -24,7 +24,7 @@ pub struct Shows {
 /// One answer, and what is needed to judge it.
 pub struct Walk<'a> {
     pub schema: &'a Schema,
-    pub owners: &'a HashMap<String, Option<Uuid>>,
+    pub owners: &'a Owners,
     pub asking: &'a Asking,
     /// Who the answer is for, where it is not who sent the request: the person who has just come in.
     pub entered: Option<Uuid>,
@@ -152,13 +152,16 @@ impl Walk<'_> {
     }
 
     fn standing(&self, id: &str) -> &'static str {
-        let owner = self.owners.get(id).copied().flatten();
+        let is_of_owner = is_of(self.owners, id, Some(self.asking.owner));
         match self.asking.caller {
             _ if self.viewer().is_none() => STANDINGS[0],
-            _ if owner.is_some() && owner == self.viewer() => self.own(),
+            _ if is_of(self.owners, id, self.viewer()) => self.own(),
             _ if self.entered.is_some() => STANDINGS[2],
-            Caller::Operator => STANDINGS[3],
-            Caller::Admin => STANDINGS[4],
+            Caller::Friend if is_of_owner => STANDINGS[3],
+            Caller::Pending if is_of_owner => STANDINGS[4],
+            Caller::Blocked if is_of_owner => STANDINGS[5],
+            Caller::Operator => STANDINGS[6],
+            Caller::Admin => STANDINGS[7],
             _ => STANDINGS[2],
         }
     }

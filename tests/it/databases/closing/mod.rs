@@ -5,8 +5,8 @@ mod erasing;
 mod races;
 
 use entity::{
-    account_closure, event, event_counter, file, file_label, file_term, file_version, idempotency, object, rendition,
-    session, share_download, share_link, throttle, upload, usage, user,
+    account_closure, block, event, event_counter, file, file_label, file_term, file_version, friendship, idempotency,
+    object, rendition, session, share_download, share_link, throttle, upload, usage, user, user_term,
 };
 use sea_orm::EntityTrait;
 use serde_json::{Value, json};
@@ -59,8 +59,8 @@ async fn kept(server: &TestServer) -> Vec<String> {
             })*
         };
     }
-    read!(event_counter file file_label file_term file_version idempotency rendition session share_download share_link throttle usage
-        upload user);
+    read!(block event_counter file file_label file_term file_version friendship idempotency rendition session share_download share_link throttle usage
+        upload user user_term);
     let events = event::Entity::find().all(db).await.unwrap().into_iter().filter(|row| row.recipient != SERVER_LOG);
     rows.extend(events.map(|row| format!("event: {row:?}")));
     rows
