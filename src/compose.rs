@@ -1,12 +1,12 @@
 //! The one list of modules: their GraphQL roots, their nodes, their jobs.
 
-mod events;
+pub mod events;
 
 use async_graphql::{
     Context, ID, Interface, MergedObject, MergedSubscription, Object, Schema, SchemaBuilder, SimpleObject,
 };
 
-use self::events::{EventsMutation, EventsQuery};
+use self::events::{EventsMutation, EventsQuery, EventsSubscription};
 use crate::{
     accounts::{
         self,
@@ -65,7 +65,7 @@ pub struct Mutation(
 );
 
 #[derive(MergedSubscription, Default)]
-pub struct Subscription(UploadsSubscription);
+pub struct Subscription(UploadsSubscription, EventsSubscription);
 
 pub type AppSchema = Schema<Query, Mutation, Subscription>;
 

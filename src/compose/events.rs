@@ -1,12 +1,14 @@
 //! Events in the schema: the log for clients that poll, and what they have read. What an event is about is a node of any
 //! module, so it stands here.
 
-use async_graphql::{Context, Enum, InputObject, Object, SimpleObject};
+use async_graphql::{ComplexObject, Context, Enum, InputObject, Object, SimpleObject, Subscription};
 use chrono::{DateTime, Utc};
 use entity::event;
+use futures::{Stream, StreamExt as _};
 
 use super::{Node, node};
 use crate::{
+    db::page::Page,
     events::{self, EventsError, graphql::refusal},
     graphql::{
         self, Connection, FaultExt as _, NodeKind, PageArguments,
@@ -57,6 +59,12 @@ impl EventKind {
 pub struct Event {
     row: event::Model,
     kind: EventKind,
+}
+
+impl Event {
+    fn known(row: event::Model) -> Option<Self> {
+        EventKind::of(&row).map(|kind| Self { row, kind })
+    }
 }
 
 #[Object]
@@ -111,9 +119,9 @@ impl EventsQuery {
         let (app, viewer) = (graphql::app(ctx), graphql::viewer(ctx));
         let page = PageArguments::forward(first, after).page(app.config.graphql.max_page_size)?;
         let latest = events::latest(app, viewer).await.or_fault()?;
-        let mut found = events::list(app, viewer, &page).await.map_err(|error| refusal(&error))?;
-        found.items.retain(|row| EventKind::of(row).is_some());
-        let found = found.map(|row| Event { kind: EventKind::of(&row).unwrap_or(EventKind::UploadChanged), row });
+        let Page { items, has_previous, has_next } =
+            events::list(app, viewer, &page).await.map_err(|error| refusal(&error))?;
+        let found = Page { items: items.into_iter().filter_map(Event::known).collect(), has_previous, has_next };
         let fields = EventConnectionFields { latest_cursor: encode(&latest) };
         Ok(connection(found, fields, |event| event.row.seq))
     }
@@ -152,7 +160,7 @@ pub struct MarkEventsReadPayload {
     user_errors: Vec<EventUserError>,
 }
 
-#[async_graphql::ComplexObject]
+#[ComplexObject]
 impl MarkEventsReadPayload {
     /// Of events of all kinds. Counted up to 1,000.
     async fn unread_count(&self, ctx: &Context<'_>) -> async_graphql::Result<i32> {
@@ -185,5 +193,24 @@ impl EventsMutation {
             Err(EventsError::UnknownCursor) => Ok(MarkEventsReadPayload { user_errors: vec![invalid()] }),
             Err(error) => Err(refusal(&error)),
         }
+    }
+}
+
+#[derive(Default)]
+pub struct EventsSubscription;
+
+#[Subscription]
+impl EventsSubscription {
+    /// The viewer's events as they come, of these kinds where any are given: those after the cursor `after`, each once and in
+    /// order, or from now on. A cursor whose next event is kept no longer is refused with `CURSOR_EXPIRED`.
+    async fn event_received(
+        &self,
+        ctx: &Context<'_>,
+        kinds: Option<Vec<EventKind>>,
+        after: Option<String>,
+    ) -> async_graphql::Result<impl Stream<Item = async_graphql::Result<Event>> + use<>> {
+        let kinds = kinds.unwrap_or(EventKind::ALL.to_vec()).into_iter().map(EventKind::name).collect();
+        let events = events::graphql::stream(ctx, kinds, after).await?;
+        Ok(events.filter_map(async |row| row.map(Event::known).transpose()))
     }
 }

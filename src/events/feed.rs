@@ -30,7 +30,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 pub async fn stream(
     app: &App,
     viewer: &Viewer,
-    kinds: &'static [&'static str],
+    kinds: Vec<&'static str>,
     after: Option<i64>,
 ) -> Result<impl Stream<Item = Result<event::Model, EventsError>> + Send + use<>, EventsError> {
     let recipient = viewer.person()?.user_id;
@@ -44,7 +44,7 @@ pub async fn stream(
 struct Feed {
     app: App,
     recipient: Uuid,
-    kinds: &'static [&'static str],
+    kinds: Vec<&'static str>,
     /// The last event that was read.
     seq: i64,
     waiting: Waiting,

@@ -33,7 +33,7 @@ pub fn refusal(error: &EventsError) -> Error {
 /// be sent with its [`cursor`].
 pub async fn stream(
     ctx: &Context<'_>,
-    kinds: &'static [&'static str],
+    kinds: Vec<&'static str>,
     after: Option<String>,
 ) -> async_graphql::Result<impl Stream<Item = async_graphql::Result<event::Model>> + Send + use<>> {
     let after = decode(after)?;

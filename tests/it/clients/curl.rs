@@ -57,6 +57,10 @@ impl Authenticate for Open {
     async fn authenticate(&self, _: Credentials) -> Result<Viewer, AuthError> {
         Ok(Viewer::Anonymous)
     }
+
+    async fn standing(&self, _: &[Uuid]) -> Result<HashMap<Uuid, Role>, AuthError> {
+        Ok(HashMap::new())
+    }
 }
 
 async fn serve(config: &Config, supervisor: &Supervisor) -> SocketAddr {
@@ -65,6 +69,7 @@ async fn serve(config: &Config, supervisor: &Supervisor) -> SocketAddr {
         authenticate: Arc::new(Open),
         cookie: SessionCookie { secure: false },
         limits: Limits::new(config, std::env::temp_dir()),
+        live: Live::new(config, supervisor.token()),
     };
     let listener = http::bind(config.server.listen).await.unwrap();
     let address = listener.local_addr().unwrap();
