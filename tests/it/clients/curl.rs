@@ -1,20 +1,22 @@
 //! The three examples of the GraphQL multipart request specification with curl, exactly as it has them, against a
 //! schema that has their fields.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{collections::HashMap, net::SocketAddr, sync::Arc};
 
 use async_graphql::{Context, EmptySubscription, Object, Schema, SimpleObject};
 use async_trait::async_trait;
+use entity::user::Role;
 use serde_json::{Value, json};
 use snaphaven::{
     config::{Config, Sources},
     http::{
         self, AuthError, Authenticate, Credentials, SessionCookie, Supervisor,
-        graphql::{Endpoint, Limits, Upload},
+        graphql::{Endpoint, Limits, Live, Upload},
     },
     viewer::Viewer,
 };
 use tokio::process::Command;
+use uuid::Uuid;
 
 struct Query;
 

@@ -9,6 +9,7 @@ mod files;
 mod hostile;
 mod jobs;
 mod ledger;
+mod live;
 mod migrations;
 mod races;
 mod scale;
