@@ -1,9 +1,12 @@
 //! The one list of modules: their GraphQL roots, their nodes, their jobs.
 
+pub mod events;
+
 use async_graphql::{
-    Context, EmptySubscription, ID, Interface, MergedObject, Object, Schema, SchemaBuilder, SimpleObject,
+    Context, ID, Interface, MergedObject, MergedSubscription, Object, Schema, SchemaBuilder, SimpleObject,
 };
 
+use self::events::{EventsMutation, EventsQuery, EventsSubscription};
 use crate::{
     accounts::{
         self,
@@ -27,8 +30,8 @@ use crate::{
         self,
         graphql::{
             File, FileVersion, FilesMutation, FilesQuery, ShareLink, SharesMutation, UploadSession, UploadsMutation,
-            UploadsQuery, UsageMutation, UsageQuery, VersionsMutation, file_loader, file_node, share_link_node,
-            upload_node, version_node,
+            UploadsQuery, UploadsSubscription, UsageMutation, UsageQuery, VersionsMutation, file_loader, file_node,
+            share_link_node, upload_node, version_node,
         },
     },
     graphql::{self, FaultExt, GlobalId, NodeKind, request::MAX_FILES, scalars::Long},
@@ -55,6 +58,7 @@ pub struct Query(
     ClosingQuery,
     LedgerQuery,
     AlertsQuery,
+    EventsQuery,
 );
 
 #[derive(MergedObject, Default)]
@@ -68,9 +72,13 @@ pub struct Mutation(
     UsageMutation,
     SnapsMutation,
     ClosingMutation,
+    EventsMutation,
 );
 
-pub type AppSchema = Schema<Query, Mutation, EmptySubscription>;
+#[derive(MergedSubscription, Default)]
+pub struct Subscription(UploadsSubscription, EventsSubscription);
+
+pub type AppSchema = Schema<Query, Mutation, Subscription>;
 
 /// Anything with a global id.
 #[derive(Interface)]
@@ -155,6 +163,12 @@ pub struct Limits {
     /// Ids in one trash, restore or purge.
     files_at_once: i32,
     password_min_length: i32,
+    /// Seconds that events are kept.
+    event_retention: Long,
+    /// WebSockets that a person may have open at once.
+    sockets: i32,
+    /// Operations that a WebSocket may have open at once.
+    socket_operations: i32,
     /// Types that are shown inline and get renditions.
     picture_types: Vec<&'static str>,
 }
@@ -166,37 +180,43 @@ struct RootQuery;
 impl RootQuery {
     /// The object of this id, where the viewer may see it. Another person's answers as a missing one.
     async fn node(&self, ctx: &Context<'_>, id: ID) -> async_graphql::Result<Option<Node>> {
-        let Ok(GlobalId { kind, key }) = id.parse::<GlobalId>() else { return Ok(None) };
-        let (app, viewer) = (graphql::app(ctx), graphql::viewer(ctx));
-        Ok(match kind {
-            NodeKind::User => user_node(ctx, key).await?.map(Node::User),
-            NodeKind::Friendship => friendship_node(ctx, key).await?.map(|found| Node::Friendship(Box::new(found))),
-            // Lists of one's own; nothing else refers to them.
-            NodeKind::Session | NodeKind::ApiToken => None,
-            NodeKind::File => file_node(app, viewer, key).await.or_fault()?.map(|file| Node::File(Box::new(file))),
-            NodeKind::FileVersion => {
-                version_node(app, viewer, key).await.or_fault()?.map(|version| Node::FileVersion(Box::new(version)))
-            }
-            NodeKind::ShareLink => {
-                share_link_node(app, viewer, key).await.or_fault()?.map(|link| Node::ShareLink(Box::new(link)))
-            }
-            NodeKind::Erasure => {
-                let erasure = ledger::erasure(app, viewer, key).await.or_fault()?;
-                erasure.map(|erasure| Node::Erasure(Box::new(Erasure(erasure))))
-            }
-            NodeKind::UploadSession => {
-                let upload = upload_node(app, viewer, key).await.or_fault()?;
-                upload.map(|upload| Node::UploadSession(Box::new(upload)))
-            }
-            NodeKind::Snap => snap_node(app, viewer, key).await.or_fault()?.map(Node::Snap),
-            NodeKind::Alert => alerts::find(app, viewer, key).await.or_fault()?.map(|alert| Node::Alert(Alert(alert))),
-        })
+        match id.parse() {
+            Ok(id) => node(ctx, id).await,
+            Err(_) => Ok(None),
+        }
     }
 
     /// Sizes, times and counts that this server allows.
     async fn limits(&self, ctx: &Context<'_>) -> Limits {
         limits(&graphql::app(ctx).config)
     }
+}
+
+async fn node(ctx: &Context<'_>, GlobalId { kind, key }: GlobalId) -> async_graphql::Result<Option<Node>> {
+    let (app, viewer) = (graphql::app(ctx), graphql::viewer(ctx));
+    Ok(match kind {
+        NodeKind::User => user_node(ctx, key).await?.map(Node::User),
+        NodeKind::Friendship => friendship_node(ctx, key).await?.map(|found| Node::Friendship(Box::new(found))),
+        // Lists of one's own; nothing else refers to them.
+        NodeKind::Session | NodeKind::ApiToken => None,
+        NodeKind::File => file_node(app, viewer, key).await.or_fault()?.map(|file| Node::File(Box::new(file))),
+        NodeKind::FileVersion => {
+            version_node(app, viewer, key).await.or_fault()?.map(|version| Node::FileVersion(Box::new(version)))
+        }
+        NodeKind::ShareLink => {
+            share_link_node(app, viewer, key).await.or_fault()?.map(|link| Node::ShareLink(Box::new(link)))
+        }
+        NodeKind::Erasure => {
+            let erasure = ledger::erasure(app, viewer, key).await.or_fault()?;
+            erasure.map(|erasure| Node::Erasure(Box::new(Erasure(erasure))))
+        }
+        NodeKind::UploadSession => {
+            let upload = upload_node(app, viewer, key).await.or_fault()?;
+            upload.map(|upload| Node::UploadSession(Box::new(upload)))
+        }
+        NodeKind::Snap => snap_node(app, viewer, key).await.or_fault()?.map(Node::Snap),
+        NodeKind::Alert => alerts::find(app, viewer, key).await.or_fault()?.map(|alert| Node::Alert(Alert(alert))),
+    })
 }
 
 fn limits(config: &Config) -> Limits {
@@ -240,12 +260,15 @@ fn limits(config: &Config) -> Limits {
         metadata_size: int(files::model::MAX_METADATA),
         files_at_once: int(files::model::MAX_FILES_AT_ONCE),
         password_min_length: int(config.accounts.password_min_length),
+        event_retention: long(config.events.retention.as_secs()),
+        sockets: int(config.live.max_sockets),
+        socket_operations: int(config.live.max_operations),
         picture_types: crate::images::raster_types(),
     }
 }
 
-fn builder() -> SchemaBuilder<Query, Mutation, EmptySubscription> {
-    Schema::build(Query::default(), Mutation::default(), EmptySubscription)
+fn builder() -> SchemaBuilder<Query, Mutation, Subscription> {
+    Schema::build(Query::default(), Mutation::default(), Subscription::default())
 }
 
 /// The schema over a running app, with its limits. Call it within a Tokio runtime.
@@ -281,5 +304,6 @@ pub fn registry(config: &Config) -> Result<Registry, Fault> {
     files::register(&mut registry, config).map_err(Fault::internal)?;
     snaps::register(&mut registry, config).map_err(Fault::internal)?;
     closing::register(&mut registry);
+    crate::events::register(&mut registry).map_err(Fault::internal)?;
     Ok(registry)
 }

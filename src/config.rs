@@ -41,6 +41,8 @@ pub struct Config {
     pub snaps: Snaps,
     pub ledger: Ledger,
     pub jobs: Jobs,
+    pub events: Events,
+    pub live: Live,
     pub graphql: Graphql,
 }
 
@@ -299,6 +301,30 @@ pub struct Jobs {
     pub backoff_min: Duration,
     #[serde(with = "humantime_serde")]
     pub backoff_max: Duration,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Events {
+    #[serde(with = "humantime_serde")]
+    pub retention: Duration,
+    #[serde(with = "humantime_serde")]
+    pub poll_interval: Duration,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Live {
+    #[serde(with = "humantime_serde")]
+    pub init_timeout: Duration,
+    #[serde(with = "humantime_serde")]
+    pub keep_alive: Duration,
+    #[serde(with = "humantime_serde")]
+    pub write_timeout: Duration,
+    #[serde(with = "humantime_serde")]
+    pub session_check: Duration,
+    pub max_sockets: usize,
+    pub max_operations: usize,
 }
 
 #[derive(Clone, Debug, Deserialize)]

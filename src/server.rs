@@ -1,11 +1,12 @@
 //! The server: its listeners and its job worker, composed over one App. `cli` runs it in a process, tests within theirs.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use entity::object_copy::Site;
+use entity::{object_copy::Site, user::Role};
 use secrecy::ExposeSecret;
 use tokio::{net::TcpListener, time::timeout};
+use uuid::Uuid;
 
 use crate::{
     accounts,
@@ -14,6 +15,7 @@ use crate::{
     compose,
     embedded::edge::{self, EdgeCache, EdgeState, Sources},
     error::Fault,
+    events,
     http::{
         self, AuthError, Authenticate, Check, Credentials, Readiness, SessionCookie, ShareLinks, SnapViews, Supervisor,
     },
@@ -55,11 +57,15 @@ pub async fn serve(app: &App, listeners: Listeners, supervisor: &Supervisor) -> 
     let config = &app.config;
     let authenticate: Arc<dyn Authenticate> = Arc::new(Accounts(app.clone()));
     let cookie = SessionCookie { secure: config.server.public_url.starts_with("https://") };
+    let live = http::graphql::Live::new(config, supervisor.token());
+    supervisor.spawn(live.clone().run(authenticate.clone()));
+    supervisor.spawn(events::run(app.clone(), supervisor.token()));
     let endpoint = http::graphql::Endpoint {
         executor: compose::schema(app),
         authenticate: authenticate.clone(),
         cookie,
         limits: http::graphql::Limits::new(config, app.spool().map_err(Fault::internal)?.path().to_owned()),
+        live,
     };
     let sources = Sources::new(stores(app).await?);
     let links = ShareLinks { app: app.clone(), sources: sources.clone() };
@@ -118,6 +124,11 @@ impl Authenticate for Accounts {
         };
         let found = accounts::authenticate(&self.0, token.expose_secret()).await;
         found.map_err(|error| AuthError::Unavailable(error.to_string()))?.ok_or(AuthError::Invalid)
+    }
+
+    async fn standing(&self, sessions: &[Uuid]) -> Result<HashMap<Uuid, Role>, AuthError> {
+        let found = accounts::standing(&self.0, sessions).await;
+        found.map_err(|error| AuthError::Unavailable(error.to_string()))
     }
 }
 

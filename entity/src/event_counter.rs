@@ -9,6 +9,8 @@ pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub recipient: Uuid,
     pub seq: i64,
+    /// The person has read the events up to this one.
+    pub read_seq: i64,
 }
 
 impl ActiveModelBehavior for ActiveModel {}

@@ -12,6 +12,7 @@ mod m0009_closures;
 mod m0010_object_events;
 mod m0011_versions;
 mod m0012_friends;
+mod m0013_live;
 mod m0014_snaps;
 mod m0015_people;
 mod schema;
@@ -37,6 +38,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0010_object_events::Migration),
             Box::new(m0011_versions::Migration),
             Box::new(m0012_friends::Migration),
+            Box::new(m0013_live::Migration),
             Box::new(m0014_snaps::Migration),
             Box::new(m0015_people::Migration),
         ]

@@ -33,7 +33,7 @@ pub use model::{Email, Username};
 pub use profile::{PasswordChange, PasswordChanged, ProfileChange, change_password, update_profile};
 pub use sessions::{
     ApiTokenCreated, LoggedIn, NewApiToken, api_tokens, authenticate, create_api_token, log_out, revoke_api_token,
-    revoke_session, sessions,
+    revoke_session, sessions, standing,
 };
 pub use sign_up::{NewAccount, sign_up};
 

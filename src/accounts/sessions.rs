@@ -1,6 +1,6 @@
 //! Sessions and API tokens: opening, authenticating, listing, ending.
 
-use std::time::Duration;
+use std::{collections::HashMap, time::Duration};
 
 use entity::{
     Timestamp,
@@ -112,6 +112,14 @@ pub async fn authenticate(app: &App, token: &str) -> Result<Option<Viewer>, Faul
         touch(app, &bearer, now).await;
     }
     Ok(Some(Viewer::User(Identity::new(bearer.account, bearer.session_id))))
+}
+
+/// Those of these sessions and tokens that [`authenticate`] would still take, with their people's roles.
+pub async fn standing(app: &App, sessions: &[Uuid]) -> Result<HashMap<Uuid, user::Role>, Fault> {
+    let standing = store::bearers(&app.db, sessions).await?.into_iter().filter(|bearer| {
+        bearer.status == user::Status::Active && bearer.expires_at.is_none_or(|end| end > app.db.at(bearer.now))
+    });
+    Ok(standing.map(|bearer| (bearer.session_id, bearer.role)).collect())
 }
 
 /// A session that is used lives on; a token keeps its end. A request does not fail for this.

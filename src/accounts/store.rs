@@ -190,6 +190,32 @@ pub(super) async fn bearer(db: &Db, token_hash: Vec<u8>) -> Result<Option<Bearer
         .await
 }
 
+/// A session, and how its user stands.
+#[derive(Clone, Debug, FromQueryResult)]
+pub(super) struct Standing {
+    pub session_id: Uuid,
+    pub expires_at: Option<Timestamp>,
+    pub status: user::Status,
+    pub role: user::Role,
+    /// As in [`Bearer`].
+    pub now: i64,
+}
+
+pub(super) async fn bearers(db: &Db, sessions: &[Uuid]) -> Result<Vec<Standing>, DbErr> {
+    let to_user = session::Entity::belongs_to(user::Entity).from(session::Column::UserId).to(user::Column::Id).into();
+    session::Entity::find()
+        .select_only()
+        .column_as(session::Column::Id, "session_id")
+        .column(session::Column::ExpiresAt)
+        .columns([user::Column::Status, user::Column::Role])
+        .expr_as(db.time_column(), "now")
+        .join(JoinType::InnerJoin, to_user)
+        .filter(session::Column::Id.is_in(sessions.iter().copied()))
+        .into_model::<Standing>()
+        .all(db.read())
+        .await
+}
+
 /// Notes a use, unless another process has done so since `seen`.
 pub(super) async fn touch(
     tx: &Tx,

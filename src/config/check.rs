@@ -254,6 +254,8 @@ fn limits(checks: &mut Checks, config: &Config) {
     checks.range("images.max_memory", config.images.max_memory, ByteSize::mib(1), ByteSize::gib(64));
     checks.range("images.concurrency", config.images.concurrency, 1, 1024);
     checks.range("jobs.concurrency", config.jobs.concurrency, 1, 1024);
+    checks.range("live.max_sockets", config.live.max_sockets, 1, 100_000);
+    checks.range("live.max_operations", config.live.max_operations, 1, 10_000);
     checks.range("graphql.max_document", config.graphql.max_document, ByteSize::kib(1), ByteSize::mib(4));
     checks.range("graphql.max_tokens", config.graphql.max_tokens, 100, 100_000);
     // The parser takes 64 levels of selection sets.
@@ -319,6 +321,12 @@ fn durations(checks: &mut Checks, config: &Config) {
         ("jobs.lease", config.jobs.lease, A_DAY),
         ("jobs.backoff_min", config.jobs.backoff_min, A_DAY),
         ("jobs.backoff_max", config.jobs.backoff_max, far),
+        ("events.retention", config.events.retention, far),
+        ("events.poll_interval", config.events.poll_interval, A_DAY),
+        ("live.init_timeout", config.live.init_timeout, A_DAY),
+        ("live.keep_alive", config.live.keep_alive, A_DAY),
+        ("live.write_timeout", config.live.write_timeout, A_DAY),
+        ("live.session_check", config.live.session_check, A_DAY),
     ] {
         checks.require(!value.is_zero(), setting, "it is zero", r#"write a time, for example "10s""#);
         checks.require(

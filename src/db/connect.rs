@@ -50,7 +50,7 @@ impl Db {
             Database::connect(options(&url, settings, pulse.as_ref())).await.map_err(|error| failed(&error))?;
         let reader = Reader { connection, patience: Patience { pulse, statements: Arc::default() } };
         reader.execute_unprepared("SELECT 1").await.map_err(|error| failed(&error))?;
-        Ok(Self { reader, clock, writer: sqlite.then(Arc::default) })
+        Ok(Self { reader, clock, bell: Arc::default(), writer: sqlite.then(Arc::default) })
     }
 
     /// Applies pending migrations.

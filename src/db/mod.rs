@@ -1,8 +1,10 @@
 //! The database as every module uses it: connecting, transactions with retry, the database's time.
 
+mod bell;
 mod connect;
 mod error;
 pub mod idempotency;
+mod listen;
 pub mod page;
 mod pulse;
 mod reader;
@@ -10,7 +12,7 @@ mod tx;
 
 use std::{
     future::Future,
-    sync::{Arc, atomic::Ordering},
+    sync::{Arc, PoisonError, atomic::Ordering},
     time::{Duration, Instant},
 };
 
@@ -23,8 +25,10 @@ use sea_orm::{
 use tokio::sync::Mutex;
 
 pub use self::{
+    bell::{Bell, Waiting},
     connect::ConnectError,
     error::{AsDbErr, is_transient, is_unavailable, is_unique_violation},
+    listen::Listener,
     reader::Reader,
     tx::Tx,
 };
@@ -41,6 +45,7 @@ const RETRY: Duration = Duration::from_secs(2);
 pub struct Db {
     reader: Reader,
     clock: Clock,
+    bell: Arc<Bell>,
     /// SQLite has one writer: waiting here is fair and costs no busy polling.
     writer: Option<Arc<Mutex<()>>>,
 }
@@ -61,6 +66,12 @@ impl Db {
     #[must_use]
     pub fn backend(&self) -> DbBackend {
         self.reader.get_database_backend()
+    }
+
+    /// Who in this process waits for what is committed.
+    #[must_use]
+    pub fn bell(&self) -> &Arc<Bell> {
+        &self.bell
     }
 
     /// Runs `work` in a transaction and commits. Deadlocks and serialization failures roll back and run the whole of
@@ -108,13 +119,23 @@ impl Db {
         let begin = tokio::spawn(async move { connection.begin_with_options(options).await });
         let begin =
             async { begin.await.map_err(|error| DbErr::Custom(format!("a transaction did not begin: {error}")))? };
-        let transaction = Tx { transaction: Arc::new(patience.wait(begin).await?), patience: patience.clone() };
+        let transaction = Tx {
+            transaction: Arc::new(patience.wait(begin).await?),
+            patience: patience.clone(),
+            names: Arc::default(),
+        };
         let outcome = work(transaction.clone()).await;
+        let names = transaction.names.clone();
         let transaction = Arc::into_inner(transaction.transaction)
             .ok_or_else(|| DbErr::Custom("a transaction was kept beyond its end".to_owned()))?;
         match outcome {
             Ok(value) => {
-                patience.wait(transaction.commit()).await?;
+                let committed = patience.wait(transaction.commit()).await;
+                // Also where the answer was lost: whoever is woken looks for itself.
+                for name in names.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
+                    self.bell.ring(name);
+                }
+                committed?;
                 Ok(value)
             }
             // Its connection goes with it, and so does the transaction.

@@ -1,9 +1,11 @@
 //! A transaction as modules hold it. A function that takes a `&Tx` has to run inside one.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, ExecResult, QueryResult, Statement};
+
+use uuid::Uuid;
 
 use super::reader::Patience;
 
@@ -13,6 +15,14 @@ use super::reader::Patience;
 pub struct Tx {
     pub(super) transaction: Arc<DatabaseTransaction>,
     pub(super) patience: Patience,
+    pub(super) names: Arc<Mutex<Vec<Uuid>>>,
+}
+
+impl Tx {
+    /// Rings the [`super::Bell`] for `name` when this transaction has ended.
+    pub fn ring(&self, name: Uuid) {
+        self.names.lock().unwrap_or_else(PoisonError::into_inner).push(name);
+    }
 }
 
 #[async_trait]

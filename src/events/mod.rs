@@ -1,18 +1,38 @@
 //! Events: what happened, in commit order per recipient. A reader that has seen `seq` misses nothing after it.
 
+mod feed;
+pub mod graphql;
+mod hub;
+mod jobs;
+mod reading;
+
 use entity::{Timestamp, event, event_counter};
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, ExprTrait, QueryFilter, QueryOrder,
-    QuerySelect, sea_query::Expr,
+    ActiveValue::Set, ColumnTrait, ConnectionTrait, DbBackend, DbErr, EntityTrait, ExprTrait, QueryFilter, QueryOrder,
+    QuerySelect, Statement, sea_query::Expr,
 };
 use uuid::Uuid;
 
+pub use feed::stream;
+pub use hub::run;
+pub use jobs::register;
+pub use reading::{EventsError, MOST_COUNTED, latest, list, mark_read, unread};
+
 use crate::db::Tx;
+
+/// A friendship of the recipient's began, ended or was asked for: `{"friendship": id}`.
+pub const FRIENDSHIP_CHANGED: &str = "friendship.changed";
+/// The recipient was sent a snap: `{"snap": id}`.
+pub const SNAP_RECEIVED: &str = "snap.received";
+/// A snap that the recipient had sent was opened, replayed or ended for one person: `{"snap": id, "recipient": user}`.
+pub const SNAP_CHANGED: &str = "snap.changed";
+/// The state of a direct upload of the recipient's changed: `{"upload": id}`.
+pub const UPLOAD_CHANGED: &str = "upload.changed";
 
 /// The recipient of what concerns no single person: the server's own log, which `snaphaven events` shows.
 pub const SERVER_LOG: Uuid = Uuid::nil();
 
-/// Appends one event in the caller's transaction and returns its `seq`.
+/// Appends one event in the caller's transaction and returns its `seq`; after the commit the recipient's readers are woken.
 ///
 /// Takes the recipient's counter row until the commit, so call it late. With several recipients go in sorted order.
 pub async fn append(
@@ -23,7 +43,7 @@ pub async fn append(
     now: Timestamp,
 ) -> Result<i64, DbErr> {
     if !advance(tx, recipient).await? {
-        let row = event_counter::ActiveModel { recipient: Set(recipient), seq: Set(0) };
+        let row = event_counter::ActiveModel { recipient: Set(recipient), seq: Set(0), read_seq: Set(0) };
         event_counter::Entity::insert(row)
             .on_conflict_do_nothing_on([event_counter::Column::Recipient])
             .exec_without_returning(tx)
@@ -40,7 +60,20 @@ pub async fn append(
         created_at: Set(now),
     };
     event::Entity::insert(row).exec_without_returning(tx).await?;
+    if recipient != SERVER_LOG {
+        tell(tx, recipient).await?;
+    }
     Ok(seq)
+}
+
+/// Wakes the recipient's readers at the commit: those in this process, and on Postgres in every other.
+async fn tell(tx: &Tx, recipient: Uuid) -> Result<(), DbErr> {
+    tx.ring(recipient);
+    if tx.get_database_backend() == DbBackend::Postgres {
+        let values = [hub::CHANNEL.into(), recipient.to_string().into()];
+        tx.execute_raw(Statement::from_sql_and_values(DbBackend::Postgres, "SELECT pg_notify($1, $2)", values)).await?;
+    }
+    Ok(())
 }
 
 async fn advance(tx: &Tx, recipient: Uuid) -> Result<bool, DbErr> {

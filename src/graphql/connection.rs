@@ -103,7 +103,12 @@ pub fn encode<C: Serialize>(position: &C) -> String {
     URL_SAFE_NO_PAD.encode(serde_json::to_vec(position).unwrap_or_default())
 }
 
-fn decode<C: DeserializeOwned>(cursor: Option<String>) -> async_graphql::Result<Option<C>> {
+/// The position that [`encode`] was given.
+///
+/// # Errors
+///
+/// `BAD_USER_INPUT` for what is no cursor.
+pub fn decode<C: DeserializeOwned>(cursor: Option<String>) -> async_graphql::Result<Option<C>> {
     cursor
         .map(|cursor| {
             let position: serde_json::Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(&cursor).ok()?).ok()?;

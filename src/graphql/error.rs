@@ -26,6 +26,11 @@ pub fn bad_input(message: impl Into<String>) -> Error {
     Error::new(message).extend_with(|_, extensions| extensions.set("code", "BAD_USER_INPUT"))
 }
 
+/// What a subscription is about is not there, or not for the viewer.
+pub fn not_found(message: impl Into<String>) -> Error {
+    Error::new(message).extend_with(|_, extensions| extensions.set("code", "NOT_FOUND"))
+}
+
 /// `?` from a service into a resolver that has no `userErrors`.
 pub trait FaultExt<T> {
     fn or_fault(self) -> async_graphql::Result<T>;

@@ -17,7 +17,11 @@ use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::conn::auto::Builder,
 };
-use tokio::{net::TcpStream, time::sleep};
+use tokio::{
+    net::TcpStream,
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::sleep,
+};
 use tokio_util::sync::CancellationToken;
 
 use super::{client::PeerAddress, stall::Stalling};
@@ -48,6 +52,28 @@ impl Default for ConnectionLimits {
             next_request: Duration::from_secs(30),
             stalled_read: Duration::from_secs(30),
         }
+    }
+}
+
+/// A connection's place among those that its listener may have; in the extensions of its requests.
+#[derive(Clone, Debug)]
+pub struct Place {
+    _held: Arc<OwnedSemaphorePermit>,
+    all: Arc<Semaphore>,
+    most: usize,
+}
+
+impl Place {
+    /// One of `most`; `None` where all are taken.
+    pub(super) fn take(all: &Arc<Semaphore>, most: usize) -> Option<Self> {
+        let held = all.clone().try_acquire_owned().ok()?;
+        Some(Self { _held: Arc::new(held), all: all.clone(), most })
+    }
+
+    /// Whether nobody may keep a place for long any more: the last quarter is for those who ask and go.
+    #[must_use]
+    pub fn is_scarce(&self) -> bool {
+        self.all.available_permits() < self.most / 4
     }
 }
 
@@ -98,8 +124,8 @@ impl Connections {
     }
 
     /// Until the client closes, the connection fails, or shutdown ends it: at `stop` after the running requests, at
-    /// `cut` at once.
-    pub async fn run<S, B>(self, stream: TcpStream, peer: SocketAddr, service: S)
+    /// `cut` at once. A WebSocket goes on, and may keep its place.
+    pub async fn run<S, B>(self, stream: TcpStream, peer: SocketAddr, place: Place, service: S)
     where
         S: Service<Request<Incoming>, Response = Response<B>> + Send + Sync + 'static,
         S::Future: Send + 'static,
@@ -117,6 +143,7 @@ impl Connections {
         let service = service_fn(move |mut request: Request<Incoming>| {
             seen.store(true, Ordering::Relaxed);
             request.extensions_mut().insert(PeerAddress(peer));
+            request.extensions_mut().insert(place.clone());
             service.call(request)
         });
         let stream = TokioIo::new(Stalling::new(stream, self.stalled_read));

@@ -21,7 +21,7 @@ use http::{HeaderValue, StatusCode, header};
 use metrics_exporter_prometheus::PrometheusHandle;
 
 pub use client::{ClientAddress, PeerAddress, UserAgent};
-pub use connection::ConnectionLimits;
+pub use connection::{ConnectionLimits, Place};
 pub use error::HttpError;
 pub use health::{Check, Readiness, metrics_router};
 pub use observe::RequestId;

@@ -17,7 +17,7 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::connection::{BoxError, ConnectionLimits, Connections};
+use super::connection::{BoxError, ConnectionLimits, Connections, Place};
 
 /// Refusals at once, and how many connections one of them stands for. The oldest one makes room for a new one: who asks is
 /// answered at once, so the oldest is of somebody who is silent.
@@ -118,20 +118,17 @@ impl Supervisor {
         let tasks = self.tasks.clone();
         let max_refusals = (self.limits.connections / CONNECTIONS_PER_REFUSAL).clamp(1, MAX_REFUSALS);
         let acceptor = Acceptor { name, listener, spare: spare(), refusals: VecDeque::new(), max_refusals };
-        let (stop, places) = (self.stop.clone(), Arc::new(Semaphore::new(self.limits.connections)));
+        let most = self.limits.connections;
+        let (stop, places) = (self.stop.clone(), Arc::new(Semaphore::new(most)));
         self.tasks.spawn(async move {
             let mut acceptor = acceptor;
             // The listener is dropped with the acceptor: the port is free once shutdown began.
             while let Some((stream, peer)) = stop.run_until_cancelled(acceptor.accept()).await {
-                let Ok(place) = places.clone().try_acquire_owned() else {
+                let Some(place) = Place::take(&places, most) else {
                     acceptor.refuse(stream, &tasks).await;
                     continue;
                 };
-                let (connections, service) = (connections.clone(), service.clone());
-                tasks.spawn(async move {
-                    connections.run(stream, peer, service).await;
-                    drop(place);
-                });
+                tasks.spawn(connections.clone().run(stream, peer, place, service.clone()));
             }
         });
     }

@@ -1,11 +1,15 @@
 //! Credentials in, cookies out.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use async_trait::async_trait;
-use entity::Timestamp;
+use entity::{Timestamp, user::Role};
 use http::{HeaderMap, HeaderValue, header};
 use secrecy::{ExposeSecret, SecretString};
+use uuid::Uuid;
 
 use crate::{clock::Clock, viewer::Viewer};
 
@@ -33,6 +37,9 @@ pub enum AuthError {
 #[async_trait]
 pub trait Authenticate: Send + Sync + 'static {
     async fn authenticate(&self, credentials: Credentials) -> Result<Viewer, AuthError>;
+
+    /// Those of these sessions and tokens that are still good, with their people's roles.
+    async fn standing(&self, sessions: &[Uuid]) -> Result<HashMap<Uuid, Role>, AuthError>;
 }
 
 /// The name and the attributes of the session cookie.

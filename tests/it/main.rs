@@ -15,6 +15,7 @@ mod embedded_s3;
 mod hostile;
 mod http;
 mod images;
+mod live;
 mod ministack;
 mod moto;
 mod object_events;

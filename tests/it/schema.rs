@@ -14,7 +14,10 @@ use snaphaven::{
     accounts::graphql::{AccountsMutation, AccountsQuery},
     alerts::graphql::AlertsQuery,
     closing::graphql::{ClosingMutation, ClosingQuery},
-    compose,
+    compose::{
+        self,
+        events::{EventsMutation, EventsQuery},
+    },
     files::graphql::{
         FilesMutation, FilesQuery, SharesMutation, UploadsMutation, UploadsQuery, UsageMutation, UsageQuery,
         VersionsMutation,
@@ -71,6 +74,7 @@ fn no_two_modules_name_a_root_field_alike() {
                 fields::<LedgerQuery>(),
                 fields::<AlertsQuery>(),
                 fields::<ClosingQuery>(),
+                fields::<EventsQuery>(),
             ],
         ),
         (
@@ -84,6 +88,7 @@ fn no_two_modules_name_a_root_field_alike() {
                 fields::<SharesMutation>(),
                 fields::<UsageMutation>(),
                 fields::<ClosingMutation>(),
+                fields::<EventsMutation>(),
             ],
         ),
     ] {

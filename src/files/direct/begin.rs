@@ -7,7 +7,7 @@ use entity::{
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{staging_key, store};
+use super::{staging_key, store, tell};
 use crate::{
     adapters::objects::{self, Sha256},
     app::App,
@@ -103,6 +103,7 @@ pub async fn create(app: &App, viewer: &Viewer, new: NewUpload) -> Result<upload
             if store::open_of(&tx, owner).await? > limit.into() {
                 return Err(FilesError::TooManyUploads { limit });
             }
+            tell(&tx, &row, now).await?;
             Ok(row)
         })
         .await;

@@ -13,7 +13,7 @@ use uuid::Uuid;
 use super::{
     KEPT, closed,
     parts::{Open, Sent, composite, missing, open, sent},
-    size, store, verify,
+    size, store, tell, verify,
 };
 use crate::{
     app::App,
@@ -58,6 +58,7 @@ pub async fn complete(app: &App, viewer: &Viewer, id: Uuid) -> Result<upload::Mo
         let row = verifying(app, &tx, current, &arrived, now).await?;
         files::insert(&tx, processing(&row, now)).await?;
         store::update(&tx, row.clone()).await?;
+        tell(&tx, &row, now).await?;
         Ok(row)
     })
     .await
@@ -115,11 +116,13 @@ pub async fn replace(app: &App, viewer: &Viewer, replacement: Replacement) -> Re
             target_revision: Some(revision),
             ..current
         };
-        let row = verifying(app, &tx, current, &arrived, app.db.now(&tx).await?).await?;
+        let now = app.db.now(&tx).await?;
+        let row = verifying(app, &tx, current, &arrived, now).await?;
         store::update(&tx, row.clone()).await?;
         if was_file {
             quota::give_back(&tx, owner, Amount::file(0)).await?;
         }
+        tell(&tx, &row, now).await?;
         Ok((row, file))
     })
     .await
@@ -222,10 +225,12 @@ pub async fn abort(app: &App, viewer: &Viewer, id: Uuid) -> Result<upload::Model
 }
 
 async fn end(app: &App, tx: &Tx, row: upload::Model, state: State) -> Result<upload::Model, sea_orm::DbErr> {
-    let row = upload::Model { state, ended_at: Some(app.db.now(tx).await?), ..row };
+    let now = app.db.now(tx).await?;
+    let row = upload::Model { state, ended_at: Some(now), ..row };
     store::update(tx, row.clone()).await?;
     ledger::end_staging(app, tx, row.staging_id, Reason::Staged).await?;
     quota::give_back(tx, row.owner_id, Amount::of_upload(&row)).await?;
+    tell(tx, &row, now).await?;
     Ok(row)
 }
 

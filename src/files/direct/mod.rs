@@ -6,12 +6,15 @@ mod end;
 mod finish;
 mod parts;
 mod picture;
+mod progress;
 mod store;
 mod verify;
 
 use std::time::Duration;
 
 use entity::{Timestamp, object::Kind, upload, upload::State};
+use sea_orm::DbErr;
+use serde_json::json;
 use uuid::Uuid;
 
 pub use begin::{NewUpload, create};
@@ -20,14 +23,19 @@ pub(super) use end::{forget, give_up};
 pub use finish::joined;
 pub use parts::{MAX_LISTED, MAX_SIGNED, PartToSign, Signed, arrived, sign};
 pub use picture::{Taken, spend, take};
+pub use progress::progress;
 
 use super::FilesError;
 use crate::{
     adapters::objects::keys::ObjectKey,
     app::App,
     config::Config,
-    db::page::{Page, PageRequest, Position},
+    db::{
+        Tx,
+        page::{Page, PageRequest, Position},
+    },
     error::Fault,
+    events,
     jobs::Registry,
     viewer::Viewer,
 };
@@ -76,6 +84,12 @@ pub async fn list(
     page: &PageRequest<Position<Timestamp>>,
 ) -> Result<Page<upload::Model>, Fault> {
     Ok(store::list(app.db.read(), viewer.person()?.user_id, state, page).await?)
+}
+
+/// Tells the owner that the upload's state is another. Takes a lock of the owner's, so it comes late.
+async fn tell(tx: &Tx, row: &upload::Model, now: Timestamp) -> Result<(), DbErr> {
+    events::append(tx, row.owner_id, events::UPLOAD_CHANGED, json!({ "upload": row.id }), now).await?;
+    Ok(())
 }
 
 fn staging_key(row: &upload::Model) -> String {

@@ -24,7 +24,7 @@ use super::{
     },
     KEPT, part_size,
     parts::{all_parts, composite, missing},
-    size, staging_key, store,
+    size, staging_key, store, tell,
 };
 use crate::{
     app::App,
@@ -223,6 +223,7 @@ async fn finalise(app: &App, row: &upload::Model, mut written: Written, facts: F
             store::update(&tx, ended).await?;
             ledger::end_staging(app, &tx, row.staging_id, Reason::Staged).await?;
             uploads::finish(app, &tx, &written, None, &file).await?;
+            tell(&tx, row, now).await?;
             Ok(Outcome::Done)
         })
         .await;
@@ -308,5 +309,6 @@ async fn mark_rejected(tx: &Tx, row: upload::Model, rejection: Rejection, now: T
     }
     quota::give_back(tx, row.owner_id, Amount::of_upload(&row)).await?;
     let (state, ended_at) = (State::Rejected, Some(now));
-    store::update(tx, upload::Model { state, rejection: Some(rejection), ended_at, ..row }).await
+    store::update(tx, upload::Model { state, rejection: Some(rejection), ended_at, ..row.clone() }).await?;
+    tell(tx, &row, now).await
 }

@@ -22,7 +22,7 @@ pub use mutation::FilesMutation;
 pub use shares::{ShareLink, SharesMutation, share_link_node};
 pub use types::File;
 use types::RenditionSize;
-pub use uploads::{UploadSession, UploadsMutation, UploadsQuery, upload_node};
+pub use uploads::{UploadSession, UploadsMutation, UploadsQuery, UploadsSubscription, upload_node};
 pub use usage::{UsageMutation, UsageQuery};
 pub use versions::{FileVersion, VersionsMutation, version_node};
 

@@ -84,18 +84,27 @@ impl Range {
     }
 }
 
-/// What the executor made of the request.
-pub fn answer(mut outcome: Outcome, media_type: MediaType, id: &RequestId) -> Response {
+/// What the executor made of the request, with complete errors; the errors alone where it did not run.
+pub fn settled(mut outcome: Outcome, id: &RequestId) -> Result<Outcome, Vec<ServerError>> {
     // An error without a path was raised before any resolver ran.
     if outcome.data == Value::Null
         && !outcome.errors.is_empty()
         && outcome.errors.iter().all(|error| error.path.is_empty())
     {
-        return refused(outcome.errors, media_type, id);
+        return Err(outcome.errors);
     }
     for error in &mut outcome.errors {
         complete(error, id);
     }
+    Ok(outcome)
+}
+
+/// What the executor made of the request.
+pub fn answer(outcome: Outcome, media_type: MediaType, id: &RequestId) -> Response {
+    let mut outcome = match settled(outcome, id) {
+        Ok(outcome) => outcome,
+        Err(errors) => return refused(errors, media_type, id),
+    };
     let headers = std::mem::take(&mut outcome.http_headers);
     let mut response = json_response(StatusCode::OK, &outcome, media_type, id);
     response.headers_mut().extend(headers);
@@ -103,16 +112,22 @@ pub fn answer(mut outcome: Outcome, media_type: MediaType, id: &RequestId) -> Re
 }
 
 /// The document does not parse, validate or stay within the limits: no `data`, and 400 where the media type knows statuses.
-pub fn refused(mut errors: Vec<ServerError>, media_type: MediaType, id: &RequestId) -> Response {
-    errors.truncate(MAX_REASONS);
-    for error in &mut errors {
-        complete(error, id);
-    }
+pub fn refused(errors: Vec<ServerError>, media_type: MediaType, id: &RequestId) -> Response {
+    let errors = completed(errors, id);
     let status = match media_type {
         MediaType::GraphqlResponse => StatusCode::BAD_REQUEST,
         MediaType::Json => StatusCode::OK,
     };
     json_response(status, &json!({ "errors": errors }), media_type, id)
+}
+
+/// The first of the reasons of a refusal, as clients see them.
+pub fn completed(mut errors: Vec<ServerError>, id: &RequestId) -> Vec<ServerError> {
+    errors.truncate(MAX_REASONS);
+    for error in &mut errors {
+        complete(error, id);
+    }
+    errors
 }
 
 fn json_response(status: StatusCode, body: &impl serde::Serialize, media_type: MediaType, id: &RequestId) -> Response {

@@ -5,6 +5,7 @@
 
 mod answer;
 mod body;
+mod live;
 mod multipart;
 mod operation;
 mod persisted;
@@ -13,7 +14,7 @@ mod weigh;
 
 use std::{path::PathBuf, sync::Arc};
 
-use async_graphql::Executor;
+use async_graphql::{Executor, parser::types::OperationType as Kind};
 use axum::{
     Router,
     extract::{Request, State},
@@ -22,7 +23,7 @@ use axum::{
 };
 use http::{HeaderMap, Method, StatusCode, header, request::Parts};
 
-pub use self::weigh::Most;
+pub use self::{live::Live, weigh::Most};
 pub use crate::graphql::request::{Spooled, Spools, Upload};
 
 use self::{answer::MediaType, multipart::Uploads, operation::Operation, persisted::PersistedQueries};
@@ -81,12 +82,12 @@ pub struct Endpoint<E> {
     pub authenticate: Arc<dyn Authenticate>,
     pub cookie: SessionCookie,
     pub limits: Limits,
+    pub live: Live,
 }
 
 impl<E: Executor> Endpoint<E> {
-    /// `GET` and `POST /graphql`.
+    /// `GET` and `POST /graphql`, and WebSockets there.
     pub fn router(self) -> Router {
-        // A WebSocket upgrade will branch off the GET.
         let door = Arc::new((self, PersistedQueries::default()));
         Router::new().route("/graphql", get(serve::<E>).post(serve::<E>).with_state(door))
     }
@@ -95,9 +96,12 @@ impl<E: Executor> Endpoint<E> {
 type Door<E> = Arc<(Endpoint<E>, PersistedQueries)>;
 
 async fn serve<E: Executor>(State(door): State<Door<E>>, request: Request) -> Response {
-    let (endpoint, persisted) = &*door;
     let (parts, body) = request.into_parts();
     let id = RequestId::in_extensions(&parts.extensions);
+    if parts.method == Method::GET && live::is_upgrade(&parts.headers) {
+        return live::upgrade(door, parts).await.unwrap_or_else(|error| error.into_response(&id));
+    }
+    let (endpoint, persisted) = &*door;
     let jar = CookieJar::default();
     let mut body = body::Limited::new(body);
     let mut response = match endpoint.handle(persisted, &parts, &mut body, &id, &jar).await {

@@ -6,7 +6,7 @@ use async_graphql::{
     Extensions, Request, ServerError, Variables,
     parser::{
         parse_query,
-        types::{DocumentOperations, ExecutableDocument, OperationDefinition, OperationType},
+        types::{DocumentOperations, ExecutableDocument, OperationDefinition, OperationType, Selection},
     },
 };
 use http::{Method, StatusCode, header};
@@ -62,7 +62,7 @@ impl Operation {
         Self::from_parameters(parameters)
     }
 
-    fn from_parameters(mut parameters: Map<String, Value>) -> Result<Self, HttpError> {
+    pub fn from_parameters(mut parameters: Map<String, Value>) -> Result<Self, HttpError> {
         let mut take = |name: &str| parameters.remove(name).unwrap_or(Value::Null);
         let extensions = object(take("extensions"), "extensions")?;
         let query = match take("query") {
@@ -113,9 +113,13 @@ fn object(value: Value, name: &str) -> Result<Map<String, Value>, HttpError> {
     }
 }
 
-/// Parses the document within the limits, and refuses by GET what is no query: a link must change nothing. The inner
-/// error is one of GraphQL, the outer one of HTTP.
-pub fn check(request: &mut Request, method: &Method, limits: &Limits) -> Result<Result<(), ServerError>, HttpError> {
+/// Parses the document within the limits, and refuses by GET what is no query: a link must change nothing. What would run,
+/// where one operation is chosen. The inner error is one of GraphQL, the outer one of HTTP.
+pub fn check(
+    request: &mut Request,
+    method: &Method,
+    limits: &Limits,
+) -> Result<Result<Option<OperationType>, ServerError>, HttpError> {
     if request.query.len() as u64 > limits.max_document {
         let most = bytesize::ByteSize(limits.max_document);
         let message = format!("The document has more than {most}; send long values as variables.");
@@ -137,12 +141,17 @@ pub fn check(request: &mut Request, method: &Method, limits: &Limits) -> Result<
     let operation = chosen(&document, request.operation_name.as_deref());
     let kind = operation.map(|operation| operation.ty);
     if let Some(operation) = operation {
+        if operation.ty == OperationType::Subscription
+            && let Err(error) = one_root_field(operation)
+        {
+            return Ok(Err(error));
+        }
         fill_in_defaults(&mut request.variables, operation);
     }
     request.set_parsed_query(document);
     let by_post = *method == Method::POST;
     if by_post || matches!(kind, None | Some(OperationType::Query)) {
-        return Ok(Ok(()));
+        return Ok(Ok(kind));
     }
     let message = "Only queries go by GET; send this operation by POST.";
     Err(HttpError::new(StatusCode::METHOD_NOT_ALLOWED, "METHOD_NOT_ALLOWED", message)
@@ -155,6 +164,18 @@ fn chosen<'a>(document: &'a ExecutableDocument, name: Option<&str>) -> Option<&'
         (DocumentOperations::Single(operation), _) => Some(&operation.node),
         (DocumentOperations::Multiple(operations), Some(name)) => operations.get(name).map(|operation| &operation.node),
         (DocumentOperations::Multiple(_), None) => None,
+    }
+}
+
+/// GraphQL, section 5.2.4.1. The library runs what is written out there, and passes over fragments.
+fn one_root_field(operation: &OperationDefinition) -> Result<(), ServerError> {
+    let selections = &operation.selection_set;
+    match selections.node.items.as_slice() {
+        [one] if matches!(one.node, Selection::Field(_)) => Ok(()),
+        _ => Err(ServerError::new(
+            "A subscription has exactly one root field, outside of fragments.",
+            Some(selections.pos),
+        )),
     }
 }
 

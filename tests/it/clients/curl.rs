@@ -1,20 +1,22 @@
 //! The three examples of the GraphQL multipart request specification with curl, exactly as it has them, against a
 //! schema that has their fields.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{collections::HashMap, net::SocketAddr, sync::Arc};
 
 use async_graphql::{Context, EmptySubscription, Object, Schema, SimpleObject};
 use async_trait::async_trait;
+use entity::user::Role;
 use serde_json::{Value, json};
 use snaphaven::{
     config::{Config, Sources},
     http::{
         self, AuthError, Authenticate, Credentials, SessionCookie, Supervisor,
-        graphql::{Endpoint, Limits, Upload},
+        graphql::{Endpoint, Limits, Live, Upload},
     },
     viewer::Viewer,
 };
 use tokio::process::Command;
+use uuid::Uuid;
 
 struct Query;
 
@@ -57,6 +59,10 @@ impl Authenticate for Open {
     async fn authenticate(&self, _: Credentials) -> Result<Viewer, AuthError> {
         Ok(Viewer::Anonymous)
     }
+
+    async fn standing(&self, _: &[Uuid]) -> Result<HashMap<Uuid, Role>, AuthError> {
+        Ok(HashMap::new())
+    }
 }
 
 async fn serve(config: &Config, supervisor: &Supervisor) -> SocketAddr {
@@ -65,6 +71,7 @@ async fn serve(config: &Config, supervisor: &Supervisor) -> SocketAddr {
         authenticate: Arc::new(Open),
         cookie: SessionCookie { secure: false },
         limits: Limits::new(config, std::env::temp_dir()),
+        live: Live::new(config, supervisor.token()),
     };
     let listener = http::bind(config.server.listen).await.unwrap();
     let address = listener.local_addr().unwrap();

@@ -10,6 +10,7 @@ mod friends;
 mod hostile;
 mod jobs;
 mod ledger;
+mod live;
 mod migrations;
 mod races;
 mod scale;

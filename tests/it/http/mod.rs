@@ -12,23 +12,25 @@ mod process;
 mod server;
 mod uploads;
 
-use std::{io::Read as _, net::SocketAddr, sync::Arc, time::Duration};
+use std::{collections::HashMap, io::Read as _, net::SocketAddr, sync::Arc, time::Duration};
 
 use async_graphql::{Context, EmptySubscription, Error, ErrorExtensions, Object, Schema};
 use async_trait::async_trait;
+use entity::user::Role;
 use secrecy::ExposeSecret;
 use snaphaven::{
     config::{Config, Sources},
     http::{
         self, AuthError, Authenticate, Check, ClientAddress, ConnectionLimits, CookieJar, Credentials, Readiness,
         RequestId, SessionCookie, Supervisor, UserAgent,
-        graphql::{Endpoint, Limits, Upload},
+        graphql::{Endpoint, Limits, Live, Upload},
     },
     telemetry,
     viewer::Viewer,
 };
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 /// A running server. It stops when the test ends.
 struct Server {
@@ -71,6 +73,7 @@ impl Server {
             authenticate: Arc::new(Doorman),
             cookie: SessionCookie { secure: config.server.public_url().is_some_and(|url| url.starts_with("https:")) },
             limits: Limits::new(&config, std::env::temp_dir()),
+            live: Live::new(&config, CancellationToken::new()),
         };
         let metrics = telemetry::metrics().unwrap();
         let router = http::app_router(&config.server, endpoint.router(), Arc::new(Probe(health)), metrics);
@@ -124,6 +127,10 @@ impl Authenticate for Doorman {
                 _ => Err(AuthError::Invalid),
             },
         }
+    }
+
+    async fn standing(&self, _: &[Uuid]) -> Result<HashMap<Uuid, Role>, AuthError> {
+        Ok(HashMap::new())
     }
 }
 

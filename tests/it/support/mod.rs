@@ -5,12 +5,14 @@ mod person;
 pub mod process;
 mod queue;
 mod server;
+mod socket;
 mod stores;
 
 pub use accounts::{Client, Cookie, PASSWORD, TestApp, problems};
 pub use person::{FILE, Person, code};
 pub use queue::MemoryQueue;
 pub use server::{PATIENCE, TestServer};
+pub use socket::{Heard, Socket};
 
 /// Waits until `done` says so.
 pub async fn until(what: &str, done: impl AsyncFn() -> bool) {

@@ -3,6 +3,8 @@
 use reqwest::multipart::{Form, Part};
 use serde_json::{Value, json};
 
+use super::Socket;
+
 /// What most tests want to know of a file.
 pub const FILE: &str = "id name description tags metadata revision state contentType size sha256 width height thumbhash \
      createdAt updatedAt trashedAt purgeAt owner { id username }";
@@ -26,6 +28,18 @@ impl Person {
         self.token = Some(payload["token"].as_str().unwrap().to_owned());
         self.id = payload["user"]["id"].as_str().unwrap().to_owned();
         self
+    }
+
+    /// Of the log-in.
+    pub fn token(&self) -> &str {
+        self.token.as_deref().unwrap()
+    }
+
+    /// A WebSocket of this person's, which has been acknowledged.
+    pub async fn socket(&self) -> Socket {
+        let mut socket = Socket::open(&self.url).await;
+        socket.begin(json!({ "authorization": format!("Bearer {}", self.token()) })).await;
+        socket
     }
 
     /// The same person at another process.

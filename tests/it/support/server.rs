@@ -167,6 +167,11 @@ impl TestServer {
         stop
     }
 
+    /// Begins the shutdown of this process.
+    pub fn stop(&self) {
+        self.supervisor.token().cancel();
+    }
+
     /// Moves the clock.
     pub fn advance(&self, duration: Duration) {
         self.time.fetch_add(i64::try_from(duration.as_micros()).unwrap(), Ordering::Relaxed);
