@@ -5,15 +5,22 @@ use async_graphql::{ComplexObject, Context, Enum, InputObject, Object, SimpleObj
 use chrono::{DateTime, Utc};
 use entity::event;
 use futures::{Stream, StreamExt as _};
+use uuid::Uuid;
 
 use super::{Node, node};
 use crate::{
+    accounts::graphql::Friendship,
     db::page::Page,
     events::{self, EventsError, graphql::refusal},
+    friends,
     graphql::{
         self, Connection, FaultExt as _, NodeKind, PageArguments,
         connection::{connection, decode, encode, page_cost},
         scalars::date_time,
+    },
+    snaps::{
+        self,
+        graphql::{Snap, SnapRecipient},
     },
 };
 
@@ -47,10 +54,11 @@ impl EventKind {
     }
 
     /// Where the payload has the id of what the event is about, and of what type that is.
-    const fn subject(self) -> Option<(&'static str, NodeKind)> {
+    const fn subject(self) -> (&'static str, NodeKind) {
         match self {
-            Self::UploadChanged => Some(("upload", NodeKind::UploadSession)),
-            Self::FriendshipChanged | Self::SnapReceived | Self::SnapChanged => None,
+            Self::UploadChanged => ("upload", NodeKind::UploadSession),
+            Self::FriendshipChanged => ("friendship", NodeKind::Friendship),
+            Self::SnapReceived | Self::SnapChanged => ("snap", NodeKind::Snap),
         }
     }
 }
@@ -84,15 +92,39 @@ impl Event {
 
     /// What it is about, as it is now; null where that is gone, or the viewer may not see it any more.
     async fn subject(&self, ctx: &Context<'_>) -> async_graphql::Result<Option<Node>> {
-        let subject = self.kind.subject().and_then(|(name, kind)| {
-            let key = self.row.payload.get(name)?.as_str()?.parse().ok()?;
-            Some(kind.id(key))
-        });
-        match subject {
-            Some(id) => node(ctx, id).await,
+        let (name, kind) = self.kind.subject();
+        match key(&self.row, name) {
+            Some(key) => node(ctx, kind.id(key)).await,
             None => Ok(None),
         }
     }
+}
+
+/// What the payload has under this name.
+fn key(row: &event::Model, name: &str) -> Option<Uuid> {
+    row.payload.get(name)?.as_str()?.parse().ok()
+}
+
+/// A snap that the viewer received, or one of their own of which a recipient did something.
+#[derive(SimpleObject)]
+pub struct SnapEvent {
+    /// For `after`.
+    cursor: String,
+    created_at: DateTime<Utc>,
+    /// As it is now.
+    snap: Snap,
+    /// Of one's own snap: whom it is about, as they are now.
+    recipient: Option<SnapRecipient>,
+}
+
+/// A friendship of the viewer's that changed.
+#[derive(SimpleObject)]
+pub struct FriendshipEvent {
+    /// For `after`.
+    cursor: String,
+    created_at: DateTime<Utc>,
+    /// As it is now; null where there is none any more.
+    friendship: Option<Friendship>,
 }
 
 /// What the connection of events has beside its edges.
@@ -213,4 +245,71 @@ impl EventsSubscription {
         let events = events::graphql::stream(ctx, kinds, after).await?;
         Ok(events.filter_map(async |row| row.map(Event::known).transpose()))
     }
+
+    /// Snaps that the viewer receives: those after the cursor `after`, or from now on. One that was taken back meanwhile is
+    /// left out.
+    async fn snap_received(
+        &self,
+        ctx: &Context<'_>,
+        after: Option<String>,
+    ) -> async_graphql::Result<impl Stream<Item = async_graphql::Result<SnapEvent>> + use<>> {
+        snap_events(ctx, events::SNAP_RECEIVED, after).await
+    }
+
+    /// What becomes of the viewer's own snaps, recipient by recipient: opened, replayed, a picture of the screen, expired. Of
+    /// what happened after the cursor `after`, or from now on.
+    async fn snap_opened(
+        &self,
+        ctx: &Context<'_>,
+        after: Option<String>,
+    ) -> async_graphql::Result<impl Stream<Item = async_graphql::Result<SnapEvent>> + use<>> {
+        snap_events(ctx, events::SNAP_CHANGED, after).await
+    }
+
+    /// Friendships of the viewer's that were asked for, began or ended after the cursor `after`, or from now on.
+    async fn friendship_changed(
+        &self,
+        ctx: &Context<'_>,
+        after: Option<String>,
+    ) -> async_graphql::Result<impl Stream<Item = async_graphql::Result<FriendshipEvent>> + use<>> {
+        let (app, viewer) = (graphql::app(ctx).clone(), graphql::viewer(ctx).clone());
+        let events = events::graphql::stream(ctx, vec![events::FRIENDSHIP_CHANGED], after).await?;
+        Ok(events.then(move |row| {
+            let (app, viewer) = (app.clone(), viewer.clone());
+            async move {
+                let row = row?;
+                let friendship = match key(&row, "friendship") {
+                    Some(key) => friends::find(&app, &viewer, key).await.or_fault()?.map(Friendship),
+                    None => None,
+                };
+                let (cursor, created_at) = (events::graphql::cursor(&row), date_time(row.created_at));
+                Ok(FriendshipEvent { cursor, created_at, friendship })
+            }
+        }))
+    }
+}
+
+/// The viewer's events of this kind with their snaps; without those whose snap the viewer may not see any more.
+async fn snap_events(
+    ctx: &Context<'_>,
+    kind: &'static str,
+    after: Option<String>,
+) -> async_graphql::Result<impl Stream<Item = async_graphql::Result<SnapEvent>> + use<>> {
+    let (app, viewer) = (graphql::app(ctx).clone(), graphql::viewer(ctx).clone());
+    let events = events::graphql::stream(ctx, vec![kind], after).await?;
+    Ok(events.filter_map(move |row| {
+        let (app, viewer) = (app.clone(), viewer.clone());
+        async move {
+            let found = async {
+                let row = row?;
+                let Some(id) = key(&row, "snap") else { return Ok(None) };
+                let Some(snap) = snaps::find(&app, &viewer, id).await.or_fault()? else { return Ok(None) };
+                let (cursor, created_at) = (events::graphql::cursor(&row), date_time(row.created_at));
+                let snap = Snap::from(snap);
+                let recipient = key(&row, "recipient").and_then(|person| snap.recipient(person));
+                Ok(Some(SnapEvent { cursor, created_at, snap, recipient }))
+            };
+            found.await.transpose()
+        }
+    }))
 }

@@ -204,7 +204,7 @@ async fn tell(tx: &Tx, row: &Model, recipients: &[Uuid], now: Timestamp) -> Resu
     let mut recipients = recipients.to_vec();
     recipients.sort_unstable();
     for recipient in recipients {
-        events::append(tx, recipient, super::CHANGED, json!({ "friendship": row.id }), now).await?;
+        events::append(tx, recipient, events::FRIENDSHIP_CHANGED, json!({ "friendship": row.id }), now).await?;
     }
     Ok(())
 }

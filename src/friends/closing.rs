@@ -27,7 +27,7 @@ pub async fn erase_some(app: &App, tx: &Tx, person: Uuid) -> Result<bool, DbErr>
     others.sort_unstable_by_key(|(other, _)| *other);
     for (other, row) in others {
         if row.state == State::Closing || Friendship::seen(row.clone(), other).is_some() {
-            events::append(tx, other, super::CHANGED, json!({ "friendship": row.id }), now).await?;
+            events::append(tx, other, events::FRIENDSHIP_CHANGED, json!({ "friendship": row.id }), now).await?;
         }
         // What was written for nobody to read.
         events::forget(tx, row.id).await?;

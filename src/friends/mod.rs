@@ -28,9 +28,6 @@ pub use model::{Direction, Friendship};
 
 use crate::{app::App, db::Tx, error::Fault, viewer::Viewer};
 
-/// The kind of the event that tells somebody to look at a pair again; its payload names the pair alone.
-const CHANGED: &str = "friendship.changed";
-
 /// Those of `others` who are friends of this person, locked: they stay friends until the caller's transaction ends.
 pub async fn among(tx: &Tx, person: Uuid, others: &[Uuid]) -> Result<HashSet<Uuid>, DbErr> {
     let rows = store::lock_accepted(tx, person, others).await?;

@@ -7,7 +7,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::{
-    CHANGED, Snap, SnapsError, find, jobs,
+    Snap, SnapsError, find, jobs,
     model::{self, Phase, phase},
     store,
 };
@@ -34,7 +34,7 @@ pub(super) async fn end(
 /// That something changed for a recipient; call it last, see [`events::append`].
 pub(super) async fn tell_sender(tx: &Tx, snap: &snap::Model, recipient: Uuid, now: Timestamp) -> Result<(), DbErr> {
     let payload = json!({ "snap": snap.id, "recipient": recipient });
-    events::append(tx, snap.sender_id, CHANGED, payload, now).await.map(drop)
+    events::append(tx, snap.sender_id, events::SNAP_CHANGED, payload, now).await.map(drop)
 }
 
 /// Looks after a row whose time may have come; `Some`: when to look again.

@@ -35,11 +35,6 @@ use crate::{
     viewer::Viewer,
 };
 
-/// The event of each recipient when a snap was sent: `{"snap"}`.
-pub const RECEIVED: &str = "snap.received";
-/// The event of the sender when something changed for a recipient: `{"snap", "recipient"}`.
-pub const CHANGED: &str = "snap.changed";
-
 /// Unopened snaps are counted up to this.
 pub const COUNTED: u64 = 1000;
 

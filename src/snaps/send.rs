@@ -137,7 +137,7 @@ pub async fn send(app: &App, viewer: &Viewer, new: NewSnap) -> Result<Sent, Snap
                 key.remember(&tx, id, now).await?;
             }
             for friend in &friends {
-                events::append(&tx, *friend, super::RECEIVED, json!({ "snap": id }), now).await?;
+                events::append(&tx, *friend, events::SNAP_RECEIVED, json!({ "snap": id }), now).await?;
             }
             let refused = checked.recipients.iter().copied().filter(|asked| !friends.contains(asked)).collect();
             Ok(Sent { snap: Snap { row: snap, own: None, recipients: rows }, refused })

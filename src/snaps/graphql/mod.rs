@@ -75,6 +75,13 @@ impl From<super::Snap> for Snap {
 }
 
 impl Snap {
+    /// This person among its recipients, for its sender.
+    #[must_use]
+    pub fn recipient(&self, person: Uuid) -> Option<SnapRecipient> {
+        let row = self.0.recipients.iter().find(|row| row.recipient_id == person)?.clone();
+        Some(SnapRecipient { row, snap: self.0.clone() })
+    }
+
     /// In its folder's order.
     fn position(&self) -> Position<entity::Timestamp> {
         let id = self.0.own.as_ref().map_or(self.0.row.id, |own| own.id);
