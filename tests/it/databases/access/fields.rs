@@ -37,7 +37,7 @@ const OWN_AND_STAFF: [Shown; 5] = [H, S, H, S, S];
 #[rustfmt::skip]
 const TABLE: &[Fields] = &[
     fields("Limits", "openUploads fileVersions versionRetention uploadSize directUploadSize uploadSessionTtl bodySize downloadTtl trashRetention pageSize depth aliases complexity directives recursion documentSize tokens filesPerRequest requestTime \
-        shareLinkTtl shareLinkDownloads fileNameLength descriptionLength tags tagLength metadataSize filesAtOnce passwordMinLength pictureTypes", ANYONE),
+        eventRetention sockets socketOperations shareLinkTtl shareLinkDownloads fileNameLength descriptionLength tags tagLength metadataSize filesAtOnce passwordMinLength pictureTypes", ANYONE),
 
     fields("User", "id username firstName lastName displayName about createdAt", [H, S, S, S, S]),
     fields("User", "email role status", [H, S, N, N, S]),
@@ -82,6 +82,12 @@ const TABLE: &[Fields] = &[
     fields("Alert", "lastError", [H, N, H, S, S]),
     fields("AlertConnection", "pageInfo edges nodes", OWN),
     fields("AlertEdge", "node cursor", OWN),
+
+    fields("Event", "cursor kind createdAt subject", OWN),
+    fields("EventConnection", "pageInfo edges nodes latestCursor", OWN),
+    fields("EventEdge", "node cursor", OWN),
+    fields("MarkEventsReadPayload", "unreadCount userErrors", OWN),
+    fields("EventUserError", "code field message", OWN),
 
     fields("SignUpPayload", "user token expiresAt userErrors", OWN),
     fields("LogInPayload", "user token expiresAt userErrors", OWN),

@@ -239,6 +239,16 @@ pub const SHARE_MUTATIONS: &[Mutation] = &[
 ];
 
 #[rustfmt::skip]
+pub const EVENT_MUTATIONS: &[Mutation] = &[
+    // The beginning of everybody's log.
+    at("markEventsRead", "", Target::Nothing, |_| json!({ "cursor": "MA" }), ACCOUNTS),
+    at("markEventsRead", "up to what never was", Target::Nothing, |name| json!({ "cursor": name }), [
+        Anon, Code("INVALID_CURSOR"), Code("INVALID_CURSOR"), Code("INVALID_CURSOR"), Code("INVALID_CURSOR"),
+        Code("INVALID_CURSOR"),
+    ]),
+];
+
+#[rustfmt::skip]
 pub const CLOSING_MUTATIONS: &[Mutation] = &[
     at("closeAccount", "", Target::Nothing, |name| json!({
         "currentPassword": PASSWORD, "receipt": format!("shc_{name:x<43}"),
@@ -282,6 +292,7 @@ pub fn all() -> impl Iterator<Item = &'static Mutation> {
         .chain(VERSION_MUTATIONS)
         .chain(SHARE_MUTATIONS)
         .chain(CLOSING_MUTATIONS)
+        .chain(EVENT_MUTATIONS)
 }
 
 /// Runs these mutations as everybody, each on things made for it alone.

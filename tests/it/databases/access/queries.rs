@@ -12,6 +12,7 @@ use super::{
     outcome::{self, Outcome, page_ids},
     schema::{PAGING, Schema},
     stage::{Account, Asking, Caller, Stage, string},
+    subscriptions,
     walk::Walk,
 };
 use crate::{
@@ -110,6 +111,10 @@ pub const TABLE: &[Query] = &[
     of("purged", query("erasures(filter.fileId)", r#"filter: { fileId: "$" }"#, [Anon, Own, Own, Miss, All, All])),
     query("erasures(filter.erased)", "filter: { erased: true }", OWN_OR_STAFF),
 
+    query("events", "", ONES_OWN),
+    Query { case: "left out", ..query("unreadCount(kinds)", "", ACCOUNTS) },
+    query("unreadCount(kinds)", "kinds: [SNAP_RECEIVED]", ACCOUNTS),
+
     query("alerts", "", [Anon, Forb, Forb, Forb, All, All]),
 ];
 
@@ -160,6 +165,8 @@ pub async fn run() -> Findings {
         // Everything is asked for at once.
         config.graphql.max_depth = 30;
         config.graphql.max_complexity = 100_000_000;
+        // Those without a log-in come from one address.
+        config.live.max_sockets = 1000;
     })
     .await;
     // The first alert is the owner's, and fails once.
@@ -185,10 +192,19 @@ pub async fn run() -> Findings {
         }
     }
     for asking in &people {
+        subscriptions::run(&stage, &owners, &targets, asking, &mut findings).await;
         paging(&stage, asking, &people, &mut findings).await;
     }
     stage.server.finish().await;
     findings
+}
+
+/// An id, or a name, of the same type that never was.
+pub fn never(stage: &Stage, id: &str) -> String {
+    match id.split_once('_') {
+        Some((prefix, _)) => format!("{prefix}_{}", Uuid::now_v7().simple()),
+        None => stage.unique("nowhere"),
+    }
 }
 
 async fn ask(
@@ -201,10 +217,7 @@ async fn ask(
 ) {
     let (id, missing) = query.target.map_or_else(Default::default, |name| {
         let id = targets[name].clone();
-        let missing = match id.split_once('_') {
-            Some((prefix, _)) => format!("{prefix}_{}", Uuid::now_v7().simple()),
-            None => stage.unique("nowhere"),
-        };
+        let missing = never(stage, &id);
         (id, missing)
     });
     let send = async |id: &str, arguments| {

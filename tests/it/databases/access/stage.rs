@@ -6,8 +6,8 @@ use std::{
 };
 
 use entity::{
-    Timestamp, account_closure, alert, event, event_counter, file, file_label, file_term, file_version, idempotency,
-    job, lease, object, object_copy,
+    Timestamp, account_closure, alert, block, event, event_counter, file, file_label, file_term, file_version,
+    friendship, idempotency, job, lease, object, object_copy,
 };
 use entity::{rendition, session, share_download, share_link, site_role, throttle, upload, usage, user, write_intent};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, sea_query::Expr};
@@ -326,7 +326,7 @@ impl Stage {
                 assert_eq!(all.matches("pub mod ").count(), [$(stringify!($table)),*].len());
             };
         }
-        read!(account_closure alert event event_counter file file_label file_term file_version idempotency job lease object object_copy rendition session
+        read!(account_closure alert block event event_counter file file_label file_term file_version friendship idempotency job lease object object_copy rendition session
             share_download share_link site_role throttle upload usage user write_intent);
         rows.sort();
         rows
