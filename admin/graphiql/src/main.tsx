@@ -4,6 +4,8 @@ import "graphiql/style.css";
 import "./style.css";
 import type { FetcherParams } from "@graphiql/toolkit";
 import { GraphiQL } from "graphiql";
+import { type ExecutionResult, getOperationAST, parse } from "graphql";
+import { createClient, type SubscribePayload } from "graphql-ws";
 import { createRoot } from "react-dom/client";
 
 const WELCOME = `# Ctrl-Enter runs the operation under the cursor; Ctrl-Space completes.
@@ -14,7 +16,16 @@ const WELCOME = `# Ctrl-Enter runs the operation under the cursor; Ctrl-Space co
 }
 `;
 
-async function fetcher(operation: FetcherParams, options?: { headers?: Record<string, string> }) {
+type Options = { headers?: Record<string, string> };
+
+/** Subscriptions go over a WebSocket, each with the headers of its time. */
+function subscribe(operation: FetcherParams, options?: Options) {
+  const url = `${location.origin.replace(/^http/, "ws")}/graphql`;
+  const client = createClient({ url, connectionParams: options?.headers });
+  return client.iterate(operation as SubscribePayload) as AsyncIterable<ExecutionResult>;
+}
+
+async function post(operation: FetcherParams, options?: Options) {
   const response = await fetch("/graphql", {
     method: "POST",
     headers: {
@@ -25,6 +36,14 @@ async function fetcher(operation: FetcherParams, options?: { headers?: Record<st
     body: JSON.stringify(operation),
   });
   return response.json();
+}
+
+function isSubscription({ query, operationName }: FetcherParams) {
+  return getOperationAST(parse(query), operationName)?.operation === "subscription";
+}
+
+function fetcher(operation: FetcherParams, options?: Options) {
+  return isSubscription(operation) ? subscribe(operation, options) : post(operation, options);
 }
 
 const root = document.getElementById("root");

@@ -108,8 +108,12 @@ impl Snap {
         self.0.row.gone_at.map(date_time)
     }
 
-    /// The proof that the picture is gone at both sites, or how far that is; null while somebody may still look at it.
+    /// For its sender: the proof that the picture is gone at both sites, or how far that is; null while somebody may still
+    /// look at it.
     async fn erasure(&self, ctx: &Context<'_>) -> async_graphql::Result<Option<Erasure>> {
+        if self.0.own.is_some() {
+            return Ok(None);
+        }
         Ok(snaps::erasure(graphql::app(ctx), &self.0).await.or_fault()?.map(Erasure))
     }
 }

@@ -123,7 +123,7 @@ async fn codings_charsets_and_types_that_are_not_read_are_415() {
 }
 
 #[tokio::test]
-async fn a_websocket_is_not_opened() {
+async fn a_websocket_is_opened_with_its_subprotocol() {
     let server = Server::start().await;
     let headers = [
         ("connection", "Upgrade"),
@@ -133,8 +133,8 @@ async fn a_websocket_is_not_opened() {
         ("sec-websocket-protocol", "graphql-transport-ws"),
     ];
     let response = send(&server, Method::GET, &headers, "").await;
-    assert_eq!(response.status(), 400);
-    assert!(!response.headers().contains_key("sec-websocket-accept"));
+    assert_eq!(response.status(), 101);
+    assert_eq!(response.headers()["sec-websocket-protocol"], "graphql-transport-ws");
 }
 
 #[tokio::test]

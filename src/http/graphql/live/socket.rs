@@ -22,7 +22,10 @@ use super::{
     protocol::{ClientMessage, Close, ServerMessage},
     registry::{Watched, Who},
 };
-use crate::{http::Credentials, viewer::Viewer};
+use crate::{
+    http::{ClientAddress, Credentials},
+    viewer::Viewer,
+};
 
 /// Answers of all operations that wait to be written.
 const OUTBOX: usize = 8;
@@ -99,7 +102,7 @@ impl<E: Executor> Session<E> {
         let offered = payload.as_ref().and_then(offered);
         let credentials = offered.unwrap_or_else(|| guest.credentials.clone());
         let (viewer, credentials) = enter(&*self.door.0.authenticate, credentials).await?;
-        let who = viewer.user_id().map_or(Who::Address(guest.address.map(|address| address.ip())), Who::Person);
+        let who = viewer.user_id().map_or(Who::Address(guest.address.map(ClientAddress::ip)), Who::Person);
         let _seat = live.registry.sit(who, live.settings.max_sockets).ok_or(Close::TOO_MANY_SOCKETS)?;
         let watched = viewer.person().ok().map(|me| live.registry.watch(me));
         self.write(&live, ServerMessage::ConnectionAck.text()).await?;

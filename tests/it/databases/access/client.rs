@@ -3,6 +3,8 @@
 use reqwest::multipart::{Form, Part};
 use serde_json::{Value, json};
 
+use crate::support::{Heard, Socket};
+
 /// What a request comes with.
 #[derive(Clone, Debug)]
 pub enum Credentials {
@@ -59,6 +61,33 @@ impl Client {
         answer(self.post().json(&json!({ "query": query, "variables": variables }))).await
     }
 
+    /// What comes first of a subscription.
+    pub async fn subscribe(&self, query: &str) -> Answer {
+        let protocol = ("sec-websocket-protocol", "graphql-transport-ws");
+        let (cookie, token) = match &self.credentials {
+            Credentials::None => (None, Value::Null),
+            Credentials::Bearer(token) => (None, json!({ "token": token })),
+            Credentials::Cookie(token) => (Some(format!("snaphaven_session={token}")), Value::Null),
+        };
+        let headers: Vec<_> =
+            [protocol].into_iter().chain(cookie.as_deref().map(|cookie| ("cookie", cookie))).collect();
+        let mut socket = Socket::with(&self.url, &headers).await;
+        socket.say(json!({ "type": "connection_init", "payload": token })).await;
+        // Refused at the door.
+        if let Heard::Closed(code, _) = socket.hear().await {
+            let code = if code == 4403 { "UNAUTHENTICATED" } else { "?" };
+            return Answer { status: 401, body: json!({ "errors": [{ "extensions": { "code": code } }] }) };
+        }
+        socket.subscribe("a", query, Value::Null).await;
+        let message = socket.message().await;
+        let body = match message["type"].as_str().unwrap() {
+            "next" => message["payload"].clone(),
+            "error" => json!({ "data": null, "errors": message["payload"] }),
+            other => panic!("{other}"),
+        };
+        Answer { status: 200, body: without_request(body) }
+    }
+
     /// Runs `name(input)`, as a multipart request where `bytes` are its `input.file`.
     pub async fn mutate(&self, name: &str, selection: &str, input: &Value, bytes: Option<Vec<u8>>) -> Answer {
         let query = if input.is_null() {
@@ -89,10 +118,14 @@ impl Client {
 async fn answer(request: reqwest::RequestBuilder) -> Answer {
     let response = request.send().await.unwrap();
     let status = response.status().as_u16();
-    let mut body: Value = response.json().await.unwrap();
+    Answer { status, body: without_request(response.json().await.unwrap()) }
+}
+
+/// What is the same in every answer of its kind.
+fn without_request(mut body: Value) -> Value {
     for error in body.get_mut("errors").and_then(Value::as_array_mut).into_iter().flatten() {
         error["extensions"].as_object_mut().unwrap().remove("requestId").unwrap();
         error.as_object_mut().unwrap().remove("locations");
     }
-    Answer { status, body }
+    body
 }

@@ -49,7 +49,7 @@ const OWN_AND_STAFF: [Shown; 5] = [H, S, H, S, S];
 #[rustfmt::skip]
 const TABLE: &[Fields] = &[
     fields("Limits", "friends pendingFriendRequests friendRequestPause blockedUsers openUploads fileVersions versionRetention uploadSize directUploadSize uploadSessionTtl bodySize downloadTtl trashRetention pageSize depth aliases complexity directives recursion documentSize tokens filesPerRequest requestTime \
-        shareLinkTtl shareLinkDownloads fileNameLength descriptionLength tags tagLength metadataSize filesAtOnce passwordMinLength pictureTypes", ANYONE),
+        eventRetention sockets socketOperations snapRecipients captionLength snapTtl snapViewCap snapFetchTime shareLinkTtl shareLinkDownloads fileNameLength descriptionLength tags tagLength metadataSize filesAtOnce passwordMinLength pictureTypes", ANYONE),
 
     fields("User", "id username firstName lastName displayName about createdAt", [H, S, S, S, S]),
     // Everybody has something with somebody.
@@ -104,6 +104,28 @@ const TABLE: &[Fields] = &[
     fields("Alert", "lastError", [H, N, H, S, S]),
     fields("AlertConnection", "pageInfo edges nodes", OWN),
     fields("AlertEdge", "node cursor", OWN),
+
+    fields("Event", "cursor kind createdAt subject", OWN),
+    fields("EventConnection", "pageInfo edges nodes latestCursor", OWN),
+    fields("EventEdge", "node cursor", OWN),
+    fields("MarkEventsReadPayload", "unreadCount userErrors", OWN),
+    fields("EventUserError", "code field message", OWN),
+
+    fields("Snap", "id sender sentAt expiresAt viewSeconds allowReplay state openedAt canOpen canReplay caption recipients goneAt \
+        erasure", OWN),
+    fields("SnapRecipient", "user state openedAt replayedAt screenshotAt", OWN),
+    fields("SnapConnection", "pageInfo edges nodes", OWN),
+    fields("SnapEdge", "node cursor", OWN),
+    fields("SnapView", "snap url fetchBefore viewSeconds caption width height", OWN),
+    fields("SendSnapPayload", "snap userErrors", OWN),
+    fields("OpenSnapPayload", "view userErrors", OWN),
+    fields("ReplaySnapPayload", "view userErrors", OWN),
+    fields("CloseSnapPayload", "snap userErrors", OWN),
+    fields("RevokeSnapPayload", "snap userErrors", OWN),
+    fields("ReportScreenshotPayload", "snap userErrors", OWN),
+    fields("SnapUserError", "code field message recipientId", OWN),
+    fields("SnapEvent", "cursor createdAt snap recipient", OWN),
+    fields("FriendshipEvent", "cursor createdAt friendship", OWN),
 
     fields("SignUpPayload", "user token expiresAt userErrors", OWN),
     fields("LogInPayload", "user token expiresAt userErrors", OWN),

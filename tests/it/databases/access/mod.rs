@@ -1,6 +1,6 @@
-//! Who may do what: every role against every query, mutation, argument, field and node of the schema.
+//! Who may do what: every role against every query, mutation, subscription, argument, field and node of the schema.
 //!
-//! The tables in [`queries`], [`mutations`] and [`fields`] say what each caller gets. What there is comes from the
+//! The tables in [`queries`], [`mutations`], [`subscriptions`] and [`fields`] say what each caller gets. What there is comes from the
 //! running server's introspection, so that anything new fails here until it has an entry. `docs/access.md` is printed
 //! from the tables.
 
@@ -13,6 +13,7 @@ mod print;
 mod queries;
 mod schema;
 mod stage;
+mod subscriptions;
 mod walk;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -61,6 +62,8 @@ async fn every_role_gets_of_every_operation_and_field_what_the_tables_say() {
         mutations::VERSION_MUTATIONS,
         mutations::SHARE_MUTATIONS,
         mutations::CLOSING_MUTATIONS,
+        mutations::SNAP_MUTATIONS,
+        mutations::EVENT_MUTATIONS,
     ];
     let mutations = mutations.into_iter().flat_map(|all| all.chunks(3));
     let mut parts: Vec<_> = mutations.map(|few| tokio::spawn(mutations::run(few))).collect();
@@ -92,6 +95,7 @@ async fn everything_in_the_schema_has_an_entry_and_nothing_else_has() {
     failures.extend(uncovered(&schema.queries(), &queries::keys()));
     failures.extend(uncovered(&kinds, &queries::nodes()));
     failures.extend(uncovered(&schema.mutations(), &mutations::names()));
+    failures.extend(uncovered(&schema.subscriptions(), &subscriptions::keys()));
     failures.extend(mutations::inputs_left_out(&schema));
     assert!(schema.nodes().is_subset(&kinds), "{:?}", schema.nodes());
     assert!(failures.is_empty(), "{} differences:\n{}\n", failures.len(), failures.join("\n"));

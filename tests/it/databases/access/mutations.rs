@@ -14,7 +14,10 @@ use super::{
     stage::{Account, Asking, Caller, HELLO, Owners, Stage, string},
     walk::Walk,
 };
-use crate::support::{PASSWORD, TestServer};
+use crate::{
+    images::fixtures::Picture,
+    support::{PASSWORD, TestServer},
+};
 
 /// What a mutation is aimed at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,6 +55,19 @@ enum Target {
     Request,
     /// One that they ask somebody else for.
     Asked,
+    /// A friend.
+    Friend,
+    /// A picture, a blank, and a friend.
+    PictureAndFriend,
+    /// A direct upload that is to be a snap, a blank, and a friend.
+    SnapUploadAndFriend,
+    /// Sent to a friend.
+    Snap,
+    /// Received, and not opened.
+    Received,
+    Opened,
+    /// Seen once.
+    Replayable,
 }
 
 pub struct Mutation {
@@ -274,10 +290,67 @@ pub const SHARE_MUTATIONS: &[Mutation] = &[
 ];
 
 #[rustfmt::skip]
+pub const EVENT_MUTATIONS: &[Mutation] = &[
+    // The beginning of everybody's log.
+    at("markEventsRead", "", Target::Nothing, |_| json!({ "cursor": "MA" }), ACCOUNTS),
+    at("markEventsRead", "up to what never was", Target::Nothing, |name| json!({ "cursor": name }), [
+        Anon, Code("INVALID_CURSOR"), Code("INVALID_CURSOR"), Code("INVALID_CURSOR"), Code("INVALID_CURSOR"),
+        Code("INVALID_CURSOR"),
+    ]),
+];
+
+#[rustfmt::skip]
 pub const CLOSING_MUTATIONS: &[Mutation] = &[
     at("closeAccount", "", Target::Nothing, |name| json!({
         "currentPassword": PASSWORD, "receipt": format!("shc_{name:x<43}"),
     }), SESSIONS),
+];
+
+fn send(to: &str) -> Value {
+    json!({
+        "file": null, "recipientIds": [to], "caption": "new", "viewSeconds": 5, "expiresIn": 60, "allowReplay": true,
+        "idempotencyKey": format!("sends to {to}"),
+    })
+}
+
+fn send_file(ids: &str) -> Value {
+    let (file, to) = ids.split_once(' ').unwrap_or((ids, ids));
+    json!({ "fileId": file, "recipientIds": [to] })
+}
+
+fn send_upload(ids: &str) -> Value {
+    let (upload, to) = ids.split_once(' ').unwrap_or((ids, ids));
+    json!({ "uploadId": upload, "recipientIds": [to] })
+}
+
+fn view(id: &str) -> Value {
+    json!({ "id": id, "idempotencyKey": format!("opens {id}") })
+}
+
+const FRIENDS: [Outcome; 6] = [Anon, Seen, Seen, Code("NOT_A_FRIEND"), Code("NOT_A_FRIEND"), Code("NOT_A_FRIEND")];
+const UNOPENED: [Outcome; 6] = [Anon, Code("NOT_OPENED"), Code("NOT_OPENED"), Miss, Miss, Miss];
+
+#[rustfmt::skip]
+pub const SNAP_MUTATIONS: &[Mutation] = &[
+    at("sendSnap", "to the owner's friend", Target::Friend, send, OWNER),
+    Mutation { case: "to one's own friend", ..own("sendSnap", Target::Friend, send) },
+    at("sendSnap", "the owner's file", Target::PictureAndFriend, send_file, FRIENDS),
+    at("sendSnap", "the owner's upload", Target::SnapUploadAndFriend, send_upload, FRIENDS),
+    at("openSnap", "that the owner received", Target::Received, view, OWNER),
+    Mutation { case: "that one received", ..own("openSnap", Target::Received, view) },
+    at("openSnap", "that the owner sent", Target::Snap, view, NOBODY),
+    at("replaySnap", "that the owner received", Target::Replayable, view, OWNER),
+    Mutation { case: "that one received", ..own("replaySnap", Target::Replayable, view) },
+    at("replaySnap", "not opened", Target::Received, view, UNOPENED),
+    at("closeSnap", "that the owner received", Target::Opened, id, OWNER),
+    Mutation { case: "that one received", ..own("closeSnap", Target::Opened, id) },
+    at("closeSnap", "not opened", Target::Received, id, UNOPENED),
+    at("reportScreenshot", "that the owner received", Target::Opened, id, OWNER),
+    Mutation { case: "that one received", ..own("reportScreenshot", Target::Opened, id) },
+    at("reportScreenshot", "not opened", Target::Received, id, UNOPENED),
+    at("revokeSnap", "that the owner sent", Target::Snap, id, OWNER),
+    Mutation { case: "that one sent", ..own("revokeSnap", Target::Snap, id) },
+    at("revokeSnap", "that the owner received", Target::Received, id, NOBODY),
 ];
 
 impl Mutation {
@@ -299,7 +372,10 @@ impl Mutation {
 
     async fn send(&self, client: &Client, selection: &str, id: &str) -> Answer {
         let input = (self.input)(id);
-        let bytes = input.get("file").map(|_| b"sent".to_vec());
+        let bytes = input.get("file").map(|_| match self.name {
+            "sendSnap" => Picture::quarters(40, 30).png(),
+            _ => b"sent".to_vec(),
+        });
         client.mutate(self.name, selection, &input, bytes).await
     }
 }
@@ -318,6 +394,8 @@ pub fn all() -> impl Iterator<Item = &'static Mutation> {
         .chain(VERSION_MUTATIONS)
         .chain(SHARE_MUTATIONS)
         .chain(CLOSING_MUTATIONS)
+        .chain(EVENT_MUTATIONS)
+        .chain(SNAP_MUTATIONS)
 }
 
 /// Runs these mutations as everybody, each on things made for it alone.
@@ -484,6 +562,29 @@ async fn make(stage: &Stage, admin: &Account, target: Target, owner: &Account) -
         Target::Stranger => stage.account(Role::User).await.id,
         Target::Request => stage.request(&stage.account(Role::User).await, owner).await,
         Target::Asked => stage.request(owner, &stage.account(Role::User).await).await,
+        Target::Friend => stage.friend_of(owner).await.id,
+        Target::PictureAndFriend => {
+            let input = json!({ "file": null, "name": "mine.png" });
+            let picture = Picture::quarters(40, 30).png();
+            let payload = owner.client.done("uploadFile", "file { id }", input, Some(picture)).await;
+            format!("{} {}", string(&payload["file"]["id"]), stage.friend_of(owner).await.id)
+        }
+        Target::SnapUploadAndFriend => {
+            let picture = Picture::quarters(40, 30).png();
+            let upload = stage.direct_upload_of(owner, "SNAP", &picture, true).await;
+            format!("{upload} {}", stage.friend_of(owner).await.id)
+        }
+        Target::Snap => stage.snap(owner, &stage.friend_of(owner).await).await,
+        Target::Received | Target::Opened | Target::Replayable => {
+            let snap = stage.snap(&stage.friend_of(owner).await, owner).await;
+            if target != Target::Received {
+                stage.open_snap(owner, &snap).await;
+            }
+            if target == Target::Replayable {
+                stage.close_snap(owner, &snap).await;
+            }
+            snap
+        }
         Target::ApiTokenAsSession => renamed(stage.api_token(owner).await.1, NodeKind::ApiToken, NodeKind::Session),
         Target::SessionAsApiToken => renamed(stage.log_in(owner).await.1, NodeKind::Session, NodeKind::ApiToken),
     }

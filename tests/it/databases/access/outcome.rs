@@ -85,6 +85,7 @@ fn plain(answer: &Answer, operation: &str, is_own: impl Fn(&str) -> bool) -> Str
     match answer.error() {
         Some("UNAUTHENTICATED") => return Outcome::Unauthenticated.to_string(),
         Some("FORBIDDEN") => return Outcome::Forbidden.to_string(),
+        Some("NOT_FOUND") => return "NOT_FOUND".to_owned(),
         Some(code) => return format!("error {code}"),
         None => {}
     }
@@ -95,11 +96,16 @@ fn plain(answer: &Answer, operation: &str, is_own: impl Fn(&str) -> bool) -> Str
     let Some(nodes) = value["nodes"].as_array() else {
         return if value.is_null() { Outcome::Null.to_string() } else { Outcome::Seen.to_string() };
     };
-    match nodes.iter().map(|node| node["id"].as_str().unwrap()).collect::<Vec<_>>().as_slice() {
+    match nodes.iter().filter_map(item).collect::<Vec<_>>().as_slice() {
         [] => "Empty".to_owned(),
         ids if ids.iter().all(|id| is_own(id)) => Outcome::Own.to_string(),
         _ => Outcome::Everyones.to_string(),
     }
+}
+
+/// The id of an item of a list; of an event that of what it is about.
+fn item(node: &Value) -> Option<&str> {
+    node["id"].as_str().or_else(|| node["subject"]["id"].as_str())
 }
 
 /// The outcome of asking about a thing: `twin` is the same request about an id that never existed.

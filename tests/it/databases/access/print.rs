@@ -4,7 +4,7 @@ use super::{
     fields::{self, STANDINGS, Shown},
     mutations,
     outcome::Outcome,
-    queries,
+    queries, subscriptions,
 };
 
 const COLUMNS: [&str; 6] = ["anonymous", "owner", "owner's API token", "other user", "operator", "admin"];
@@ -23,6 +23,8 @@ everything that the schema has. Change a table there, then `UPDATE=1 cargo test 
   from the next request on. A browser cannot drop a dead cookie by itself, so it counts as anonymous.
 - An admin or operator who is one no more is a user from the next request on. No mutation changes a role.
 - `first`, `after`, `last` and `before` move within the list that the caller may see.
+- A WebSocket of a log-in that has ended, or whose person has another role by now, is closed within seconds (4403). Over it
+  queries and mutations are what they are over plain HTTP.
 - A signed URL is good for whoever has it until it expires, or until its file is deleted for good.
 - A share link is good for whoever has it until it expires, is used up or revoked, while its file is active with the content
   that was shared and its owner may log in; anything else answers as a link that never was.
@@ -73,6 +75,11 @@ fn document() -> String {
     text.push_str(&header("", &COLUMNS));
     for row in mutations::all() {
         text.push_str(&line([operation(row.name, row.case)].into_iter().chain(row.outcomes.map(outcome))));
+    }
+    text.push_str("\n## Subscriptions\n\n");
+    text.push_str(&header("", &COLUMNS));
+    for row in subscriptions::TABLE {
+        text.push_str(&line([operation(row.key, "")].into_iter().chain(row.outcomes.map(outcome))));
     }
     text.push_str(
         "\n## Fields\n\nWherever an object is met. Empty: it is never met. A page counts as the caller's own.\n\n",

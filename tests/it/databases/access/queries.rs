@@ -12,6 +12,7 @@ use super::{
     outcome::{self, Outcome, page_ids},
     schema::{PAGING, Schema},
     stage::{Account, Asking, Caller, Owners, Stage, is_of, string},
+    subscriptions,
     walk::Walk,
 };
 use crate::{
@@ -68,6 +69,8 @@ pub const TABLE: &[Query] = &[
     node("Alert", "alert", OWNER_AND_STAFF),
     node("UploadSession", "upload", [Miss, Seen, Seen, Miss, Miss, Miss]),
     node("Friendship", "friendship", [Miss, Seen, Seen, Miss, Miss, Miss]),
+    node("Snap", "snap", [Miss, Seen, Seen, Miss, Miss, Miss]),
+    node("Snap that was received", "received", [Miss, Seen, Seen, Miss, Miss, Miss]),
     // Lists of one's own: no id of these is an address.
     node("Session", "session", NOBODY),
     node("ApiToken", "token", NOBODY),
@@ -115,6 +118,15 @@ pub const TABLE: &[Query] = &[
     query("erasures", "", OWN_OR_STAFF),
     of("purged", query("erasures(filter.fileId)", r#"filter: { fileId: "$" }"#, [Anon, Own, Own, Miss, All, All])),
     query("erasures(filter.erased)", "filter: { erased: true }", OWN_OR_STAFF),
+
+    query("events", "", ONES_OWN),
+    Query { case: "left out", ..query("unreadCount(kinds)", "", ACCOUNTS) },
+    query("unreadCount(kinds)", "kinds: [SNAP_RECEIVED]", ACCOUNTS),
+
+    query("snaps", "", ONES_OWN),
+    query("snaps(folder)", "folder: SENT", ONES_OWN),
+    query("snaps(unopenedOnly)", "unopenedOnly: true", ONES_OWN),
+    query("unopenedSnaps", "", ACCOUNTS),
 
     query("alerts", "", [Anon, Forb, Forb, Forb, All, All]),
 ];
@@ -166,6 +178,8 @@ pub async fn run() -> Findings {
         // Everything is asked for at once.
         config.graphql.max_depth = 30;
         config.graphql.max_complexity = 100_000_000;
+        // Those without a log-in come from one address.
+        config.live.max_sockets = 1000;
     })
     .await;
     // The first alert is the owner's, and fails once.
@@ -191,10 +205,19 @@ pub async fn run() -> Findings {
         }
     }
     for asking in &people {
+        subscriptions::run(&stage, &owners, &targets, asking, &mut findings).await;
         paging(&stage, asking, &people, &mut findings).await;
     }
     stage.server.finish().await;
     findings
+}
+
+/// An id, or a name, of the same type that never was.
+pub fn never(stage: &Stage, id: &str) -> String {
+    match id.split_once('_') {
+        Some((prefix, _)) => format!("{prefix}_{}", Uuid::now_v7().simple()),
+        None => stage.unique("nowhere"),
+    }
 }
 
 async fn ask(
@@ -207,10 +230,7 @@ async fn ask(
 ) {
     let (id, missing) = query.target.map_or_else(Default::default, |name| {
         let id = targets[name].clone();
-        let missing = match id.split_once('_') {
-            Some((prefix, _)) => format!("{prefix}_{}", Uuid::now_v7().simple()),
-            None => stage.unique("nowhere"),
-        };
+        let missing = never(stage, &id);
         (id, missing)
     });
     let send = async |id: &str, arguments| {
@@ -296,6 +316,17 @@ async fn furnish(stage: &Stage, person: &Account) -> BTreeMap<&'static str, Stri
     person.client.done("acceptFriendship", "friendship { id }", json!({ "id": friendship }), None).await;
     stage.request(&asks, person).await;
     person.client.done("blockUser", "user { id }", json!({ "userId": blocked.id }), None).await;
+    // One snap that waits, one that is over, one that was received and opened, and one that waits for this person.
+    let snap = stage.snap(person, &friend).await;
+    let over = stage.snap(person, &friend).await;
+    stage.open_snap(&friend, &over).await;
+    stage.close_snap(&friend, &over).await;
+    friend.client.done("replaySnap", "view { url }", json!({ "id": over }), None).await;
+    friend.client.done("reportScreenshot", "snap { id }", json!({ "id": over }), None).await;
+    stage.close_snap(&friend, &over).await;
+    let received = stage.snap(&friend, person).await;
+    stage.open_snap(person, &received).await;
+    stage.snap(&friend, person).await;
     let owned = stage.server.objects().await;
     let key = snaphaven::id::NodeKind::File.parse(&file).unwrap();
     let object = owned.iter().find(|object| object.file_id == Some(key)).unwrap();
@@ -303,6 +334,8 @@ async fn furnish(stage: &Stage, person: &Account) -> BTreeMap<&'static str, Stri
         ("user", person.id.clone()),
         ("username", person.name.clone()),
         ("friendship", friendship),
+        ("snap", snap),
+        ("received", received),
         ("session", stage.log_in(person).await.1),
         ("token", stage.api_token(person).await.1),
         ("file", file),

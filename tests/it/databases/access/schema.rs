@@ -69,7 +69,8 @@ impl Schema {
 
     /// `Type.field` of every object type but the roots, which are operations.
     pub fn fields(&self) -> BTreeSet<String> {
-        let types = self.objects.iter().filter(|(name, _)| !matches!(name.as_str(), "Query" | "Mutation"));
+        let types =
+            self.objects.iter().filter(|(name, _)| !matches!(name.as_str(), "Query" | "Mutation" | "Subscription"));
         types.flat_map(|(name, fields)| fields.keys().map(move |field| format!("{name}.{field}"))).collect()
     }
 
@@ -89,8 +90,17 @@ impl Schema {
     /// Every query, and each of its arguments down to the leaves: `files`, `files(filter.ownerId)`. What takes only
     /// arguments of its own is no query without one.
     pub fn queries(&self) -> BTreeSet<String> {
+        self.operations("Query")
+    }
+
+    /// The same of subscriptions.
+    pub fn subscriptions(&self) -> BTreeSet<String> {
+        self.operations("Subscription")
+    }
+
+    fn operations(&self, root: &str) -> BTreeSet<String> {
         let mut keys = BTreeSet::new();
-        for (name, field) in &self.objects["Query"] {
+        for (name, field) in &self.objects[root] {
             let leaves = field.arguments.iter().flat_map(|(argument, kind)| self.leaves(argument, kind));
             let leaves: Vec<_> = leaves.filter(|path| !PAGING.contains(&path.as_str())).collect();
             if leaves.is_empty() || field.kind.ends_with("Connection") {
@@ -127,6 +137,10 @@ impl Schema {
     }
 
     fn select<'a>(&'a self, kind: &'a str, arguments: bool, within: &mut Vec<&'a str>) -> String {
+        if kind == "Node" {
+            // What it is, and whose, the table of queries tells.
+            return " { __typename id }".to_owned();
+        }
         let Some(fields) = self.objects.get(kind) else { return String::new() };
         within.push(kind);
         let mut selection = String::new();

@@ -6,11 +6,9 @@ use std::{
 };
 
 use entity::{
-    Timestamp, account_closure, alert, block, event, event_counter, file, file_label, file_term, file_version,
-    friendship, idempotency, job, lease, object, object_copy,
-};
-use entity::{
-    rendition, session, share_download, share_link, site_role, throttle, upload, usage, user, user_term, write_intent,
+    Timestamp, account_closure, alert, audit_entry, block, event, event_counter, file, file_label, file_term,
+    file_version, friendship, idempotency, job, lease, object, object_copy, rendition, session, share_download,
+    share_link, site_role, snap, snap_recipient, throttle, upload, usage, user, user_term, write_intent,
 };
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, sea_query::Expr};
 use serde_json::{Value, json};
@@ -22,7 +20,11 @@ use super::{
     outcome::Outcome,
     schema::Schema,
 };
-use crate::support::{PASSWORD, TestServer};
+use crate::{
+    databases::files::direct,
+    images::fixtures::Picture,
+    support::{PASSWORD, TestServer},
+};
 
 /// Who asks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -226,13 +228,18 @@ impl Stage {
 
     /// A direct upload of one part, which has arrived or not.
     pub async fn direct_upload(&self, account: &Account, arrived: bool) -> String {
-        let input = json!({ "name": "direct.txt", "size": 5 });
+        self.direct_upload_of(account, "FILE", b"hello", arrived).await
+    }
+
+    /// The same of these bytes, for this purpose.
+    pub async fn direct_upload_of(&self, account: &Account, purpose: &str, bytes: &[u8], arrived: bool) -> String {
+        let input = json!({ "name": "direct.txt", "size": bytes.len(), "purpose": purpose });
         let payload = account.client.done("createUpload", "uploadSession { id }", input, None).await;
         let id = string(&payload["uploadSession"]["id"]);
         if arrived {
-            let input = json!({ "id": id, "parts": [{ "number": 1, "sha256": HELLO }] });
+            let input = json!({ "id": id, "parts": [{ "number": 1, "sha256": direct::sha256(bytes) }] });
             let signed = account.client.done("signUploadParts", "parts { url }", input, None).await;
-            assert!(self.server.first.send(&string(&signed["parts"][0]["url"]), "hello"));
+            assert!(self.server.first.send(&string(&signed["parts"][0]["url"]), bytes.to_vec()));
         }
         id
     }
@@ -317,6 +324,33 @@ impl Stage {
         }
     }
 
+    /// A friend of this person's.
+    pub async fn friend_of(&self, person: &Account) -> Account {
+        let friend = self.account(user::Role::User).await;
+        let id = self.request(&friend, person).await;
+        person.client.done("acceptFriendship", "friendship { id }", json!({ "id": id }), None).await;
+        friend
+    }
+
+    /// The id of a snap that may be replayed.
+    pub async fn snap(&self, from: &Account, to: &Account) -> String {
+        let input = json!({
+            "file": null, "recipientIds": [to.id], "caption": "said of it", "viewSeconds": 5, "allowReplay": true,
+        });
+        let picture = Picture::quarters(40, 30).png();
+        string(&from.client.done("sendSnap", "snap { id }", input, Some(picture)).await["snap"]["id"])
+    }
+
+    /// Opens a received snap.
+    pub async fn open_snap(&self, person: &Account, snap: &str) {
+        person.client.done("openSnap", "view { url }", json!({ "id": snap }), None).await;
+    }
+
+    /// Ends the view of a received snap.
+    pub async fn close_snap(&self, person: &Account, snap: &str) {
+        person.client.done("closeSnap", "snap { id }", json!({ "id": snap }), None).await;
+    }
+
     /// The id of a request.
     pub async fn request(&self, from: &Account, to: &Account) -> String {
         let made = from.client.done("requestFriendship", "friendship { id }", json!({ "userId": to.id }), None).await;
@@ -363,7 +397,15 @@ impl Stage {
         }
         let pairs = friendship::Entity::find().all(db).await.unwrap().into_iter();
         let pairs = pairs.map(|row| (NodeKind::Friendship.id(row.id).to_string(), vec![row.low_id, row.high_id]));
-        owners.into_iter().map(|(id, owner)| (id, owner.into_iter().collect())).chain(pairs).collect()
+        let mut owners: Owners =
+            owners.into_iter().map(|(id, owner)| (id, owner.into_iter().collect())).chain(pairs).collect();
+        for row in snap::Entity::find().all(db).await.unwrap() {
+            owners.insert(NodeKind::Snap.id(row.id).to_string(), vec![row.sender_id]);
+        }
+        for row in snap_recipient::Entity::find().all(db).await.unwrap() {
+            owners.get_mut(&NodeKind::Snap.id(row.snap_id).to_string()).unwrap().push(row.recipient_id);
+        }
+        owners
     }
 
     /// Every row of every table, as text.
@@ -380,8 +422,8 @@ impl Stage {
                 assert_eq!(all.matches("pub mod ").count(), [$(stringify!($table)),*].len());
             };
         }
-        read!(account_closure alert block event event_counter file file_label file_term file_version friendship idempotency job lease object object_copy rendition session
-            share_download share_link site_role throttle upload usage user user_term write_intent);
+        read!(account_closure alert audit_entry block event event_counter file file_label file_term file_version friendship idempotency job lease object object_copy rendition session
+            share_download share_link site_role snap snap_recipient throttle upload usage user user_term write_intent);
         rows.sort();
         rows
     }
