@@ -26,7 +26,7 @@ pub async fn wrong(connection: &impl ConnectionTrait) -> Result<Vec<String>, DbE
     for row in upload::Entity::find().all(connection).await? {
         match (row.state, row.purpose) {
             (upload::State::Open, upload::Purpose::File) => add(row.owner_id, 1, row.bytes),
-            (upload::State::Open | upload::State::Verifying, upload::Purpose::Content) => {
+            (upload::State::Open | upload::State::Verifying, upload::Purpose::Content | upload::Purpose::Snap) => {
                 add(row.owner_id, 0, row.bytes);
             }
             _ => {}

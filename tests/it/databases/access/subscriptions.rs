@@ -29,9 +29,9 @@ const OWNER: [Outcome; 6] = [Anon, Seen, Seen, Miss, Miss, Miss];
 /// Each from the beginning of the caller's own log, so that something comes.
 pub const TABLE: &[Subscription] = &[
     Subscription { key: "uploadProgress(id)", arguments: r#"id: "$""#, target: Some("upload"), outcomes: OWNER },
-    Subscription { key: "snapReceived(after)", arguments: r#"after: "MA""#, target: None, outcomes: ACCOUNTS },
-    Subscription { key: "snapOpened(after)", arguments: r#"after: "MA""#, target: None, outcomes: ACCOUNTS },
-    Subscription { key: "friendshipChanged(after)", arguments: r#"after: "MA""#, target: None, outcomes: ACCOUNTS },
+    Subscription { key: "snapReceived", arguments: r#"after: "MA""#, target: None, outcomes: ACCOUNTS },
+    Subscription { key: "snapOpened", arguments: r#"after: "MA""#, target: None, outcomes: ACCOUNTS },
+    Subscription { key: "friendshipChanged", arguments: r#"after: "MA""#, target: None, outcomes: ACCOUNTS },
     Subscription {
         key: "eventReceived(kinds)",
         arguments: r#"kinds: [UPLOAD_CHANGED], after: "MA""#,
