@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, time::Duration};
 use entity::{Timestamp, session, user, user_term};
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, ExprTrait, FromQueryResult,
-    IntoActiveModel, Iterable, JoinType, Order, QueryFilter, QueryOrder, QuerySelect, Select, UpdateMany,
+    IntoActiveModel, Iterable, JoinType, Order, QueryFilter, QueryOrder, QuerySelect, Select, UpdateMany, Value,
     sea_query::Expr,
 };
 use uuid::Uuid;
@@ -79,6 +79,9 @@ struct Found {
 }
 
 /// Users with a term that begins with `prefix`, each at the first such term; those being erased only where `closing`.
+///
+/// Many may have one term, so that what follows a position is read in two parts, each a range of the index: the others with
+/// the same term, then the terms beyond.
 pub(super) async fn find_users(
     connection: &impl ConnectionTrait,
     prefix: &str,
@@ -99,8 +102,34 @@ pub(super) async fn find_users(
     if !closing {
         select = select.filter(user::Column::Status.ne(user::Status::Closing));
     }
-    let found = keyset(select, Term, UserId, Order::Asc, page).into_model::<Found>().all(connection).await?;
-    Ok(found.into_iter().map(|found| (found.term, found.account)).collect())
+    let (order, start, end) =
+        if page.from_end { (Order::Desc, &page.before, &page.after) } else { (Order::Asc, &page.after, &page.before) };
+    let beyond = |column: user_term::Column, value: Value, forward: bool| {
+        if forward == page.from_end { column.lt(value) } else { column.gt(value) }
+    };
+    if let Some(end) = end {
+        let tie = Term.eq(end.key.as_str()).and(beyond(UserId, end.id.into(), false));
+        select = select.filter(beyond(Term, end.key.as_str().into(), false).or(tie));
+    }
+    let parts = match start {
+        None => vec![select],
+        Some(start) => vec![
+            select.clone().filter(Term.eq(start.key.as_str())).filter(beyond(UserId, start.id.into(), true)),
+            select.filter(beyond(Term, start.key.as_str().into(), true)),
+        ],
+    };
+    let mut found = Vec::new();
+    for part in parts {
+        let part = part.order_by(Term, order.clone()).order_by(UserId, order.clone());
+        let part = part.limit(page.limit + 1 - found.len() as u64);
+        found.extend(
+            part.into_model::<Found>().all(connection).await?.into_iter().map(|found| (found.term, found.account)),
+        );
+        if found.len() as u64 > page.limit {
+            break;
+        }
+    }
+    Ok(found)
 }
 
 /// What a person is found by; none of it is there yet.

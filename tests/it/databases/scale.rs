@@ -13,7 +13,7 @@ use sea_orm::{ConnectionTrait, DbBackend, Statement};
 use serde_json::{Value, json};
 use snaphaven::{clock::Clock, config::Config, db::Db};
 
-use super::crowd::{FILES, make_findable, multiply};
+use super::crowd::{FILES, make_findable, multiply, populate};
 use crate::{
     servers::TestDatabase,
     support::{PASSWORD, Person, TestServer, process::ServerProcess},
@@ -284,6 +284,45 @@ async fn what_is_rare_and_what_is_common_is_found_in_every_order() {
         let counted = found["totalCount"].as_u64().unwrap();
         assert!(counted.abs_diff(count) <= count / 10, "{filter}: {counted}");
         assert_eq!(found["totalCountIsExact"], is_exact, "{filter}");
+    }
+    server.abandon();
+}
+
+/// People by a name that all of them have, and by the beginning of all their user names.
+#[tokio::test]
+async fn a_page_of_people_who_were_searched_reads_few_rows() {
+    let one_connection = |config: &mut Config| {
+        config.database.max_connections = 1;
+        config.graphql.max_page_size = PAGE as usize;
+    };
+    let server = TestServer::idle(one_connection).await;
+    let person = server.person("ada").await;
+    populate(server.app.db.read().pool()).await;
+    let counter = Counter::new(&server).await;
+    let query = "query ($search: String, $first: Int, $after: String, $last: Int, $before: String) { \
+         users(search: $search, first: $first, after: $after, last: $last, before: $before) { nodes { username } \
+             pageInfo { startCursor endCursor hasNextPage hasPreviousPage } } }";
+    let ask = async |variables: &Value| person.query(query, variables.clone()).await["users"].clone();
+    for search in ["smi", "crow", "crowd1800000000"] {
+        let asked = async |paging: Value| {
+            let mut variables = paging;
+            variables["search"] = json!(search);
+            // Statements are prepared by a first round.
+            ask(&variables).await;
+            let (page, read) = counter.measure(&server, ask(&variables)).await;
+            assert_eq!(page["nodes"].as_array().unwrap().len() as u64, PAGE, "{variables}");
+            assert!(read >= PAGE, "the counter does not count: {read} for {variables}");
+            assert!(read <= 3 * PAGE * counter.per_row(), "{variables} reads {read}");
+            page
+        };
+        let first = asked(json!({ "first": PAGE })).await;
+        let second = asked(json!({ "first": PAGE, "after": first["pageInfo"]["endCursor"] })).await;
+        let again = asked(json!({ "last": PAGE, "before": second["pageInfo"]["startCursor"] })).await;
+        assert_eq!(again["nodes"], first["nodes"], "{search}");
+        let end = asked(json!({ "last": PAGE })).await;
+        let before_end = asked(json!({ "last": PAGE, "before": end["pageInfo"]["startCursor"] })).await;
+        let after = asked(json!({ "first": PAGE, "after": before_end["pageInfo"]["endCursor"] })).await;
+        assert_eq!(after["nodes"], end["nodes"], "{search}: page 1,000 from either side");
     }
     server.abandon();
 }
