@@ -55,7 +55,7 @@ pub async fn populate(connection: &impl ConnectionTrait) {
     }
     for (term, previous) in [("username_key", "''"), ("'smith'", "username_key")] {
         let sql = format!(
-            "INSERT INTO user_term (user_id, term, previous) SELECT id, {term}, {previous} FROM {user} \
+            "INSERT INTO user_term (user_id, term, previous, closing) SELECT id, {term}, {previous}, shows_last_seen FROM {user} \
              WHERE username_key >= 'crowd' ORDER BY id"
         );
         connection.execute_unprepared(&sql).await.unwrap();
