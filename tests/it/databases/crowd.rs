@@ -1,4 +1,4 @@
-//! A hundred thousand files, or people, in a few statements, for tests of what lists cost and for the bench of searches.
+//! A hundred thousand files in a few statements, for tests of what lists cost and for the bench of searches.
 
 use sea_orm::{ConnectionTrait, DbBackend};
 
@@ -29,39 +29,6 @@ pub async fn multiply(connection: &impl ConnectionTrait) {
         files += more;
     }
     analyze(connection).await;
-}
-
-/// Makes the one person there is a hundred thousand, all found by one name beside their own.
-pub async fn populate(connection: &impl ConnectionTrait) {
-    let backend = connection.get_database_backend();
-    let (id, user) = match backend {
-        DbBackend::Postgres => ("gen_random_uuid()", "\"user\""),
-        DbBackend::MySql => ("RANDOM_BYTES(16)", "`user`"),
-        _ => ("randomblob(16)", "\"user\""),
-    };
-    let mut people = 1;
-    while people < FILES {
-        let more = people.min(FILES - people);
-        let name = format!("CONCAT('crowd', created_at + {people})");
-        let sql = format!(
-            "INSERT INTO {user} (id, username, username_key, email, email_key, first_name, last_name, about, password_hash, \
-                 role, status, created_at, updated_at, shows_last_seen) \
-             SELECT {id}, {name}, {name}, {name}, {name}, first_name, last_name, about, password_hash, role, status, \
-                 created_at + {people}, updated_at, shows_last_seen \
-             FROM {user} ORDER BY created_at LIMIT {more}"
-        );
-        connection.execute_unprepared(&sql).await.unwrap();
-        people += more;
-    }
-    for (term, previous) in [("username_key", "''"), ("'smith'", "username_key")] {
-        let sql = format!(
-            "INSERT INTO user_term (user_id, term, previous, closing) SELECT id, {term}, {previous}, shows_last_seen FROM {user} \
-             WHERE username_key >= 'crowd' ORDER BY id"
-        );
-        connection.execute_unprepared(&sql).await.unwrap();
-    }
-    let sql = if backend == DbBackend::MySql { "ANALYZE TABLE `user`, user_term" } else { "ANALYZE" };
-    connection.execute_unprepared(sql).await.unwrap();
 }
 
 async fn analyze(connection: &impl ConnectionTrait) {

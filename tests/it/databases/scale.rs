@@ -1,5 +1,6 @@
-//! A hundred thousand files in one account: what a page costs in every order and by every filter that is promised to be
-//! cheap (`src/files/find.rs`), by the database's own counters, and what the server keeps.
+//! A hundred thousand files in one account, and as many people: what a page costs in every order and by every filter that
+//! is promised to be cheap (`src/files/find.rs`, `src/accounts/find.rs`), by the database's own counters, and what the
+//! server keeps.
 
 use std::{
     sync::{
@@ -13,13 +14,14 @@ use sea_orm::{ConnectionTrait, DbBackend, Statement};
 use serde_json::{Value, json};
 use snaphaven::{clock::Clock, config::Config, db::Db};
 
-use super::crowd::{FILES, make_findable, multiply, populate};
+use super::crowd::{FILES, make_findable, multiply};
 use crate::{
     servers::TestDatabase,
     support::{PASSWORD, Person, TestServer, process::ServerProcess},
 };
 
 const PAGE: u64 = 100;
+const PEOPLE: u64 = 100_000;
 /// SQLite counts steps of its virtual machine instead of rows: some fifty for each row with its owner.
 const STEPS_PER_ROW: u64 = 50;
 /// The files' times of creation begin with the clock's, and half of them are after this one.
@@ -286,6 +288,39 @@ async fn what_is_rare_and_what_is_common_is_found_in_every_order() {
         assert_eq!(found["totalCountIsExact"], is_exact, "{filter}");
     }
     server.abandon();
+}
+
+/// Makes the one person there is a hundred thousand, all found by one name beside their own.
+async fn populate(connection: &impl ConnectionTrait) {
+    let backend = connection.get_database_backend();
+    let (id, user) = match backend {
+        DbBackend::Postgres => ("gen_random_uuid()", "\"user\""),
+        DbBackend::MySql => ("RANDOM_BYTES(16)", "`user`"),
+        _ => ("randomblob(16)", "\"user\""),
+    };
+    let mut people = 1;
+    while people < PEOPLE {
+        let more = people.min(PEOPLE - people);
+        let name = format!("CONCAT('crowd', created_at + {people})");
+        let sql = format!(
+            "INSERT INTO {user} (id, username, username_key, email, email_key, first_name, last_name, about, password_hash, \
+                 role, status, created_at, updated_at, shows_last_seen) \
+             SELECT {id}, {name}, {name}, {name}, {name}, first_name, last_name, about, password_hash, role, status, \
+                 created_at + {people}, updated_at, shows_last_seen \
+             FROM {user} ORDER BY created_at LIMIT {more}"
+        );
+        connection.execute_unprepared(&sql).await.unwrap();
+        people += more;
+    }
+    for (term, previous) in [("username_key", "''"), ("'smith'", "username_key")] {
+        let sql = format!(
+            "INSERT INTO user_term (user_id, term, previous, closing) SELECT id, {term}, {previous}, shows_last_seen FROM {user} \
+             WHERE username_key >= 'crowd' ORDER BY id"
+        );
+        connection.execute_unprepared(&sql).await.unwrap();
+    }
+    let sql = if backend == DbBackend::MySql { "ANALYZE TABLE `user`, user_term" } else { "ANALYZE" };
+    connection.execute_unprepared(sql).await.unwrap();
 }
 
 /// People by a name that all of them have, and by the beginning of all their user names.
