@@ -13,6 +13,8 @@ pub struct Model {
     pub term: String,
     /// The person's term that sorts just before this one, or nothing: whoever is found by both is shown at the first.
     pub previous: String,
+    /// Whether the account is being erased. It stands here too, so that a search touches nobody whom it would not show.
+    pub closing: bool,
 }
 
 impl ActiveModelBehavior for ActiveModel {}

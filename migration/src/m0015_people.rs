@@ -18,12 +18,13 @@ impl MigrationTrait for Migration {
                 .col(id("user_id"))
                 .col(key(m, "term", 64))
                 .col(key(m, "previous", 64))
+                .col(boolean("closing"))
                 .primary_key(Index::create().col("user_id").col("term"))
                 .foreign_key(ForeignKey::create().from("user_term", "user_id").to("user", "id"))
                 .take(),
         )
         .await?;
-        index(m, "user_term", "user_term_found", &["term", "user_id", "previous"]).await?;
+        index(m, "user_term", "user_term_found", &["term", "user_id", "previous", "closing"]).await?;
         reindex(m).await
     }
 

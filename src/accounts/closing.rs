@@ -52,6 +52,7 @@ pub async fn retire(app: &App, tx: &Tx, me: &Identity, confirmed: &Confirmed) ->
     }
     let update = store::update_user(row.id, app.db.now(tx).await?);
     update.col_expr(Column::Status, Expr::value(Status::Closing)).exec(tx).await?;
+    store::close_terms(tx, row.id).await?;
     store::delete_sessions(tx, row.id, &[Kind::Session, Kind::Token], None).await?;
     Ok(())
 }

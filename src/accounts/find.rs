@@ -47,7 +47,7 @@ fn cut(text: &str) -> String {
 }
 
 pub(super) async fn insert(tx: &Tx, user: &Model) -> Result<(), DbErr> {
-    store::insert_terms(tx, user.id, terms(user)).await
+    store::insert_terms(tx, user, terms(user)).await
 }
 
 /// After a change of the account.

@@ -1,12 +1,15 @@
 //! Queries over `user`, `user_term` and `session`.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{
+    collections::{BTreeSet, HashMap},
+    time::Duration,
+};
 
 use entity::{Timestamp, session, user, user_term};
 use sea_orm::{
-    ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, ExprTrait, FromQueryResult,
-    IntoActiveModel, Iterable, JoinType, Order, QueryFilter, QueryOrder, QuerySelect, Select, UpdateMany,
-    sea_query::Expr,
+    ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, DbBackend, DbErr, EntityTrait, ExprTrait,
+    FromQueryResult, IntoActiveModel, Iterable, JoinType, Order, QueryFilter, QueryOrder, QuerySelect, Select,
+    UpdateMany, Value, sea_query::Expr,
 };
 use uuid::Uuid;
 
@@ -70,48 +73,84 @@ pub(super) async fn list_users(
     keyset(select, user::Column::UsernameKey, user::Column::Id, Order::Asc, page).all(connection).await
 }
 
-/// Somebody, and what they were found by.
-#[derive(FromQueryResult)]
-struct Found {
-    term: String,
-    #[sea_orm(nested)]
-    account: user::Model,
-}
-
 /// Users with a term that begins with `prefix`, each at the first such term; those being erased only where `closing`.
+///
+/// Many may have one term, so that what follows a position is read in two parts, each a range of the index: the others with
+/// the same term, then the terms beyond.
 pub(super) async fn find_users(
     connection: &impl ConnectionTrait,
     prefix: &str,
     closing: bool,
     page: &PageRequest<Position<String>>,
 ) -> Result<Vec<(String, user::Model)>, DbErr> {
-    use user_term::Column::{Previous, Term, UserId};
-    let to_user = user_term::Entity::belongs_to(user::Entity).from(UserId).to(user::Column::Id).into();
+    use user_term::Column::{Closing, Previous, Term, UserId};
     // A range instead of LIKE: it needs no escaping, and every database answers it from the index.
     let mut select = user_term::Entity::find()
         .select_only()
-        .column(Term)
-        .columns(user::Column::iter())
-        .join(JoinType::InnerJoin, to_user)
+        .columns([Term, UserId])
         .filter(Term.gte(prefix))
         .filter(Term.lt(format!("{prefix}{}", char::MAX)))
         .filter(Previous.lt(prefix));
     if !closing {
-        select = select.filter(user::Column::Status.ne(user::Status::Closing));
+        select = select.filter(Closing.eq(false));
     }
-    let found = keyset(select, Term, UserId, Order::Asc, page).into_model::<Found>().all(connection).await?;
-    Ok(found.into_iter().map(|found| (found.term, found.account)).collect())
+    let (order, start, end) =
+        if page.from_end { (Order::Desc, &page.before, &page.after) } else { (Order::Asc, &page.after, &page.before) };
+    let beyond = |column: user_term::Column, value: Value, forward: bool| {
+        if forward == page.from_end { column.lt(value) } else { column.gt(value) }
+    };
+    if let Some(end) = end {
+        let tie = Term.eq(end.key.as_str()).and(beyond(UserId, end.id.into(), false));
+        select = select.filter(beyond(Term, end.key.as_str().into(), false).or(tie));
+    }
+    let parts = match start {
+        None => vec![select],
+        Some(start) => {
+            let key = start.key.as_str();
+            // MariaDB reads everybody with the term where it is said to be one, and the range where it is said to be a range.
+            let same = match connection.get_database_backend() {
+                DbBackend::MySql => Term.gte(key).and(Term.lte(key)),
+                _ => Term.eq(key),
+            };
+            vec![
+                select.clone().filter(same).filter(beyond(UserId, start.id.into(), true)),
+                select.filter(beyond(Term, key.into(), true)),
+            ]
+        }
+    };
+    let mut found: Vec<(String, Uuid)> = Vec::new();
+    for part in parts {
+        let part = part.order_by(Term, order.clone()).order_by(UserId, order.clone());
+        let part = part.limit(page.limit + 1 - found.len() as u64);
+        found.extend(part.into_tuple::<(String, Uuid)>().all(connection).await?);
+        if found.len() as u64 > page.limit {
+            break;
+        }
+    }
+    let ids: Vec<Uuid> = found.iter().map(|(_, id)| *id).collect();
+    let mut users: HashMap<Uuid, user::Model> =
+        users(connection, &ids).await?.into_iter().map(|user| (user.id, user)).collect();
+    // Nobody is left out unless they are erased just now.
+    Ok(found.into_iter().filter_map(|(term, id)| Some((term, users.remove(&id)?))).collect())
 }
 
 /// What a person is found by; none of it is there yet.
-pub(super) async fn insert_terms(tx: &Tx, user_id: Uuid, terms: BTreeSet<String>) -> Result<(), DbErr> {
+pub(super) async fn insert_terms(tx: &Tx, user: &user::Model, terms: BTreeSet<String>) -> Result<(), DbErr> {
     let mut previous = String::new();
     let rows = terms.into_iter().map(|term| user_term::ActiveModel {
-        user_id: Set(user_id),
+        user_id: Set(user.id),
+        closing: Set(user.status == user::Status::Closing),
         previous: Set(std::mem::replace(&mut previous, term.clone())),
         term: Set(term),
     });
     user_term::Entity::insert_many(rows).exec_without_returning(tx).await?;
+    Ok(())
+}
+
+/// From now on admins alone find them.
+pub(super) async fn close_terms(tx: &Tx, user_id: Uuid) -> Result<(), DbErr> {
+    let update = user_term::Entity::update_many().col_expr(user_term::Column::Closing, Expr::value(true));
+    update.filter(user_term::Column::UserId.eq(user_id)).exec(tx).await?;
     Ok(())
 }
 

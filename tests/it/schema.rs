@@ -11,7 +11,7 @@ use async_graphql::{
 };
 use serde_json::{Value, json};
 use snaphaven::{
-    accounts::graphql::{AccountsMutation, AccountsQuery},
+    accounts::graphql::{AccountsMutation, AccountsQuery, FriendsMutation, FriendsQuery},
     alerts::graphql::AlertsQuery,
     closing::graphql::{ClosingMutation, ClosingQuery},
     compose::{
@@ -68,6 +68,7 @@ fn no_two_modules_name_a_root_field_alike() {
             ["node", "limits"].as_slice(),
             vec![
                 fields::<AccountsQuery>(),
+                fields::<FriendsQuery>(),
                 fields::<FilesQuery>(),
                 fields::<UploadsQuery>(),
                 fields::<UsageQuery>(),
@@ -82,6 +83,7 @@ fn no_two_modules_name_a_root_field_alike() {
             &[],
             vec![
                 fields::<AccountsMutation>(),
+                fields::<FriendsMutation>(),
                 fields::<FilesMutation>(),
                 fields::<UploadsMutation>(),
                 fields::<VersionsMutation>(),
@@ -160,6 +162,9 @@ async fn introspection_works() {
     let node = types.iter().find(|kind| kind["name"] == "Node").unwrap();
     let possible: Vec<_> =
         node["possibleTypes"].as_array().unwrap().iter().map(|kind| kind["name"].as_str().unwrap()).collect();
-    assert_eq!(possible, ["User", "File", "FileVersion", "ShareLink", "Erasure", "Alert", "UploadSession"]);
+    assert_eq!(
+        possible,
+        ["User", "Friendship", "File", "FileVersion", "ShareLink", "Erasure", "Alert", "UploadSession"]
+    );
     server.finish().await;
 }

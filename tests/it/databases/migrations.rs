@@ -41,6 +41,25 @@ async fn migrations_go_up_down_and_up_again_and_say_so() {
 }
 
 #[tokio::test]
+async fn people_who_are_there_already_are_found_by_their_names() {
+    let server = TestServer::idle(|_| {}).await;
+    let ada = server.person("ada").await;
+    let found =
+        async || ada.query("{ users(search: \"lovel\") { nodes { username } } }", json!({})).await["users"].clone();
+    let names = migration::Migrator::migrations();
+    let steps = names.len() - names.iter().position(|step| step.name() == "m0015_people").unwrap();
+    let config = &server.app.config;
+    let migrate = |args: &[&str]| migrate(&config.data_dir, config.database.url.expose_secret(), args);
+    migrate(&["down", "--steps", &steps.to_string()]);
+    migrate(&["up"]);
+    assert_eq!(found().await, json!({ "nodes": [] }), "until the job has run");
+    server.work();
+    server.settle().await;
+    assert_eq!(found().await, json!({ "nodes": [{ "username": "ada" }] }));
+    server.finish().await;
+}
+
+#[tokio::test]
 async fn files_that_are_there_already_are_counted_and_their_old_versions_have_a_time() {
     let server = TestServer::idle(|_| {}).await;
     let ada = server.person("ada").await;

@@ -1,5 +1,6 @@
-//! A hundred thousand files in one account: what a page costs in every order and by every filter that is promised to be
-//! cheap (`src/files/find.rs`), by the database's own counters, and what the server keeps.
+//! A hundred thousand files in one account, and as many people: what a page costs in every order and by every filter that
+//! is promised to be cheap (`src/files/find.rs`, `src/accounts/find.rs`), by the database's own counters, and what the
+//! server keeps.
 
 use std::{
     sync::{
@@ -20,6 +21,7 @@ use crate::{
 };
 
 const PAGE: u64 = 100;
+const PEOPLE: u64 = 100_000;
 /// SQLite counts steps of its virtual machine instead of rows: some fifty for each row with its owner.
 const STEPS_PER_ROW: u64 = 50;
 /// The files' times of creation begin with the clock's, and half of them are after this one.
@@ -284,6 +286,78 @@ async fn what_is_rare_and_what_is_common_is_found_in_every_order() {
         let counted = found["totalCount"].as_u64().unwrap();
         assert!(counted.abs_diff(count) <= count / 10, "{filter}: {counted}");
         assert_eq!(found["totalCountIsExact"], is_exact, "{filter}");
+    }
+    server.abandon();
+}
+
+/// Makes the one person there is a hundred thousand, all found by one name beside their own.
+async fn populate(connection: &impl ConnectionTrait) {
+    let backend = connection.get_database_backend();
+    let (id, user) = match backend {
+        DbBackend::Postgres => ("gen_random_uuid()", "\"user\""),
+        DbBackend::MySql => ("RANDOM_BYTES(16)", "`user`"),
+        _ => ("randomblob(16)", "\"user\""),
+    };
+    let mut people = 1;
+    while people < PEOPLE {
+        let more = people.min(PEOPLE - people);
+        let name = format!("CONCAT('crowd', created_at + {people})");
+        let sql = format!(
+            "INSERT INTO {user} (id, username, username_key, email, email_key, first_name, last_name, about, password_hash, \
+                 role, status, created_at, updated_at, shows_last_seen) \
+             SELECT {id}, {name}, {name}, {name}, {name}, first_name, last_name, about, password_hash, role, status, \
+                 created_at + {people}, updated_at, shows_last_seen \
+             FROM {user} ORDER BY created_at LIMIT {more}"
+        );
+        connection.execute_unprepared(&sql).await.unwrap();
+        people += more;
+    }
+    for (term, previous) in [("username_key", "''"), ("'smith'", "username_key")] {
+        let sql = format!(
+            "INSERT INTO user_term (user_id, term, previous, closing) SELECT id, {term}, {previous}, shows_last_seen FROM {user} \
+             WHERE username_key >= 'crowd' ORDER BY id"
+        );
+        connection.execute_unprepared(&sql).await.unwrap();
+    }
+    let sql = if backend == DbBackend::MySql { "ANALYZE TABLE `user`, user_term" } else { "ANALYZE" };
+    connection.execute_unprepared(sql).await.unwrap();
+}
+
+/// People by a name that all of them have, and by the beginning of all their user names.
+#[tokio::test]
+async fn a_page_of_people_who_were_searched_reads_few_rows() {
+    let one_connection = |config: &mut Config| {
+        config.database.max_connections = 1;
+        config.graphql.max_page_size = PAGE as usize;
+    };
+    let server = TestServer::idle(one_connection).await;
+    let person = server.person("ada").await;
+    populate(server.app.db.read().pool()).await;
+    let counter = Counter::new(&server).await;
+    let query = "query ($search: String, $first: Int, $after: String, $last: Int, $before: String) { \
+         users(search: $search, first: $first, after: $after, last: $last, before: $before) { nodes { username } \
+             pageInfo { startCursor endCursor hasNextPage hasPreviousPage } } }";
+    let ask = async |variables: &Value| person.query(query, variables.clone()).await["users"].clone();
+    for search in ["smi", "crow", "crowd1800000000"] {
+        let asked = async |paging: Value| {
+            let mut variables = paging;
+            variables["search"] = json!(search);
+            // Statements are prepared by a first round.
+            ask(&variables).await;
+            let (page, read) = counter.measure(&server, ask(&variables)).await;
+            assert_eq!(page["nodes"].as_array().unwrap().len() as u64, PAGE, "{variables}");
+            assert!(read >= PAGE, "the counter does not count: {read} for {variables}");
+            assert!(read <= 3 * PAGE * counter.per_row(), "{variables} reads {read}");
+            page
+        };
+        let first = asked(json!({ "first": PAGE })).await;
+        let second = asked(json!({ "first": PAGE, "after": first["pageInfo"]["endCursor"] })).await;
+        let again = asked(json!({ "last": PAGE, "before": second["pageInfo"]["startCursor"] })).await;
+        assert_eq!(again["nodes"], first["nodes"], "{search}");
+        let end = asked(json!({ "last": PAGE })).await;
+        let before_end = asked(json!({ "last": PAGE, "before": end["pageInfo"]["startCursor"] })).await;
+        let after = asked(json!({ "first": PAGE, "after": before_end["pageInfo"]["endCursor"] })).await;
+        assert_eq!(after["nodes"], end["nodes"], "{search}: page 1,000 from either side");
     }
     server.abandon();
 }

@@ -258,6 +258,23 @@ impl Door {
         self.mutate(token, "SetQuotaInput", "setQuota", "usage { files }", input).await
     }
 
+    /// Does something with another person: `blockUser`, `requestFriendship` and the like.
+    pub async fn to_user(&self, token: &str, name: &str, user: &str) -> Answer {
+        let want = if name == "requestFriendship" { "friendship { id state }" } else { "user { id }" };
+        self.mutate(token, &input_of(name), name, want, json!({ "userId": user })).await
+    }
+
+    /// Answers a request, or takes it back.
+    pub async fn to_friendship(&self, token: &str, name: &str, id: &str) -> Answer {
+        self.mutate(token, &input_of(name), name, "friendship { id state }", json!({ "id": id })).await
+    }
+
+    /// What somebody sees between themselves and another person.
+    pub async fn between(&self, token: &str, user: &str) -> Answer {
+        let query = "query($input: ID!) { answer: node(id: $input) { ... on User { friendship { id state } } } }";
+        self.ask(token, query, json!(user)).await
+    }
+
     async fn mutate(&self, token: &str, input_type: &str, name: &str, want: &str, input: Value) -> Answer {
         let query = mutation(input_type, name, want);
         self.ask(token, &query, input).await
@@ -300,6 +317,10 @@ impl Door {
 
 fn no_answer(error: &reqwest::Error) -> String {
     format!("no answer ({})", if error.is_timeout() { "late" } else { "broken" })
+}
+
+fn input_of(name: &str) -> String {
+    format!("{}{}Input", name[..1].to_uppercase(), &name[1..])
 }
 
 fn mutation(input_type: &str, name: &str, want: &str) -> String {

@@ -7,6 +7,7 @@ mod crowd;
 mod deletions;
 mod door;
 mod ends;
+mod friends;
 mod guesses;
 mod leader;
 mod names;
@@ -40,8 +41,20 @@ pub struct Options<'a> {
     pub say: &'a (dyn Fn(&str) + Send + Sync),
 }
 
-const RACES: [&str; 11] =
-    ["names", "revisions", "deletions", "repeats", "queue", "guesses", "admins", "ends", "crowd", "shares", "uploads"];
+const RACES: [&str; 12] = [
+    "names",
+    "revisions",
+    "deletions",
+    "repeats",
+    "queue",
+    "guesses",
+    "admins",
+    "ends",
+    "crowd",
+    "shares",
+    "uploads",
+    "friends",
+];
 /// It needs a database of each round's own.
 const STARTS: &str = "starts";
 /// Rounds of a race that takes seconds a round, of so many of the others.
@@ -108,6 +121,7 @@ async fn race(
             "repeats" => repeats::round(arena, owner, rng, &mut tally).await?,
             "uploads" => uploads::round(arena, &people[1], rng, &mut tally).await?,
             "shares" => shares::round(arena, owner, rng, &mut tally).await?,
+            "friends" => friends::round(arena, rng, &mut tally).await?,
             "queue" => {
                 queue::round(arena, owner, &files, rng, &mut tally).await?;
                 if slow {
@@ -156,6 +170,7 @@ async fn controls(arena: &Arena, people: &[Person; 3], options: &Options<'_>) ->
         ("a schedule by who does not lead", leader::planted(arena).await?),
         ("downloads of share links that are not counted", shares::planted(arena, owner, &mut rng).await?),
         ("a counter of usage that stands still", uploads::planted(arena, &people[1], &mut rng).await?),
+        ("requests that cannot be taken back", friends::planted(arena, &mut rng).await?),
         ("no unique key of idempotency keys", repeats::planted(arena, owner, &mut rng).await?),
         ("no unique key of user names", names::planted(arena, &mut rng).await?),
     ];

@@ -79,7 +79,7 @@ pub const TABLE: &[Query] = &[
     query("viewer", "", [Null, Seen, Seen, Seen, Seen, Seen]),
     of("username", query("user(username)", r#"username: "$""#, ACCOUNTS)),
     query("users", "", PEOPLE),
-    query("users(search)", r#"search: "some""#, PEOPLE),
+    query("users(search)", r#"search: "some", first: 100"#, PEOPLE),
 
     query("friendships", "", ONES_OWN),
     query("friendships(state)", "state: ACCEPTED", ONES_OWN),
@@ -187,6 +187,7 @@ pub async fn run() -> Findings {
     let stage = Stage::new(server).await;
     let owner = stage.account(Role::User).await;
     let targets = furnish(&stage, &owner).await;
+    owner.client.done("updateProfile", "user { id }", json!({ "showsLastSeen": true }), None).await;
     let mut people = Vec::new();
     for caller in Caller::ALL.into_iter().filter(|caller| !caller.is_gone()) {
         let asking = stage.asking(caller, &owner).await;
@@ -309,7 +310,6 @@ async fn furnish(stage: &Stage, person: &Account) -> BTreeMap<&'static str, Stri
     let version = stage.versions(person, &file).await.remove(0);
     let closing = stage.account(Role::User).await;
     let closed = closing.client.done("closeAccount", "receipt", json!({ "currentPassword": PASSWORD }), None).await;
-    person.client.done("updateProfile", "user { id }", json!({ "showsLastSeen": true }), None).await;
     let [friend, asks, blocked] =
         [stage.account(Role::User).await, stage.account(Role::User).await, stage.account(Role::User).await];
     let friendship = stage.request(&friend, person).await;

@@ -108,12 +108,15 @@ async fn the_person_is_gone_at_once_and_the_name_is_free_in_the_end() {
     }
     assert_eq!(reqwest::get(url).await.unwrap().status(), 404);
     let look = "query ($id: ID!) { user(username: \"ada\") { id status } users { nodes { username } } \
+        found: users(search: \"love\") { nodes { username } } \
         node(id: $id) { ... on User { username } } }";
     let ask = async |person: &Person| person.query(look, json!({ "id": ada.id })).await;
     let seen = ask(&bob).await;
     assert_eq!((&seen["user"], &seen["node"]), (&Value::Null, &Value::Null));
     assert_eq!(seen["users"]["nodes"], json!([{ "username": "bob" }, { "username": "root" }]));
+    assert_eq!(seen["found"]["nodes"], json!([{ "username": "bob" }]));
     let seen = ask(&root).await;
+    assert_eq!(seen["found"]["nodes"], json!([{ "username": "ada" }, { "username": "bob" }]));
     assert_eq!(seen["user"]["status"], "CLOSING", "admins see who is being erased");
     assert_eq!(seen["node"], json!({ "username": "ada" }));
     assert_eq!(codes(&sign_up(&server, "ada").await), ["NAME_TAKEN", "EMAIL_TAKEN"]);

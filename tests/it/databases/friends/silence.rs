@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use entity::event;
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
+use sea_orm::{ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, QueryFilter, QueryOrder};
 use serde_json::{Value, json};
 
 use super::{FRIENDSHIP, ask, befriend, codes, id, key, rows, state, to_friendship, to_user, told};
@@ -109,83 +109,114 @@ const ATTEMPTS: [&str; 16] = [
     "requestFriendship",
 ];
 
+/// Two people who are to one person what is said of `before`; one of the two blocks, the other does something `instead`.
+/// The first thing in which they differ to that person, whatever is tried.
+async fn difference(server: &TestServer, number: usize, before: &str, instead: &str) -> Option<String> {
+    let blocked = server.person(&format!("blocked{number}")).await;
+    let mut others = Vec::new();
+    for name in [format!("wall{number}"), format!("door{number}")] {
+        let person = server.person(&name).await;
+        person.mutate("updateProfile", "user { id }", json!({ "showsLastSeen": true })).await;
+        match before {
+            "asked" => drop(ask(&blocked, &person).await),
+            "was asked" => drop(ask(&person, &blocked).await),
+            "friends" => drop(befriend(&blocked, &person).await),
+            "declined" => {
+                let id = id(&ask(&blocked, &person).await);
+                to_friendship(&person, "declineFriendship", &id).await;
+            }
+            "removed" => {
+                befriend(&blocked, &person).await;
+                to_user(&blocked, "removeFriend", &person).await;
+            }
+            _ => {}
+        }
+        let mut other = Other { person, name, friendship: None };
+        view(server, &blocked, &mut other).await;
+        others.push(other);
+    }
+    server.advance(Duration::from_secs(1));
+    let heard = told(server, &blocked).await;
+    let [wall, door] = [&others[0], &others[1]];
+    let mut done = vec![to_user(&wall.person, "blockUser", &blocked).await];
+    match instead {
+        "nothing" => {}
+        "removeFriend" => done.push(to_user(&door.person, instead, &blocked).await),
+        _ => done.push(to_friendship(&door.person, instead, door.friendship.as_ref().unwrap()).await),
+    }
+    assert!(done.iter().all(|done| codes(done).is_empty()), "{done:?}");
+    assert_eq!(told(server, &blocked).await, heard, "{before}: nobody is told");
+    for (step, act) in ATTEMPTS.into_iter().enumerate() {
+        server.advance(Duration::from_secs(1));
+        let mut saw = Vec::new();
+        for other in &mut others {
+            let statements = server.app.db.statements();
+            let answer = attempt(&blocked, act, other).await;
+            let statements = server.app.db.statements() - statements;
+            let view = view(server, &blocked, other).await;
+            // The first events of somebody, the first row of a pair take more.
+            let statements = if step > 8 { statements } else { 0 };
+            saw.push(format!("{} after {statements} statements, then {view}", other.anybody(&answer.to_string())));
+        }
+        if saw[0] != saw[1] {
+            return Some(format!("{before}, step {step}: {act}: {saw:#?}"));
+        }
+    }
+    let [wall, door] = [&others[0].person, &others[1].person];
+    // Who was declined may not ask again for a while.
+    if before != "declined" {
+        assert_eq!(state(wall, &blocked).await, None, "{before}: nothing arrives");
+        assert_eq!(state(door, &blocked).await.unwrap().0, "PENDING", "{before}");
+    }
+    None
+}
+
+/// Without a worker, so that all statements are the requests' own.
+async fn quiet_server() -> TestServer {
+    TestServer::idle(|config| config.graphql.max_complexity = 100_000).await
+}
+
 #[tokio::test]
 async fn the_blocked_see_what_they_see_of_anybody() {
-    // Without a worker, so that all statements are the requests' own.
-    let server = TestServer::idle(|config| config.graphql.max_complexity = 100_000).await;
+    let server = quiet_server().await;
     // What there was before, and what the other one does who does not block.
-    for (number, (before, instead)) in [
+    let pasts = [
         ("nothing", "nothing"),
         ("asked", "nothing"),
         ("was asked", "cancelFriendship"),
         ("friends", "removeFriend"),
         ("declined", "nothing"),
         ("removed", "nothing"),
-    ]
-    .into_iter()
-    .enumerate()
-    {
-        let blocked = server.person(&format!("blocked{number}")).await;
-        let mut others = Vec::new();
-        for blocks in [true, false] {
-            let name = format!("{}{number}", if blocks { "wall" } else { "door" });
-            let person = server.person(&name).await;
-            person.mutate("updateProfile", "user { id }", json!({ "showsLastSeen": true })).await;
-            others.push((Other { person, name, friendship: None }, blocks));
-        }
-        for (other, _) in &others {
-            let person = &other.person;
-            match before {
-                "asked" => drop(ask(&blocked, person).await),
-                "was asked" => drop(ask(person, &blocked).await),
-                "friends" => drop(befriend(&blocked, person).await),
-                "declined" => {
-                    let id = id(&ask(&blocked, person).await);
-                    to_friendship(person, "declineFriendship", &id).await;
-                }
-                "removed" => {
-                    befriend(&blocked, person).await;
-                    to_user(&blocked, "removeFriend", person).await;
-                }
-                _ => {}
-            }
-        }
-        for (other, _) in &mut others {
-            view(&server, &blocked, other).await;
-        }
-        server.advance(Duration::from_secs(1));
-        let heard = told(&server, &blocked).await;
-        for (other, blocks) in &others {
-            let done = match (*blocks, instead) {
-                (true, _) => to_user(&other.person, "blockUser", &blocked).await,
-                (false, "nothing") => continue,
-                (false, "removeFriend") => to_user(&other.person, instead, &blocked).await,
-                (false, _) => to_friendship(&other.person, instead, other.friendship.as_ref().unwrap()).await,
-            };
-            assert_eq!(codes(&done), [""; 0]);
-        }
-        assert_eq!(told(&server, &blocked).await, heard, "{before}: nobody is told");
-        for (step, act) in ATTEMPTS.into_iter().enumerate() {
-            server.advance(Duration::from_secs(1));
-            let mut saw = Vec::new();
-            for (other, _) in &mut others {
-                let statements = server.app.db.statements();
-                let answer = attempt(&blocked, act, other).await;
-                let statements = server.app.db.statements() - statements;
-                let view = view(&server, &blocked, other).await;
-                // The first events of somebody, the first row of a pair take more.
-                let statements = if step > 8 { statements } else { 0 };
-                saw.push((other.anybody(&answer.to_string()), view, statements));
-            }
-            assert_eq!(saw[0], saw[1], "{before}, step {step}: {act}");
-        }
-        let (wall, door) = (&others[0].0.person, &others[1].0.person);
-        if before == "declined" {
-            continue; // They may not ask again for a while.
-        }
-        assert_eq!(state(wall, &blocked).await, None, "{before}: nothing arrives");
-        assert_eq!(state(door, &blocked).await.unwrap().0, "PENDING", "{before}");
+    ];
+    for (number, (before, instead)) in pasts.into_iter().enumerate() {
+        assert_eq!(difference(&server, number, before, instead).await, None);
     }
+    server.work();
+    server.finish().await;
+}
+
+/// The control: where the database moves the time of a request that is withheld, it is seen.
+#[tokio::test]
+async fn a_request_that_changes_with_the_block_is_seen() {
+    let server = quiet_server().await;
+    let connection = server.app.db.read();
+    let faults: &[&str] = match connection.get_database_backend() {
+        DbBackend::Postgres => &[
+            "CREATE FUNCTION move_on() RETURNS trigger LANGUAGE plpgsql AS \
+             'BEGIN NEW.changed_at := NEW.changed_at + 1; RETURN NEW; END'",
+            "CREATE TRIGGER move_on BEFORE UPDATE ON friendship FOR EACH ROW WHEN (NEW.state = 'WITHHELD') \
+             EXECUTE FUNCTION move_on()",
+        ],
+        DbBackend::MySql => &["CREATE TRIGGER move_on BEFORE UPDATE ON friendship FOR EACH ROW \
+             SET NEW.changed_at = NEW.changed_at + (NEW.state = 'WITHHELD')"],
+        _ => &["CREATE TRIGGER move_on AFTER UPDATE ON friendship WHEN NEW.state = 'WITHHELD' \
+             BEGIN UPDATE friendship SET changed_at = changed_at + 1 WHERE id = NEW.id; END"],
+    };
+    for fault in faults {
+        connection.execute_unprepared(fault).await.unwrap();
+    }
+    let seen = difference(&server, 0, "asked", "nothing").await.expect("planted and not seen");
+    assert!(seen.starts_with("asked, step 0: look"), "{seen}");
     server.work();
     server.finish().await;
 }
