@@ -8,14 +8,10 @@ use tokio::time::sleep;
 use uuid::Uuid;
 
 use super::{
-    EventsError, after,
-    reading::{is_next_to, position},
+    EventsError,
+    reading::{next_to, position},
 };
-use crate::{
-    app::App,
-    db::{Waiting, is_transient, is_unavailable},
-    viewer::Viewer,
-};
+use crate::{app::App, db::Waiting, viewer::Viewer};
 
 /// Events read at once.
 const PAGE: u64 = 100;
@@ -59,20 +55,17 @@ impl Feed {
                     return Ok(Some((event, self)));
                 }
             }
-            match after(self.app.db.read(), self.recipient, self.seq, PAGE).await {
+            match next_to(&self.app, self.recipient, self.seq, PAGE).await {
                 Ok(events) if events.is_empty() => self.waiting.rung().await,
                 Ok(events) => {
-                    if !is_next_to(self.seq, &events) {
-                        return Err(EventsError::Expired);
-                    }
                     self.seq += i64::try_from(events.len()).unwrap_or(i64::MAX);
                     self.page = events.into();
                 }
-                Err(error) if is_unavailable(&error) || is_transient(&error) => {
+                Err(EventsError::Fault(error)) if error.is_temporary() => {
                     tracing::debug!(%error, "a reader of events waits for the database");
                     sleep(PAUSE).await;
                 }
-                Err(error) => return Err(error.into()),
+                Err(error) => return Err(error),
             }
         }
     }

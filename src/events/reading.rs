@@ -1,7 +1,10 @@
 //! Reading one's own events: from where, by pages, and how many are new.
 
+use std::time::Duration;
+
 use entity::{event, event_counter};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QuerySelect, sea_query::Expr};
+use tokio::time::sleep;
 use uuid::Uuid;
 
 use super::{after, last_seq};
@@ -35,9 +38,23 @@ impl From<Fault> for EventsError {
     }
 }
 
-/// Whether `events` are those that come right after `seq`. Nothing but the sweeper leaves gaps.
-pub(super) fn is_next_to(seq: i64, events: &[event::Model]) -> bool {
-    events.iter().zip(seq + 1..).all(|(event, seq)| event.seq == seq)
+/// How long a database may show an event and not yet the one before it: both are committed then.
+const SETTLES: Duration = Duration::from_millis(100);
+
+/// Up to `limit` events that come right after `seq`. Nothing but the sweeper leaves a gap that stays.
+pub(super) async fn next_to(
+    app: &App,
+    recipient: Uuid,
+    seq: i64,
+    limit: u64,
+) -> Result<Vec<event::Model>, EventsError> {
+    let is_next = |events: &[event::Model]| events.iter().zip(seq + 1..).all(|(event, seq)| event.seq == seq);
+    let mut events = after(app.db.read(), recipient, seq, limit).await?;
+    if !is_next(&events) {
+        sleep(SETTLES).await;
+        events = after(app.db.read(), recipient, seq, limit).await?;
+    }
+    if is_next(&events) { Ok(events) } else { Err(EventsError::Expired) }
 }
 
 /// Where to read on: after the event `after`, all of whose successors are there, or after the newest one.
@@ -47,8 +64,8 @@ pub(super) async fn position(app: &App, recipient: Uuid, from: Option<i64>) -> R
     if !(0..=last).contains(&from) {
         return Err(EventsError::UnknownCursor);
     }
-    let next = after(app.db.read(), recipient, from, 1).await?;
-    if from < last && (next.is_empty() || !is_next_to(from, &next)) { Err(EventsError::Expired) } else { Ok(from) }
+    let next = next_to(app, recipient, from, 1).await?;
+    if from < last && next.is_empty() { Err(EventsError::Expired) } else { Ok(from) }
 }
 
 /// The viewer's events, oldest first; without a cursor from the oldest that is kept.

@@ -8,12 +8,7 @@ use tokio::time::sleep;
 use uuid::Uuid;
 
 use super::store;
-use crate::{
-    app::App,
-    db::{Waiting, is_transient, is_unavailable},
-    error::Fault,
-    viewer::Viewer,
-};
+use crate::{app::App, db::Waiting, error::Fault, viewer::Viewer};
 
 /// Between two looks at how far a verification is: that is noted often, and told nobody.
 const LOOK: Duration = Duration::from_millis(500);
@@ -77,12 +72,12 @@ impl Watch {
     /// The row as it is now, however long the database is away.
     async fn look(&self) -> Result<Option<upload::Model>, Fault> {
         loop {
-            match store::find(self.app.db.read(), self.owner, self.id).await {
-                Err(error) if is_unavailable(&error) || is_transient(&error) => {
+            match store::find(self.app.db.read(), self.owner, self.id).await.map_err(Fault::from) {
+                Err(error) if error.is_temporary() => {
                     tracing::debug!(%error, "an upload's watcher waits for the database");
                     sleep(LOOK).await;
                 }
-                outcome => return Ok(outcome?),
+                outcome => return outcome,
             }
         }
     }

@@ -30,7 +30,7 @@ use super::{
 use crate::config::{self, Config};
 
 /// A message is read in pieces of this size, so that an idle WebSocket holds little memory.
-const READ_BUFFER: usize = 2048;
+const READ_BUFFER: usize = 1024;
 
 /// The WebSockets of one process.
 #[derive(Clone, Debug)]

@@ -31,7 +31,8 @@ pub struct Caller {
 pub struct Sink {
     pub id: Arc<str>,
     pub serial: u64,
-    pub outbox: mpsc::Sender<Sent>,
+    /// Of boxes: an empty channel has room for some dozens of what it carries.
+    pub outbox: mpsc::Sender<Box<Sent>>,
 }
 
 /// Something to be written, or the end of the WebSocket.
@@ -149,7 +150,7 @@ impl Sink {
     /// Waits while others are waiting to be written. Where nobody writes any more, this task is about to be dropped.
     async fn send(&self, text: Result<Option<Utf8Bytes>, Close>, last: bool) {
         let sent = Sent { id: self.id.clone(), serial: self.serial, text, last };
-        let _ = self.outbox.send(sent).await;
+        let _ = self.outbox.send(Box::new(sent)).await;
     }
 }
 

@@ -169,7 +169,8 @@ impl<E: Executor> Session<E> {
                         running.insert(id, Running { serial, _task: task });
                     }
                 },
-                Some(Sent { id, serial, text, last }) = outgoing.recv() => {
+                Some(sent) = outgoing.recv() => {
+                    let Sent { id, serial, text, last } = *sent;
                     if running.get(&id).is_none_or(|running| running.serial != serial) {
                         continue; // The client has done with it.
                     }
