@@ -12,6 +12,8 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
+use super::subscription::{self, Subscription};
+
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// The whole of one request: 10 MiB over a slow line included.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
@@ -196,19 +198,44 @@ impl Client {
     /// `BadUrl` and `Unreachable`; any status is an answer.
     pub async fn download(&self, url: &str) -> Result<Download, ClientError> {
         let url = Url::parse(url).map_err(|_| ClientError::BadUrl { url: url.to_owned() })?;
-        let fetched = async {
-            let answer = self.http.get(url.clone()).send().await?;
-            let (status, headers) = (answer.status(), answer.headers().clone());
-            Ok(Download { status, headers, body: answer.bytes().await? })
-        };
-        fetched.await.map_err(|error| unreachable(&url, error))
+        fetched(self.http.get(url.clone()).send()).await.map_err(|error| unreachable(&url, error))
+    }
+
+    /// Gets a URL of the app itself, in the name of the account.
+    ///
+    /// # Errors
+    /// As [`Self::download`].
+    pub async fn fetch(&self, url: &str) -> Result<Download, ClientError> {
+        let url = Url::parse(url).map_err(|_| ClientError::BadUrl { url: url.to_owned() })?;
+        let request = self.signed(self.http.get(url.clone()));
+        fetched(request.send()).await.map_err(|error| unreachable(&url, error))
+    }
+
+    /// Runs a subscription.
+    ///
+    /// # Errors
+    /// `Unreachable`, and `Failed` where the server takes no WebSocket or not this subscription.
+    pub async fn subscribe(&self, document: &str) -> Result<Subscription, ClientError> {
+        let request = self.http.get(self.endpoint.clone()).header("sec-websocket-key", subscription::key());
+        let request =
+            subscription::HANDSHAKE.iter().fold(request, |request, (name, value)| request.header(*name, *value));
+        let answer = request.send().await.map_err(|error| unreachable(&self.endpoint, error))?;
+        if answer.status() != StatusCode::SWITCHING_PROTOCOLS {
+            return Err(subscription::refused(answer.status()));
+        }
+        let upgraded = answer.upgrade().await.map_err(|error| unreachable(&self.endpoint, error))?;
+        Subscription::begin(upgraded, self.token.as_ref().map(ExposeSecret::expose_secret), document).await
+    }
+
+    fn signed(&self, request: reqwest::RequestBuilder) -> reqwest::RequestBuilder {
+        match &self.token {
+            Some(token) => request.bearer_auth(token.expose_secret()),
+            None => request,
+        }
     }
 
     async fn send(&self, request: reqwest::RequestBuilder) -> Result<Value, ClientError> {
-        let request = match &self.token {
-            Some(token) => request.bearer_auth(token.expose_secret()),
-            None => request,
-        };
+        let request = self.signed(request);
         let read = async {
             let answer = request.header("accept", "application/graphql-response+json").send().await?;
             Ok((answer.status(), answer.bytes().await?))
@@ -227,6 +254,14 @@ impl Client {
             body: String::from_utf8_lossy(&body).into_owned(),
         })
     }
+}
+
+async fn fetched(
+    sent: impl Future<Output = Result<reqwest::Response, reqwest::Error>>,
+) -> Result<Download, reqwest::Error> {
+    let answer = sent.await?;
+    let (status, headers) = (answer.status(), answer.headers().clone());
+    Ok(Download { status, headers, body: answer.bytes().await? })
 }
 
 /// The payload of a document's only mutation.

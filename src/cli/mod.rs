@@ -13,6 +13,7 @@ mod s3;
 mod s3_address;
 mod serve;
 mod smoke_test;
+mod subscription;
 
 use std::io::{self, Write};
 

@@ -6,7 +6,7 @@ use serde_json::Value;
 pub const LIMITS: &str = "{ limits { uploadSize passwordMinLength } }";
 
 pub const SIGN_UP: &str = "mutation ($input: SignUpInput!) {
-  signUp(input: $input) { token userErrors { code message } }
+  signUp(input: $input) { token user { id } userErrors { code message } }
 }";
 
 pub const LOG_OUT: &str = "mutation { logOut { userErrors { code message } } }";
@@ -77,6 +77,74 @@ pub const ERASURES: &str = "query ($file: ID!, $after: String) {
   }
 }";
 
+pub const REQUEST_FRIENDSHIP: &str = "mutation ($input: RequestFriendshipInput!) {
+  requestFriendship(input: $input) { friendship { id } userErrors { code message } }
+}";
+
+pub const ACCEPT_FRIENDSHIP: &str = "mutation ($input: AcceptFriendshipInput!) {
+  acceptFriendship(input: $input) { userErrors { code message } }
+}";
+
+pub const REMOVE_FRIEND: &str = "mutation ($input: RemoveFriendInput!) {
+  removeFriend(input: $input) { userErrors { code message } }
+}";
+
+pub const SNAP_RECEIVED: &str = "subscription { snapReceived { cursor snap { id } } }";
+
+pub const SEND_SNAP: &str = "mutation ($input: SendSnapInput!) {
+  sendSnap(input: $input) { snap { id } userErrors { code message } }
+}";
+
+pub const OPEN_SNAP: &str = "mutation ($input: OpenSnapInput!) {
+  openSnap(input: $input) { view { url caption } userErrors { code message } }
+}";
+
+pub const CLOSE_SNAP: &str = "mutation ($input: CloseSnapInput!) {
+  closeSnap(input: $input) { userErrors { code message } }
+}";
+
+pub const SNAP: &str = "query ($id: ID!) {
+  node(id: $id) { ... on Snap { erasure { key kind sha256 primaryConfirmedAt replicaConfirmedAt } } }
+}";
+
+#[derive(Debug, Deserialize)]
+pub struct Asked {
+    pub friendship: Id,
+}
+
+#[derive(Debug, Deserialize)]
+pub struct SnapSent {
+    pub snap: Id,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SnapHeard {
+    pub snap_received: SnapEvent,
+}
+
+#[derive(Debug, Deserialize)]
+pub struct SnapEvent {
+    pub cursor: String,
+    pub snap: Id,
+}
+
+#[derive(Debug, Deserialize)]
+pub struct SnapOpened {
+    pub view: View,
+}
+
+#[derive(Debug, Deserialize)]
+pub struct View {
+    pub url: String,
+    pub caption: String,
+}
+
+#[derive(Debug, Deserialize)]
+pub struct SnapGone {
+    pub erasure: Option<Erasure>,
+}
+
 #[derive(Debug, Deserialize)]
 pub struct Limited {
     pub limits: Limits,
@@ -93,6 +161,7 @@ pub struct Limits {
 #[derive(Debug, Deserialize)]
 pub struct SignedUp {
     pub token: String,
+    pub user: Id,
 }
 
 #[derive(Debug, Deserialize)]

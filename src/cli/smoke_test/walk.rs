@@ -2,6 +2,7 @@
 
 mod change;
 mod delete;
+mod snap;
 
 use std::{path::Path, time::Duration};
 
@@ -28,6 +29,7 @@ const WAIT: Duration = Duration::from_secs(60);
 /// One run: an account of its own, and what it uploaded.
 pub struct Walk {
     client: Client,
+    url: String,
     signed_up: bool,
     images: Images,
     files: Vec<Uploaded>,
@@ -54,7 +56,7 @@ impl Walk {
             Failure::usage(error.to_string(), "write --url as in the server's greeting, such as http://127.0.0.1:8080")
         })?;
         let images = Images::new((&settings.config.images).into());
-        Ok(Self { client, signed_up: false, images, files: Vec::new() })
+        Ok(Self { client, url: url.to_owned(), signed_up: false, images, files: Vec::new() })
     }
 
     /// The whole walk; the summary on success.
@@ -71,7 +73,8 @@ impl Walk {
             Ok((samples, format!("made {}", names.join(", "))))
         })
         .await?;
-        self.sign_up(limits.password_min_length).await?;
+        sign_up(&mut self.client, limits.password_min_length).await?;
+        self.signed_up = true;
         for sample in samples.into_iter().chain(given) {
             self.upload(sample).await?;
         }
@@ -86,49 +89,22 @@ impl Walk {
         self.trash().await?;
         self.restore().await?;
         self.purge().await?;
-        let keys = self.prove_erased().await?;
+        let mut keys = self.prove_erased().await?;
         self.check_urls_are_dead().await?;
+        let picture = samples::make_replacement(seed.wrapping_add(2)).await?;
+        keys.push(self.snap(limits.password_min_length, picture).await?);
         if let Some(buckets) = buckets {
             step(async { Ok(((), buckets.hold_none_of(&keys).await?)) }).await?;
         }
         self.log_out().await;
-        Ok(format!("{} files, {} stored objects, each proven erased at both sites", self.files.len(), keys.len()))
+        let count = self.files.len();
+        Ok(format!("{count} files and a snap, {} stored objects, each proven erased at both sites", keys.len()))
     }
 
     async fn limits(&self) -> Result<api::Limits, Failure> {
         let answer: api::Limited =
             self.client.query(api::LIMITS, json!({})).await.map_err(while_doing("cannot ask for the limits"))?;
         Ok(answer.limits)
-    }
-
-    async fn sign_up(&mut self, password_min_length: usize) -> Result<(), Failure> {
-        let username = format!("smoke-{:016x}", rand::random::<u64>());
-        // Random letters and digits, as long as the server wants and never short.
-        let mut password = String::new();
-        while password.len() < password_min_length.max(32) {
-            password.push_str(&format!("{:032x}", rand::random::<u128>()));
-        }
-        let input = json!({
-            "username": username, "email": format!("{username}@example.org"),
-            "firstName": "Smoke", "lastName": "Test", "password": password,
-        });
-        let token = step(async {
-            let answer = self.client.mutate::<api::SignedUp>(api::SIGN_UP, input).await;
-            let failed = while_doing(format!("cannot sign up as {username}"));
-            let answer = answer.map_err(|error| match error.code() {
-                Some("SIGN_UP_CLOSED") => {
-                    failed(error).help("the test needs an account of its own: set accounts.sign_up = true for it")
-                }
-                Some("NAME_TAKEN" | "EMAIL_TAKEN") => failed(error).help("run it again; the name is random"),
-                Some("TOO_MANY_ATTEMPTS") => failed(error).help("wait as long as it says, then run it again"),
-                _ => failed(error),
-            })?;
-            Ok((answer.token, format!("signed up as {username}")))
-        })
-        .await?;
-        self.client.set_token(token.into());
-        self.signed_up = true;
-        Ok(())
     }
 
     /// The session is of no use to anyone from here on. A failure is none of the test's business.
@@ -161,6 +137,36 @@ impl Walk {
         }
         Ok(ids.len())
     }
+}
+
+/// Makes an account of a random name, and lets the client be it.
+async fn sign_up(client: &mut Client, password_min_length: usize) -> Result<api::SignedUp, Failure> {
+    let username = format!("smoke-{:016x}", rand::random::<u64>());
+    // Random letters and digits, as long as the server wants and never short.
+    let mut password = String::new();
+    while password.len() < password_min_length.max(32) {
+        password.push_str(&format!("{:032x}", rand::random::<u128>()));
+    }
+    let input = json!({
+        "username": username, "email": format!("{username}@example.org"),
+        "firstName": "Smoke", "lastName": "Test", "password": password,
+    });
+    let signed_up = step(async {
+        let answer = client.mutate::<api::SignedUp>(api::SIGN_UP, input).await;
+        let failed = while_doing(format!("cannot sign up as {username}"));
+        let answer = answer.map_err(|error| match error.code() {
+            Some("SIGN_UP_CLOSED") => {
+                failed(error).help("the test needs accounts of its own: set accounts.sign_up = true for it")
+            }
+            Some("NAME_TAKEN" | "EMAIL_TAKEN") => failed(error).help("run it again; the name is random"),
+            Some("TOO_MANY_ATTEMPTS") => failed(error).help("wait as long as it says, then run it again"),
+            _ => failed(error),
+        })?;
+        Ok((answer, format!("signed up as {username}")))
+    })
+    .await?;
+    client.set_token(signed_up.token.clone().into());
+    Ok(signed_up)
 }
 
 fn described(sample: &Sample) -> String {

@@ -273,10 +273,20 @@ impl TestServer {
 
     /// Waits until no job is left, moving the clock to each retry.
     pub async fn settle(&self) {
+        self.settle_until(Timestamp(i64::MAX)).await;
+    }
+
+    /// The same for the next hour: what is to come later waits.
+    pub async fn settle_for_an_hour(&self) {
+        self.settle_until(self.app.now().plus(Duration::from_secs(3600))).await;
+    }
+
+    async fn settle_until(&self, end: Timestamp) {
         let start = Instant::now();
         loop {
             self.quiet().await;
-            let Some(next) = self.jobs(job::State::Waiting).await.first().map(|job| job.run_at) else { return };
+            let next = self.jobs(job::State::Waiting).await.first().map(|job| job.run_at);
+            let Some(next) = next.filter(|next| *next <= end) else { return };
             assert!(start.elapsed() < PATIENCE, "jobs never end: {:#?}", self.jobs(job::State::Waiting).await);
             self.time.fetch_max(next.0, Ordering::Relaxed);
             self.app.wake.notify_one();

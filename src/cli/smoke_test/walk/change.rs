@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     cli::{Failure, client::Attachment},
-    images::sniff,
+    images::{Probe, sniff},
 };
 
 /// What an edit calls a file.
@@ -135,10 +135,7 @@ impl Walk {
             return Err(unexpected(what, "a JPEG, PNG or WebP", content_type));
         }
         expect(format!("type of {what}"), rendition.content_type.as_deref().unwrap_or("null"), content_type)?;
-        let unreadable = |error: &dyn std::fmt::Display| Failure::fault(format!("{what} cannot be read: {error}"));
-        let on_disk = tempfile::NamedTempFile::new().map_err(|error| unreadable(&error))?;
-        tokio::fs::write(on_disk.path(), &bytes).await.map_err(|error| unreadable(&error))?;
-        let probe = self.images.probe(on_disk.path().to_owned()).await.map_err(|error| unreadable(&error))?;
+        let probe = self.probe(&what, &bytes).await?;
         let sides = format!("{} × {}", probe.width, probe.height);
         let announced = format!("{} × {}", rendition.width.unwrap_or(0), rendition.height.unwrap_or(0));
         expect(format!("sides of {what}"), &announced, &sides)?;
@@ -149,6 +146,14 @@ impl Walk {
             _ => longest <= 1280,
         };
         if fits { Ok(sides) } else { Err(unexpected(format!("sides of {what}"), "what its name says", sides)) }
+    }
+
+    /// What a picture is that can be shown.
+    pub(super) async fn probe(&self, what: &str, bytes: &Bytes) -> Result<Probe, Failure> {
+        let unreadable = |error: &dyn std::fmt::Display| Failure::fault(format!("{what} cannot be read: {error}"));
+        let on_disk = tempfile::NamedTempFile::new().map_err(|error| unreadable(&error))?;
+        tokio::fs::write(on_disk.path(), bytes).await.map_err(|error| unreadable(&error))?;
+        self.images.probe(on_disk.path().to_owned()).await.map_err(|error| unreadable(&error))
     }
 
     /// The body behind a signed URL, which must answer 200.

@@ -15,7 +15,7 @@ use super::{
 use crate::cli::Failure;
 
 /// An erasure is proven only after the deadline of a write whose reply was lost.
-const ERASURE_WAIT: Duration = Duration::from_secs(120);
+pub(super) const ERASURE_WAIT: Duration = Duration::from_secs(120);
 
 impl Walk {
     fn ids(&self) -> serde_json::Value {

@@ -197,7 +197,7 @@ pub async fn run() -> Findings {
         people.push(asking);
     }
     people.extend(stage.gone().await);
-    stage.server.settle().await;
+    stage.server.settle_for_an_hour().await;
     let owners = stage.owners().await;
     let mut findings = Findings::default();
     for query in TABLE {
@@ -263,8 +263,11 @@ async fn paging(stage: &Stage, asking: &Asking, people: &[Asking], findings: &mu
         };
         let whole = asking.client.query(&page("first: 100"), &Value::Null).await;
         let ids = page_ids(&whole, root);
-        let info = admin.client.query(&page("first: 100"), &Value::Null).await.body["data"][root]["pageInfo"].clone();
-        let (start, end) = (string(&info["startCursor"]), string(&info["endCursor"]));
+        let answer = admin.client.query(&page("first: 100"), &Value::Null).await;
+        let info = &answer.body["data"][root]["pageInfo"];
+        let (Some(start), Some(end)) = (info["startCursor"].as_str(), info["endCursor"].as_str()) else {
+            panic!("an admin has nothing of {root}: {answer:?}");
+        };
         let (after, before) = (format!("after: \"{start}\""), format!("before: \"{end}\""));
         for arguments in ["first: 1", "last: 1", &after, &before] {
             let answer = asking.client.query(&page(arguments), &Value::Null).await;
