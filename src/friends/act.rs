@@ -42,9 +42,16 @@ pub async fn request(app: &App, viewer: &Viewer, user: Uuid) -> Result<Friendshi
             if blocks.contains(&me) {
                 return Err(FriendsError::Blocked);
             }
-            let mine = row.requested_by == me;
+            let (mine, unheard) = (row.requested_by == me, blocks.contains(&user));
             let state = next(Act::Request, row.state, mine).ok_or(FriendsError::WrongState)?;
-            if state == row.state || (row.state == State::Withheld && mine && blocks.contains(&user)) {
+            if mine && row.state == State::Withheld && !unheard {
+                // Who asks again once the block is over is heard. To them nothing changes.
+                let row = Model { state, ..row };
+                store::update(&tx, &row).await?;
+                tell(&tx, &row, &[user], now).await?;
+                return Ok(Friendship::made(row, me));
+            }
+            if state == row.state || (mine && row.state == State::Withheld) {
                 return Ok(Friendship::made(row, me));
             }
             if status != Status::Active {
@@ -54,24 +61,16 @@ pub async fn request(app: &App, viewer: &Viewer, user: Uuid) -> Result<Friendshi
                 room_for_both(app, &tx, me, user).await?;
                 return Ok(Friendship::made(settle(&tx, row, me, state, now).await?, me));
             }
-            if row.state == State::Withheld {
-                // The block is over: who asks again is heard. To them nothing changes.
-                let row = Model { state, ..row };
-                store::update(&tx, &row).await?;
-                tell(&tx, &row, &[user], now).await?;
-                return Ok(Friendship::made(row, me));
-            }
-            let pause = app.config.friends.request_pause;
-            if row.state == State::Declined && mine && now < row.changed_at.plus(pause) {
-                let retry_after = row.changed_at.plus(pause).since(now);
-                return Err(FriendsError::Paused { retry_after: whole_seconds(retry_after) });
+            let from = Friendship::made(row.clone(), me).requestable_at(app.config.friends.request_pause);
+            if let Some(from) = from.filter(|from| now < *from) {
+                return Err(FriendsError::Paused { retry_after: whole_seconds(from.since(now)) });
             }
             let max = app.config.friends.max_pending;
             if store::count_asked(&tx, me).await? >= u64::from(max) {
                 return Err(FriendsError::TooManyPending { max });
             }
             room(app, &tx, me).await?;
-            let state = if blocks.contains(&user) { State::Withheld } else { state };
+            let state = if unheard { State::Withheld } else { state };
             let row = Model { requested_by: me, created_at: now, ..row };
             Ok(Friendship::made(settle(&tx, row, me, state, now).await?, me))
         })

@@ -24,7 +24,7 @@ pub use blocks::{block, blocked, unblock};
 pub use closing::{end_all, erase_some, forget};
 pub use error::FriendsError;
 pub use list::{Filter, count, list};
-pub use model::{Direction, Friendship};
+pub use model::{Act, Direction, Friendship};
 
 use crate::{app::App, db::Tx, error::Fault, viewer::Viewer};
 

@@ -1,6 +1,11 @@
 //! A pair of people: what each of the two sees of it, and what it may become.
 
-use entity::friendship::{Model, State};
+use std::time::Duration;
+
+use entity::{
+    Timestamp,
+    friendship::{Model, State},
+};
 use uuid::Uuid;
 
 /// A pair that one of the two sees something of.
@@ -36,7 +41,7 @@ impl Friendship {
         Self { row, viewer }
     }
 
-    /// Everything but what it says of blocks: see [`Friendship::state`].
+    /// As it is kept. What this one sees of its state is [`Friendship::state`].
     #[must_use]
     pub fn row(&self) -> &Model {
         &self.row
@@ -58,6 +63,20 @@ impl Friendship {
     pub fn direction(&self) -> Direction {
         if self.row.requested_by == self.viewer { Direction::Outgoing } else { Direction::Incoming }
     }
+
+    /// Whether this one of the two would change something by doing this, as far as they see.
+    #[must_use]
+    pub fn allows(&self, act: Act) -> bool {
+        let (state, mine) = (self.state(), self.direction() == Direction::Outgoing);
+        next(act, state, mine).is_some_and(|next| next != state)
+    }
+
+    /// From when on this one may ask again whoever has declined; `None` where nothing is to be waited for.
+    #[must_use]
+    pub fn requestable_at(&self, pause: Duration) -> Option<Timestamp> {
+        let declined = self.row.state == State::Declined && self.direction() == Direction::Outgoing;
+        declined.then(|| self.row.changed_at.plus(pause))
+    }
 }
 
 pub(super) fn is_of(row: &Model, person: Uuid) -> bool {
@@ -75,7 +94,7 @@ pub(super) fn pair(one: Uuid, two: Uuid) -> (Uuid, Uuid) {
 
 /// What one of the two does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Act {
+pub enum Act {
     Request,
     Accept,
     Decline,

@@ -6,7 +6,7 @@ use entity::friendship::State;
 
 use super::{User, load_user};
 use crate::{
-    friends::{self, Direction},
+    friends::{self, Act},
     graphql::{self, NodeKind, scalars::date_time},
 };
 
@@ -99,26 +99,20 @@ impl Friendship {
 
     /// From when on you may ask again whoever has declined; null where nothing is to be waited for.
     async fn requestable_at(&self, ctx: &Context<'_>) -> Option<DateTime<Utc>> {
-        let declined = self.0.state() == State::Declined && self.0.direction() == Direction::Outgoing;
-        let pause = graphql::app(ctx).config.friends.request_pause;
-        declined.then(|| date_time(self.0.row().changed_at.plus(pause)))
+        self.0.requestable_at(graphql::app(ctx).config.friends.request_pause).map(date_time)
     }
 
     /// What you may do with it now.
     async fn viewer_can(&self, ctx: &Context<'_>) -> FriendshipPermissions {
-        let pending = self.0.state() == State::Pending;
-        let incoming = self.0.direction() == Direction::Incoming;
-        let (app, row) = (graphql::app(ctx), self.0.row());
-        let waits = !incoming && app.now() < row.changed_at.plus(app.config.friends.request_pause);
+        let app = graphql::app(ctx);
+        let waits = self.0.requestable_at(app.config.friends.request_pause).is_some_and(|from| app.now() < from);
         FriendshipPermissions {
-            request: match self.0.state() {
-                State::Declined => !waits,
-                state => !matches!(state, State::Pending | State::Accepted),
-            },
-            accept: pending && incoming,
-            decline: pending && incoming,
-            cancel: pending && !incoming,
-            remove: self.0.state() == State::Accepted,
+            // Whoever was asked accepts.
+            request: self.0.allows(Act::Request) && self.0.state() != State::Pending && !waits,
+            accept: self.0.allows(Act::Accept),
+            decline: self.0.allows(Act::Decline),
+            cancel: self.0.allows(Act::Cancel),
+            remove: self.0.allows(Act::Remove),
         }
     }
 }

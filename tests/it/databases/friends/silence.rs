@@ -7,7 +7,7 @@ use entity::event;
 use sea_orm::{ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, QueryFilter, QueryOrder};
 use serde_json::{Value, json};
 
-use super::{FRIENDSHIP, ask, befriend, codes, id, key, rows, state, to_friendship, to_user, told};
+use super::{FRIENDSHIP, ask, befriend, codes, id, key, rows, state, suspend, to_friendship, to_user, told};
 use crate::support::{Person, TestServer};
 
 /// Somebody with the name that stands for them.
@@ -267,6 +267,20 @@ async fn who_blocks_hears_nothing_and_unblocks_to_nothing() {
     assert_eq!(state(&ada, &bob).await.unwrap(), ("PENDING".to_owned(), "INCOMING".to_owned()));
     assert_eq!((told(&server, &ada).await, told(&server, &bob).await), (hers + 1, his + 3));
     assert_eq!(rows(&server).await.len(), 1);
+    server.finish().await;
+}
+
+#[tokio::test]
+async fn asking_again_after_the_block_is_answered_as_any_repeat() {
+    let server = TestServer::start().await;
+    let (ada, bob, eve) = (server.person("ada").await, server.person("bob").await, server.person("eve").await);
+    to_user(&ada, "blockUser", &bob).await;
+    let asked = [ask(&bob, &ada).await, ask(&bob, &eve).await];
+    to_user(&ada, "unblockUser", &bob).await;
+    for (person, asked) in [&ada, &eve].into_iter().zip(asked) {
+        suspend(&server, person).await;
+        assert_eq!(ask(&bob, person).await, asked);
+    }
     server.finish().await;
 }
 
