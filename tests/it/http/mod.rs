@@ -11,6 +11,7 @@ mod persisted;
 mod process;
 mod server;
 mod uploads;
+mod websockets;
 
 use std::{collections::HashMap, io::Read as _, net::SocketAddr, sync::Arc, time::Duration};
 

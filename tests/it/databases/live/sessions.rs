@@ -11,7 +11,7 @@ use crate::support::{PASSWORD, Person, Socket, TestServer};
 
 const EVENTS: &str = "subscription { eventReceived { cursor } }";
 /// From the act to the end of the WebSocket: the check's interval, and what a busy machine takes.
-const SOON: Duration = Duration::from_secs(8);
+const SOON: Duration = Duration::from_secs(15);
 
 async fn listening(person: &Person) -> Socket {
     let mut socket = person.socket().await;
