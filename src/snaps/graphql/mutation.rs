@@ -9,7 +9,7 @@ use crate::{
     error::Fault,
     files::{Content, FilesError},
     graphql::{
-        self, NodeKind,
+        self, FaultExt as _, NodeKind,
         error::{bad_input, fault},
         request::Upload,
         scalars::date_time,
@@ -171,6 +171,7 @@ pub struct SnapsMutation;
 impl SnapsMutation {
     /// Sends a picture to friends. It is made upright and fit for screens, and loses its metadata; the original is not kept.
     async fn send_snap(&self, ctx: &Context<'_>, input: SendSnapInput) -> async_graphql::Result<SendSnapPayload> {
+        graphql::viewer(ctx).person().or_fault()?;
         let source = match (input.file, input.upload_id, input.file_id) {
             (Some(file), None, None) => Source::Content(content(ctx, file)?),
             (None, Some(id), None) => Source::Upload(NodeKind::UploadSession.parse(&id).unwrap_or_default()),

@@ -332,7 +332,7 @@ const UNOPENED: [Outcome; 6] = [Anon, Code("NOT_OPENED"), Code("NOT_OPENED"), Mi
 
 #[rustfmt::skip]
 pub const SNAP_MUTATIONS: &[Mutation] = &[
-    at("sendSnap", "to the owner's friend", Target::Friend, send, OWNER),
+    at("sendSnap", "to the owner's friend", Target::Friend, send, FRIENDS),
     Mutation { case: "to one's own friend", ..own("sendSnap", Target::Friend, send) },
     at("sendSnap", "the owner's file", Target::PictureAndFriend, send_file, FRIENDS),
     at("sendSnap", "the owner's upload", Target::SnapUploadAndFriend, send_upload, FRIENDS),
