@@ -171,7 +171,8 @@ impl DatabaseServer {
             Kind::MariaDb => words(
                 "mariadbd --no-defaults --bind-address=127.0.0.1 --skip-log-bin --innodb-flush-log-at-trx-commit=2 \
                  --innodb-flush-method=nosync --innodb-buffer-pool-size=128M --innodb-log-file-size=64M \
-                 --max-connections=500 --skip-name-resolve --default-time-zone=+05:30 --table-open-cache=4000",
+                 --max-connections=500 --max-prepared-stmt-count=200000 --skip-name-resolve \
+                 --default-time-zone=+05:30 --table-open-cache=4000",
                 [
                     format!("--datadir={data}"),
                     // A server that starts removes every temporary table in it, also those of another one.
