@@ -185,6 +185,8 @@ impl Server {
         let folder = tempfile::tempdir().unwrap();
         let mut process = Command::new(env!("CARGO_BIN_EXE_snaphaven"))
             .args(["serve", "--listen", "127.0.0.1:0", "--set", "log.filter=warn", "--set", "live.max_sockets=100000"])
+            // Nobody reads from the idle ones, nor answers pings.
+            .args(["--set", "live.keep_alive=1h"])
             .args(["--set", &format!("database.url={database}"), "--data-dir"])
             .arg(folder.path())
             .stdout(Stdio::piped())
