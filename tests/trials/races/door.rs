@@ -275,6 +275,18 @@ impl Door {
         self.ask(token, query, json!(user)).await
     }
 
+    /// Sends a picture to these people.
+    pub async fn send_snap(&self, token: &str, to: &[&str], picture: Bytes, seconds: Option<u32>) -> Answer {
+        let input = json!({ "file": null, "recipientIds": to, "expiresIn": seconds });
+        self.attach(token, &mutation("SendSnapInput", "sendSnap", "snap { id }"), input, picture).await
+    }
+
+    /// `openSnap`, `closeSnap` and the like.
+    pub async fn to_snap(&self, token: &str, name: &str, id: &str) -> Answer {
+        let want = if name == "openSnap" { "view { url }" } else { "snap { id }" };
+        self.mutate(token, &input_of(name), name, want, json!({ "id": id })).await
+    }
+
     async fn mutate(&self, token: &str, input_type: &str, name: &str, want: &str, input: Value) -> Answer {
         let query = mutation(input_type, name, want);
         self.ask(token, &query, input).await
@@ -282,6 +294,10 @@ impl Door {
 
     async fn send(&self, token: &str, input_type: &str, name: &str, input: Value, bytes: Bytes) -> Answer {
         let query = mutation(input_type, name, &format!("file {{ {FILE} }}"));
+        self.attach(token, &query, input, bytes).await
+    }
+
+    async fn attach(&self, token: &str, query: &str, input: Value, bytes: Bytes) -> Answer {
         let operations = json!({ "query": query, "variables": { "input": input } }).to_string();
         let form = Form::new()
             .text("operations", operations)

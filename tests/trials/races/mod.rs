@@ -15,6 +15,7 @@ mod queue;
 mod repeats;
 mod revisions;
 mod shares;
+mod snaps;
 mod starts;
 mod tally;
 mod uploads;
@@ -41,7 +42,7 @@ pub struct Options<'a> {
     pub say: &'a (dyn Fn(&str) + Send + Sync),
 }
 
-const RACES: [&str; 12] = [
+const RACES: [&str; 13] = [
     "names",
     "revisions",
     "deletions",
@@ -54,6 +55,7 @@ const RACES: [&str; 12] = [
     "shares",
     "uploads",
     "friends",
+    "snaps",
 ];
 /// It needs a database of each round's own.
 const STARTS: &str = "starts";
@@ -122,6 +124,7 @@ async fn race(
             "uploads" => uploads::round(arena, &people[1], rng, &mut tally).await?,
             "shares" => shares::round(arena, owner, rng, &mut tally).await?,
             "friends" => friends::round(arena, rng, &mut tally).await?,
+            "snaps" => snaps::round(arena, rng, &mut tally).await?,
             "queue" => {
                 queue::round(arena, owner, &files, rng, &mut tally).await?;
                 if slow {
@@ -170,6 +173,7 @@ async fn controls(arena: &Arena, people: &[Person; 3], options: &Options<'_>) ->
         ("a schedule by who does not lead", leader::planted(arena).await?),
         ("downloads of share links that are not counted", shares::planted(arena, owner, &mut rng).await?),
         ("a counter of usage that stands still", uploads::planted(arena, &people[1], &mut rng).await?),
+        ("snaps that forget who opened them", snaps::planted(arena).await?),
         ("requests that cannot be taken back", friends::planted(arena, &mut rng).await?),
         ("no unique key of idempotency keys", repeats::planted(arena, owner, &mut rng).await?),
         ("no unique key of user names", names::planted(arena, &mut rng).await?),

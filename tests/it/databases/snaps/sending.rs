@@ -85,7 +85,7 @@ async fn what_cannot_be_sent_is_refused_and_leaves_nothing() {
         let payload = try_send(&ada, people, picture, more.clone()).await;
         assert_eq!((codes(&payload), &payload["snap"]), (vec![code], &Value::Null), "{more} {payload}");
     }
-    let crowd: Vec<String> = (0..101).map(|n| format!("user_{:032x}", n)).collect();
+    let crowd: Vec<String> = (0..101).map(|n| format!("user_{n:032x}")).collect();
     for (recipients, code) in [(json!(crowd), "INVALID_COUNT"), (json!(["nobody"]), "NOT_A_FRIEND")] {
         let payload = try_send(&ada, &[], &PHOTO, json!({ "recipientIds": recipients })).await;
         assert_eq!(codes(&payload), [code]);
