@@ -211,11 +211,12 @@ impl Client {
         fetched(request.send()).await.map_err(|error| unreachable(&url, error))
     }
 
-    /// Runs a subscription.
+    /// Runs a subscription. It may begin a little later than this returns: what must not be missed has its place in
+    /// `variables`.
     ///
     /// # Errors
     /// `Unreachable`, and `Failed` where the server takes no WebSocket or not this subscription.
-    pub async fn subscribe(&self, document: &str) -> Result<Subscription, ClientError> {
+    pub async fn subscribe(&self, document: &str, variables: Value) -> Result<Subscription, ClientError> {
         let request = self.http.get(self.endpoint.clone()).header("sec-websocket-key", subscription::key());
         let request =
             subscription::HANDSHAKE.iter().fold(request, |request, (name, value)| request.header(*name, *value));
@@ -224,7 +225,7 @@ impl Client {
             return Err(subscription::refused(answer.status()));
         }
         let upgraded = answer.upgrade().await.map_err(|error| unreachable(&self.endpoint, error))?;
-        Subscription::begin(upgraded, self.token.as_ref().map(ExposeSecret::expose_secret), document).await
+        Subscription::begin(upgraded, self.token.as_ref().map(ExposeSecret::expose_secret), document, variables).await
     }
 
     fn signed(&self, request: reqwest::RequestBuilder) -> reqwest::RequestBuilder {

@@ -31,11 +31,16 @@ pub struct Subscription {
 }
 
 impl Subscription {
-    /// Says who it is and what is wanted, on an upgraded connection. It runs when this returns.
+    /// Says who it is and what is wanted, on an upgraded connection.
     ///
     /// # Errors
     /// `Unreachable` where the connection ends, `Failed` where the server closes it or answers with an error.
-    pub(super) async fn begin(upgraded: Upgraded, token: Option<&str>, document: &str) -> Result<Self, ClientError> {
+    pub(super) async fn begin(
+        upgraded: Upgraded,
+        token: Option<&str>,
+        document: &str,
+        variables: Value,
+    ) -> Result<Self, ClientError> {
         let socket = WebSocketStream::from_raw_socket(upgraded, Role::Client, None).await;
         let mut this = Self { socket };
         let payload = token.map_or_else(|| json!({}), |token| json!({ "authorization": format!("Bearer {token}") }));
@@ -44,17 +49,9 @@ impl Subscription {
         if acknowledged["type"] != "connection_ack" {
             return Err(failed(format!("expected connection_ack, got {acknowledged}")));
         }
-        this.say(json!({ "type": "subscribe", "id": "1", "payload": { "query": document } })).await?;
-        // Operations begin in order: the answer to a query that follows says that this one has begun.
-        this.say(json!({ "type": "subscribe", "id": "2", "payload": { "query": "{ __typename }" } })).await?;
-        loop {
-            let message = this.hear().await?;
-            match (message["id"].as_str(), message["type"].as_str()) {
-                (Some("2"), Some("complete")) => return Ok(this),
-                (_, Some("error")) => return Err(failed(message["payload"].to_string())),
-                _ => {}
-            }
-        }
+        let payload = json!({ "query": document, "variables": variables });
+        this.say(json!({ "type": "subscribe", "id": "1", "payload": payload })).await?;
+        Ok(this)
     }
 
     /// What comes next; `T` is the shape of `data`.

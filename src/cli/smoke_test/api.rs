@@ -89,7 +89,9 @@ pub const REMOVE_FRIEND: &str = "mutation ($input: RemoveFriendInput!) {
   removeFriend(input: $input) { userErrors { code message } }
 }";
 
-pub const SNAP_RECEIVED: &str = "subscription { snapReceived { cursor snap { id } } }";
+pub const LATEST: &str = "{ events(first: 0) { latestCursor } }";
+
+pub const SNAP_RECEIVED: &str = "subscription ($after: String) { snapReceived(after: $after) { cursor snap { id } } }";
 
 pub const SEND_SNAP: &str = "mutation ($input: SendSnapInput!) {
   sendSnap(input: $input) { snap { id } userErrors { code message } }
@@ -110,6 +112,17 @@ pub const SNAP: &str = "query ($id: ID!) {
 #[derive(Debug, Deserialize)]
 pub struct Asked {
     pub friendship: Id,
+}
+
+#[derive(Debug, Deserialize)]
+pub struct Events {
+    pub events: Latest,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Latest {
+    pub latest_cursor: String,
 }
 
 #[derive(Debug, Deserialize)]

@@ -26,7 +26,9 @@ impl Walk {
         .await?;
         let snap = step(async {
             let failed = || while_doing("cannot subscribe to snaps");
-            let mut live = friend.subscribe(api::SNAP_RECEIVED).await.map_err(failed())?;
+            let log = friend.query::<api::Events>(api::LATEST, json!({})).await.map_err(failed())?.events;
+            let after = json!({ "after": log.latest_cursor });
+            let mut live = friend.subscribe(api::SNAP_RECEIVED, after).await.map_err(failed())?;
             let input = json!({ "recipientIds": [them.user.id], "caption": "Look!", "viewSeconds": 10 });
             let sent = self.client.upload::<api::SnapSent>(api::SEND_SNAP, input, picture).await;
             let sent = sent.map_err(while_doing("cannot send a snap"))?.snap.id;

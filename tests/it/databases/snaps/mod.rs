@@ -1,6 +1,7 @@
 //! Snaps: sent through GraphQL, opened once by each friend, fetched over plain HTTP, and gone afterwards.
 
 mod ending;
+mod live;
 mod opening;
 mod races;
 mod sending;
