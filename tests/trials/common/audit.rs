@@ -80,6 +80,8 @@ pub struct Auditor {
 }
 
 const POLL: Duration = Duration::from_millis(100);
+/// What is to be done later than this is planned, such as the end of a snap that nobody opens: retries come much sooner.
+const PLANNED: Duration = Duration::from_secs(20);
 
 impl Auditor {
     /// `url` as `database.url`: empty for SQLite in the data folder.
@@ -138,7 +140,9 @@ impl Auditor {
         let renditions = rendition::Entity::find().filter(pending).count(connection).await?;
         let intents = write_intent::Entity::find().count(connection).await?;
         let scheduled = job::Column::UniqueKey.is_null().or(job::Column::UniqueKey.not_like("schedule:%"));
+        let soon = Timestamp::from_utc(chrono::Utc::now()).plus(PLANNED);
         let jobs = job::Entity::find().filter(job::Column::State.eq(job::State::Waiting)).filter(scheduled);
+        let jobs = jobs.filter(job::Column::RunAt.lt(soon));
         let mut counts = BTreeMap::from([
             ("pending or deleting objects".to_owned(), objects),
             ("live objects without a replica copy".to_owned(), awaiting),
