@@ -23,6 +23,7 @@ use snaphaven::{
         VersionsMutation,
     },
     ledger::graphql::LedgerQuery,
+    snaps::graphql::{SnapsMutation, SnapsQuery},
 };
 
 use crate::support::TestServer;
@@ -76,6 +77,7 @@ fn no_two_modules_name_a_root_field_alike() {
                 fields::<AlertsQuery>(),
                 fields::<ClosingQuery>(),
                 fields::<EventsQuery>(),
+                fields::<SnapsQuery>(),
             ],
         ),
         (
@@ -91,6 +93,7 @@ fn no_two_modules_name_a_root_field_alike() {
                 fields::<UsageMutation>(),
                 fields::<ClosingMutation>(),
                 fields::<EventsMutation>(),
+                fields::<SnapsMutation>(),
             ],
         ),
     ] {
@@ -164,7 +167,7 @@ async fn introspection_works() {
         node["possibleTypes"].as_array().unwrap().iter().map(|kind| kind["name"].as_str().unwrap()).collect();
     assert_eq!(
         possible,
-        ["User", "Friendship", "File", "FileVersion", "ShareLink", "Erasure", "Alert", "UploadSession"]
+        ["User", "Friendship", "File", "FileVersion", "ShareLink", "Erasure", "Alert", "UploadSession", "Snap"]
     );
     server.finish().await;
 }

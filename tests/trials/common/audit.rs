@@ -140,7 +140,7 @@ impl Auditor {
         let renditions = rendition::Entity::find().filter(pending).count(connection).await?;
         let intents = write_intent::Entity::find().count(connection).await?;
         let scheduled = job::Column::UniqueKey.is_null().or(job::Column::UniqueKey.not_like("schedule:%"));
-        let soon = Timestamp::from_utc(chrono::Utc::now()).plus(PLANNED);
+        let soon = Clock::system().now().plus(PLANNED);
         let jobs = job::Entity::find().filter(job::Column::State.eq(job::State::Waiting)).filter(scheduled);
         let jobs = jobs.filter(job::Column::RunAt.lt(soon));
         let mut counts = BTreeMap::from([
