@@ -13,7 +13,7 @@ use tokio::time::{Instant, timeout};
 use tracing::Instrument;
 use uuid::Uuid;
 
-use super::{ClientAddress, HttpError, PeerAddress, shares};
+use super::{ClientAddress, HttpError, PeerAddress, shares, snaps};
 use crate::token;
 
 pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -71,7 +71,8 @@ pub(super) async fn observe(State(settings): State<Observe>, mut request: Reques
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str).to_owned();
     // The query stays out, and so does a token in the path, however it is spelled: they open doors.
-    let path = if route == shares::ROUTE { route.as_str().into() } else { token::redacted(request.uri().path()) };
+    let is_secret = [shares::ROUTE, snaps::ROUTE].iter().any(|secret| route == *secret);
+    let path = if is_secret { route.as_str().into() } else { token::redacted(request.uri().path()) };
     let span = tracing::info_span!("request", request_id = %id, %method, path = &*path);
 
     let answer = AssertUnwindSafe(next.run(request)).catch_unwind();
