@@ -21,6 +21,9 @@ pub const PASSWORD: &str = "a fox jumps 7 times";
 /// What a client waits for at the most; an answer that takes longer is a fault.
 const PATIENCE: Duration = Duration::from_secs(40);
 
+/// How long a connection is kept for the next request: not until the server closes it, which crosses with that.
+const IDLE: Duration = Duration::from_secs(5);
+
 const FILE: &str = "id name state revision sha256 downloadUrl { url }";
 
 /// What came back.
@@ -70,7 +73,8 @@ pub struct Person {
 
 impl Door {
     pub fn new(app: &str, edge: &str) -> Result<Self, Failure> {
-        let http = reqwest::Client::builder().timeout(PATIENCE).redirect(Policy::none()).build()?;
+        let http =
+            reqwest::Client::builder().timeout(PATIENCE).pool_idle_timeout(IDLE).redirect(Policy::none()).build()?;
         Ok(Self { http, url: format!("{app}/graphql"), edge: edge.to_owned() })
     }
 
@@ -188,7 +192,7 @@ impl Door {
             Ok::<_, reqwest::Error>((status, answer.bytes().await?))
         };
         let (kind, payload) = match outcome.await {
-            Err(error) => (no_answer(&error), Value::Null),
+            Err(error) => no_answer(&error),
             Ok((200 | 302, bytes)) => ("ok".to_owned(), json!(bytes.len())),
             Ok((status, bytes)) => {
                 let body = serde_json::from_slice(&bytes).unwrap_or_default();
@@ -320,7 +324,7 @@ impl Door {
             Ok::<_, reqwest::Error>((status, answer.bytes().await?))
         };
         let (kind, payload) = match outcome.await {
-            Err(error) => (no_answer(&error), Value::Null),
+            Err(error) => no_answer(&error),
             Ok((status, bytes)) => {
                 let mut body: Value = serde_json::from_slice(&bytes).unwrap_or_default();
                 let payload = body["data"]["answer"].take();
@@ -331,8 +335,13 @@ impl Door {
     }
 }
 
-fn no_answer(error: &reqwest::Error) -> String {
-    format!("no answer ({})", if error.is_timeout() { "late" } else { "broken" })
+/// The kind of answer that it is, and the innermost cause.
+fn no_answer(error: &reqwest::Error) -> (String, Value) {
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(deeper) = cause.source() {
+        cause = deeper;
+    }
+    (format!("no answer ({})", if error.is_timeout() { "late" } else { "broken" }), json!(cause.to_string()))
 }
 
 fn input_of(name: &str) -> String {
