@@ -45,21 +45,27 @@ pub(super) struct Received {
 /// The sizes made of every picture.
 const SIZES: [rendition::Size; 3] = [rendition::Size::Square150, rendition::Size::Fit320, rendition::Size::Fit1280];
 
+/// Takes in the whole content, at most `uploads.max_size` of it, and tells its type.
+pub async fn spool(app: &App, content: Content) -> Result<(TempPath, &'static str), FilesError> {
+    let limit = app.config.uploads.max_size.as_u64();
+    let Content { name, file, bytes, .. } = content;
+    if bytes > limit {
+        return Err(FilesError::TooLarge { limit });
+    }
+    let mut spool = app.spool().and_then(Spool::file).map_err(unreadable)?;
+    let work = move || {
+        let head = copy(file, spool.as_file_mut(), bytes)?;
+        Ok::<_, std::io::Error>((spool.into_temp_path(), images::sniff(&head, &name)))
+    };
+    let copied = tokio::task::spawn_blocking(work).await.map_err(Fault::internal)?;
+    copied.map_err(unreadable)
+}
+
 impl Received {
-    /// Takes in the whole content, at most `uploads.max_size` of it.
+    /// A content at rest, and what its picture tells.
     pub(super) async fn spool(app: &App, content: Content) -> Result<Self, FilesError> {
-        let limit = app.config.uploads.max_size.as_u64();
-        let Content { name, file, bytes, sha256 } = content;
-        if bytes > limit {
-            return Err(FilesError::TooLarge { limit });
-        }
-        let mut spool = app.spool().and_then(Spool::file).map_err(unreadable)?;
-        let work = move || {
-            let head = copy(file, spool.as_file_mut(), bytes)?;
-            Ok::<_, std::io::Error>((spool.into_temp_path(), images::sniff(&head, &name)))
-        };
-        let copied = tokio::task::spawn_blocking(work).await.map_err(Fault::internal)?;
-        let (path, content_type) = copied.map_err(unreadable)?;
+        let (bytes, sha256) = (content.bytes, content.sha256);
+        let (path, content_type) = spool(app, content).await?;
         let picture = if images::is_raster(content_type) {
             // A picture that cannot be read is still a file; its renditions will say why.
             app.images.probe(path.to_path_buf()).await.ok()
@@ -113,7 +119,7 @@ pub(super) fn sizes(content_type: &str) -> &'static [rendition::Size] {
 }
 
 /// A full disk is the server's trouble, and passes; anything else may be the upload's own.
-fn unreadable(error: std::io::Error) -> FilesError {
+pub(super) fn unreadable(error: std::io::Error) -> FilesError {
     match error.kind() {
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
             Fault::Busy(format!("no room for uploads: {error}")).into()

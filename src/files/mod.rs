@@ -25,7 +25,7 @@ use entity::{file, file::State, object::Kind, object_copy, rendition};
 use uuid::Uuid;
 
 pub use closing::{Left, count_owned, erase_some, forget};
-pub use content::Content;
+pub use content::{Content, spool};
 pub use edit::{Edit, edit};
 pub use error::FilesError;
 pub use filter::{FileFilter, FileOrder, InvalidFilter, OrderField, Place};

@@ -63,7 +63,7 @@ pub async fn relations(app: &App, person: Uuid, others: &[Uuid]) -> Result<HashM
 
 /// Whether a block stands between the two, in either direction.
 pub async fn are_apart(connection: &impl ConnectionTrait, one: Uuid, other: Uuid) -> Result<bool, DbErr> {
-    store::is_block_between(connection, one, other).await
+    Ok(!store::blocks_between(connection, one, other).await?.is_empty())
 }
 
 /// That no block stands between `person` and whom this column names, for a query over things of others.

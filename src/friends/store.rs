@@ -199,11 +199,16 @@ pub(super) async fn delete_blocks(tx: &Tx, person: Uuid) -> Result<(), DbErr> {
 }
 
 /// Which of the two blocks the other.
-pub(super) async fn blocks_between(tx: &Tx, one: Uuid, two: Uuid) -> Result<Vec<Uuid>, DbErr> {
+pub(super) async fn blocks_between(
+    connection: &impl ConnectionTrait,
+    one: Uuid,
+    two: Uuid,
+) -> Result<Vec<Uuid>, DbErr> {
     let by = |blocker: Uuid, blocked: Uuid| {
         Condition::all().add(block::Column::BlockerId.eq(blocker)).add(block::Column::BlockedId.eq(blocked))
     };
-    let rows = block::Entity::find().filter(Condition::any().add(by(one, two)).add(by(two, one))).all(tx).await?;
+    let either = Condition::any().add(by(one, two)).add(by(two, one));
+    let rows = block::Entity::find().filter(either).all(connection).await?;
     Ok(rows.into_iter().map(|row| row.blocker_id).collect())
 }
 
@@ -242,13 +247,6 @@ pub(super) async fn hold_person(tx: &Tx, person: Uuid, locked: bool) -> Result<O
     let select = user::Entity::find_by_id(person);
     let select = if locked { select.lock_exclusive() } else { select.lock_shared() };
     Ok(select.one(tx).await?.map(|row| row.status))
-}
-
-pub(super) async fn is_block_between(connection: &impl ConnectionTrait, one: Uuid, other: Uuid) -> Result<bool, DbErr> {
-    let either = [(one, other), (other, one)].into_iter().fold(Condition::any(), |either, (blocker, blocked)| {
-        either.add(Condition::all().add(block::Column::BlockerId.eq(blocker)).add(block::Column::BlockedId.eq(blocked)))
-    });
-    Ok(block::Entity::find().filter(either).count(connection).await? > 0)
 }
 
 /// Whom this person has blocked, and who has blocked this person.

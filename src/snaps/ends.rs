@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::{
     Snap, SnapsError, find, jobs,
-    model::{self, Phase, phase},
+    model::{Phase, phase},
     store,
 };
 use crate::{app::App, db::Tx, events, friends, jobs::enqueue_at, ledger, viewer::Viewer};
@@ -175,10 +175,4 @@ pub async fn forget(tx: &Tx, person: Uuid) -> Result<(), DbErr> {
         }
         store::delete(tx, &sent).await?;
     }
-}
-
-/// Whether the viewer may open it once more; see [`model::may_replay`].
-#[must_use]
-pub fn can_replay(app: &App, snap: &Snap) -> bool {
-    snap.own.as_ref().is_some_and(|row| model::may_replay(row, &snap.row, &app.config.snaps, app.now()))
 }

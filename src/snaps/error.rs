@@ -23,8 +23,8 @@ pub enum SnapsError {
     NotAPicture(String),
     #[error("The picture is too large: {0}.")]
     TooLarge(String),
-    #[error("A caption has at most {max} characters.")]
-    CaptionTooLong { max: usize },
+    #[error("A caption has at most {max} characters, and no control characters but line breaks and tabs.")]
+    InvalidCaption { max: usize },
     #[error("A snap is shown for 1 to {max} seconds, or until it is closed.")]
     InvalidViewSeconds { max: i32 },
     /// In seconds.

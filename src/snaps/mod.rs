@@ -18,7 +18,7 @@ mod view;
 use entity::{Timestamp, snap, snap_recipient, snap_recipient::State};
 use uuid::Uuid;
 
-pub use ends::{can_replay, close, forget, leave, report_screenshot, revoke};
+pub use ends::{close, forget, leave, report_screenshot, revoke};
 pub use error::{SnapsError, ViewError};
 pub use open::{Opened, open, replay};
 pub use send::{NewSnap, Sent, Source, send};

@@ -82,7 +82,7 @@ pub fn caption(given: &str) -> Result<String, SnapsError> {
     let caption: String = given.trim().nfc().collect();
     let unprintable = |c: char| c.is_control() && !matches!(c, '\n' | '\r' | '\t');
     if caption.chars().count() > MAX_CAPTION || caption.chars().any(unprintable) {
-        return Err(SnapsError::CaptionTooLong { max: MAX_CAPTION });
+        return Err(SnapsError::InvalidCaption { max: MAX_CAPTION });
     }
     Ok(caption)
 }

@@ -1,7 +1,7 @@
 //! Sending: a picture is made fit for screens, stored under a key of its own, and given to those who are friends in the
 //! transaction that sends it.
 
-use std::{collections::HashSet, io::Seek as _, time::Duration};
+use std::{collections::HashSet, time::Duration};
 
 use entity::{object::Kind, snap, snap_recipient, snap_recipient::State};
 use serde_json::json;
@@ -19,11 +19,10 @@ use crate::{
     db::{Tx, idempotency::IdempotencyKey, is_unique_violation},
     error::Fault,
     events,
-    files::{self, Content, FilesError, direct},
+    files::{self, Content, direct},
     friends, images,
     jobs::enqueue_at,
     ledger::{self, NewObject, Written},
-    spool::Spool,
     viewer::Viewer,
 };
 
@@ -207,24 +206,10 @@ fn delivered(snap: &snap::Model, recipient: Uuid) -> snap_recipient::Model {
 
 /// The picture as a file on disk, and the upload that it came by.
 async fn bring(app: &App, viewer: &Viewer, source: Source) -> Result<(TempPath, Option<Uuid>), SnapsError> {
-    let limit = app.config.uploads.max_size.as_u64();
     match source {
-        Source::Content(content) => {
-            if content.bytes > limit {
-                return Err(FilesError::TooLarge { limit }.into());
-            }
-            let mut spool = app.spool().and_then(Spool::file).map_err(Fault::internal)?;
-            let mut from = content.file;
-            let copy = move || {
-                from.rewind()?;
-                std::io::copy(&mut from, spool.as_file_mut())?;
-                Ok::<_, std::io::Error>(spool.into_temp_path())
-            };
-            let copied = tokio::task::spawn_blocking(copy).await.map_err(Fault::internal)?;
-            Ok((copied.map_err(Fault::internal)?, None))
-        }
+        Source::Content(content) => Ok((files::spool(app, content).await?.0, None)),
         Source::Upload(id) => {
-            let taken = direct::take(app, viewer, id, limit).await?;
+            let taken = direct::take(app, viewer, id, app.config.uploads.max_size.as_u64()).await?;
             Ok((taken.path, Some(taken.upload)))
         }
         Source::File(id) => {

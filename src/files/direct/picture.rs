@@ -25,6 +25,7 @@ use crate::{
     error::Fault,
     files::{
         FilesError,
+        content::unreadable,
         quota::{self, Amount},
     },
     ledger,
@@ -58,12 +59,12 @@ pub async fn take(app: &App, viewer: &Viewer, id: Uuid, limit: u64) -> Result<Ta
     }
     // The upload may have been aborted meanwhile, and its parts with it.
     let found = store.get(&key, None).await.map_err(Fault::from)?.ok_or_else(|| closed(&row))?;
-    let mut spool = app.spool().and_then(Spool::file).map_err(Fault::internal)?;
+    let mut spool = app.spool().and_then(Spool::file).map_err(unreadable)?;
     let (mut body, mut hash, mut bytes) = (found.body, Context::new(&SHA256), 0);
     while let Some(chunk) = body.try_next().await.map_err(Fault::from)? {
         bytes += chunk.len() as u64;
         hash.update(&chunk);
-        spool.write_all(&chunk).map_err(Fault::internal)?;
+        spool.write_all(&chunk).map_err(unreadable)?;
     }
     let announced = row.sha256.as_deref();
     let sha256 = finish_sha256(hash);

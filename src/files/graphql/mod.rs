@@ -3,6 +3,7 @@
 mod inputs;
 mod loader;
 mod mutation;
+mod progress;
 mod shares;
 mod types;
 mod uploads;
@@ -18,11 +19,12 @@ use uuid::Uuid;
 
 pub use inputs::{FileFilter, FileOrder, FileState};
 pub use loader::{FileLoader, file_loader};
-pub use mutation::FilesMutation;
+pub use mutation::{FilesMutation, content};
+pub use progress::UploadsSubscription;
 pub use shares::{ShareLink, SharesMutation, share_link_node};
 pub use types::File;
 use types::RenditionSize;
-pub use uploads::{UploadSession, UploadsMutation, UploadsQuery, UploadsSubscription, upload_node};
+pub use uploads::{UploadSession, UploadsMutation, UploadsQuery, upload_node};
 pub use usage::{UsageMutation, UsageQuery};
 pub use versions::{FileVersion, VersionsMutation, version_node};
 

@@ -256,7 +256,8 @@ fn file_keys(ids: &[ID]) -> Vec<Uuid> {
     ids.iter().map(file_key).collect()
 }
 
-fn content(ctx: &Context<'_>, upload: Upload) -> async_graphql::Result<Content> {
+/// A file of the request as the services take it.
+pub fn content(ctx: &Context<'_>, upload: Upload) -> async_graphql::Result<Content> {
     let spooled = upload.spooled(ctx).ok_or_else(|| fault(&Fault::Internal("an unspooled upload".to_owned())))?;
     let file = spooled.open().map_err(|error| fault(&Fault::internal(error)))?;
     Ok(Content { name: spooled.name.clone(), file, bytes: spooled.size, sha256: spooled.sha256 })

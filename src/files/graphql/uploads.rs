@@ -1,9 +1,8 @@
 //! Direct uploads in GraphQL: the session, its parts, and how it ends.
 
-use async_graphql::{Context, Enum, ID, InputObject, Json, Object, SimpleObject, Subscription};
+use async_graphql::{Context, Enum, ID, InputObject, Json, Object, SimpleObject};
 use chrono::{DateTime, Utc};
 use entity::upload;
-use futures::{Stream, StreamExt as _};
 use uuid::Uuid;
 
 use super::{
@@ -19,7 +18,7 @@ use crate::{
     graphql::{
         self, Connection, FaultExt, NodeKind, PageArguments,
         connection::{connection, page_cost},
-        error::{bad_input, not_found},
+        error::bad_input,
         scalars::{Long, Sha256, date_time},
     },
     viewer::Viewer,
@@ -380,23 +379,6 @@ impl UploadsMutation {
             Ok(row) => Ok(AbortUploadPayload { upload_session: Some(UploadSession(row)), user_errors: Vec::new() }),
             Err(error) => Ok(AbortUploadPayload { upload_session: None, user_errors: vec![user_error(&error)?] }),
         }
-    }
-}
-
-#[derive(Default)]
-pub struct UploadsSubscription;
-
-#[Subscription]
-impl UploadsSubscription {
-    /// One's own direct upload: as it is, then after each change of its state and while its bytes are read back, to its end.
-    async fn upload_progress(
-        &self,
-        ctx: &Context<'_>,
-        id: ID,
-    ) -> async_graphql::Result<impl Stream<Item = async_graphql::Result<UploadSession>> + use<>> {
-        let progress = direct::progress(graphql::app(ctx), graphql::viewer(ctx), upload_key(&id)).await.or_fault()?;
-        let progress = progress.ok_or_else(|| not_found("There is no such upload."))?;
-        Ok(progress.map(|row| row.map(UploadSession).or_fault()))
     }
 }
 

@@ -6,8 +6,7 @@ use uuid::Uuid;
 
 use super::Snap;
 use crate::{
-    error::Fault,
-    files::{Content, FilesError},
+    files::{FilesError, graphql::content},
     graphql::{
         self, FaultExt as _, NodeKind,
         error::{bad_input, fault},
@@ -265,12 +264,6 @@ fn snap_key(id: &ID) -> Uuid {
     NodeKind::Snap.parse(id).unwrap_or_default()
 }
 
-fn content(ctx: &Context<'_>, upload: Upload) -> async_graphql::Result<Content> {
-    let spooled = upload.spooled(ctx).ok_or_else(|| fault(&Fault::Internal("an unspooled upload".to_owned())))?;
-    let file = spooled.open().map_err(|error| fault(&Fault::internal(error)))?;
-    Ok(Content { name: spooled.name.clone(), file, bytes: spooled.size, sha256: spooled.sha256 })
-}
-
 impl From<Opened> for SnapView {
     fn from(opened: Opened) -> Self {
         let Opened { snap, own, url } = opened;
@@ -304,7 +297,7 @@ fn user_error(error: &SnapsError) -> async_graphql::Result<SnapUserError> {
         SnapsError::NotFriends(_) => (Code::NotAFriend, Some("recipientIds")),
         SnapsError::NotAPicture(_) => (Code::NotAPicture, None),
         SnapsError::TooLarge(_) => (Code::TooLarge, None),
-        SnapsError::CaptionTooLong { .. } => (Code::InvalidCaption, Some("caption")),
+        SnapsError::InvalidCaption { .. } => (Code::InvalidCaption, Some("caption")),
         SnapsError::InvalidViewSeconds { .. } => (Code::InvalidViewSeconds, Some("viewSeconds")),
         SnapsError::InvalidExpiry { .. } => (Code::InvalidExpiry, Some("expiresIn")),
         SnapsError::AlreadyOpened => (Code::AlreadyOpened, None),

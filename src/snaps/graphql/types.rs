@@ -12,7 +12,7 @@ use crate::{
     ledger::graphql::Erasure,
     snaps::{
         self,
-        model::{Phase, phase},
+        model::{Phase, may_replay, phase},
     },
 };
 
@@ -85,7 +85,9 @@ impl Snap {
 
     /// Whether `replaySnap` would open it for you now.
     async fn can_replay(&self, ctx: &Context<'_>) -> bool {
-        snaps::can_replay(graphql::app(ctx), &self.0)
+        let app = graphql::app(ctx);
+        let again = |own| may_replay(own, &self.0.row, &app.config.snaps, app.now());
+        self.0.own.as_ref().is_some_and(again)
     }
 
     /// For its sender, until it is gone. Recipients read it in the view that they open.

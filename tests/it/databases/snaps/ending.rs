@@ -12,7 +12,7 @@ async fn a_closed_account_takes_its_snaps_along() {
     let (ada, [ben, cleo]) = with_friends(&server, ["ben", "cleo"]).await;
     let sent = send(&ada, &[&ben, &cleo], json!({})).await;
     let url = open(&ben, &sent).await;
-    super::befriend(&server, &ben, &cleo).await;
+    super::befriend(&ben, &cleo).await;
     let received = send(&ben, &[&ada, &cleo], json!({ "viewSeconds": 5 })).await;
     ada.mutate("closeAccount", "receipt", json!({ "currentPassword": PASSWORD })).await;
     server.settle_for_an_hour().await;

@@ -9,8 +9,8 @@ mod ticket;
 
 use std::{sync::LazyLock, time::Duration};
 
-use entity::{Timestamp, audit_entry, event, friendship, object, snap, snap_recipient};
-use sea_orm::{ActiveModelTrait as _, ColumnTrait, EntityTrait, IntoActiveModel as _, QueryFilter, QueryOrder};
+use entity::{Timestamp, audit_entry, event, object, snap, snap_recipient};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
 use serde_json::{Value, json};
 use snaphaven::{id::NodeKind, images::generate};
 use uuid::Uuid;
@@ -42,19 +42,11 @@ fn snap_key(snap: &Value) -> Uuid {
 }
 
 /// Makes friends of two people.
-async fn befriend(server: &TestServer, one: &Person, other: &Person) {
-    let (one, other) = (key(one), key(other));
-    let row = friendship::Model {
-        id: Uuid::now_v7(),
-        low_id: one.min(other),
-        high_id: one.max(other),
-        requested_by: one,
-        state: friendship::State::Accepted,
-        created_at: server.app.now(),
-        changed_at: server.app.now(),
-    };
-    let insert = friendship::Entity::insert(row.into_active_model().reset_all());
-    insert.exec_without_returning(server.app.db.read()).await.unwrap();
+async fn befriend(one: &Person, other: &Person) {
+    let asked = one.mutate("requestFriendship", "friendship { id }", json!({ "userId": other.id })).await;
+    let id = &asked["friendship"]["id"];
+    let accepted = other.mutate("acceptFriendship", "friendship { state }", json!({ "id": id })).await;
+    assert_eq!(accepted["friendship"]["state"], "ACCEPTED");
 }
 
 /// Ada, and friends of hers of these names.
@@ -63,7 +55,7 @@ async fn with_friends<const N: usize>(server: &TestServer, names: [&str; N]) -> 
     let mut friends = Vec::new();
     for name in names {
         let friend = server.person(name).await;
-        befriend(server, &ada, &friend).await;
+        befriend(&ada, &friend).await;
         friends.push(friend);
     }
     (ada, friends.try_into().unwrap_or_else(|_| panic!("as many as names")))
