@@ -10,16 +10,18 @@ use std::{
 use aws_lc_rs::digest::{Context, SHA256};
 use entity::{
     Timestamp, alert, event, event_counter, file, file_label, file_term, file_version, idempotency, job, lease, object,
-    object_copy, object_copy::Site, rendition, session, share_link, snap, upload, usage, user, write_intent,
+    object_copy, object_copy::Site, rendition, session, share_link, snap, snap_recipient, upload, usage, user,
+    write_intent,
 };
 use futures::TryStreamExt;
 use sea_orm::{
     ColumnTrait, ConnectionTrait, Database, DatabaseConnection, DbBackend, DbErr, EntityTrait, ExprTrait,
-    PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait, Statement,
+    PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait, Statement, sea_query::Expr,
 };
 use snaphaven::{
     adapters::objects::{ObjectStore, Presence, StoreError, s3::S3Store},
     clock::Clock,
+    id::NodeKind,
 };
 use uuid::Uuid;
 
@@ -81,7 +83,9 @@ pub struct Auditor {
 
 const POLL: Duration = Duration::from_millis(100);
 /// What is to be done later than this is planned, such as the end of a snap that nobody opens: retries come much sooner.
-const PLANNED: Duration = Duration::from_secs(20);
+const PLANNED: Duration = Duration::from_secs(3);
+/// Long enough to look at a picture.
+const A_VIEW: Duration = Duration::from_secs(60);
 
 impl Auditor {
     /// `url` as `database.url`: empty for SQLite in the data folder.
@@ -382,6 +386,17 @@ impl Auditor {
                 off.push(format!("{job:?}"));
             }
         }
+        for snap in snap::Entity::find().all(&self.database).await? {
+            if !near(snap.created_at, now) {
+                off.push(format!("{snap:?}"));
+            }
+        }
+        for look in snap_recipient::Entity::find().all(&self.database).await? {
+            let times = [look.opened_at, look.fetched_at, look.consumed_at, look.view_ends_at, look.ended_at];
+            if times.into_iter().flatten().any(|time| !near(time, now)) {
+                off.push(format!("{look:?}"));
+            }
+        }
         for lease in lease::Entity::find().all(&self.database).await? {
             if !near(lease.until, now) {
                 off.push(format!("{lease:?}"));
@@ -431,12 +446,47 @@ impl Auditor {
         Ok(object::Entity::find().filter(erased).one(&self.database).await?)
     }
 
+    /// Takes back that anybody has seen this snap, for planting faults.
+    pub async fn forget_that_it_was_seen(&self, snap: &str) -> Result<(), AuditError> {
+        let later = Clock::system().now().plus(A_VIEW);
+        let forget = snap_recipient::Entity::update_many()
+            .col_expr(snap_recipient::Column::ConsumedAt, Expr::value(None::<i64>))
+            .col_expr(snap_recipient::Column::ViewEndsAt, Expr::value(later))
+            .filter(snap_recipient::Column::SnapId.eq(snap_id(snap)));
+        forget.exec(&self.database).await?;
+        Ok(())
+    }
+
+    /// Makes a snap expire so many hours later, for planting faults.
+    pub async fn shift_expiry(&self, snap: &str, hours: i64) -> Result<(), AuditError> {
+        let shift = snap::Entity::update_many()
+            .col_expr(snap::Column::ExpiresAt, Expr::col(snap::Column::ExpiresAt).add(hours * 3_600_000_000))
+            .filter(snap::Column::Id.eq(snap_id(snap)));
+        shift.exec(&self.database).await?;
+        Ok(())
+    }
+
+    /// Takes this snap's picture out of both buckets, for planting faults.
+    pub async fn lose_picture(&self, snap: &str) -> Result<(), AuditError> {
+        let found = snap::Entity::find_by_id(snap_id(snap)).one(&self.database).await?;
+        let object = object::Entity::find_by_id(found.map(|snap| snap.object_id).unwrap_or_default());
+        let Some(object) = object.one(&self.database).await? else { return Ok(()) };
+        for site in Site::ALL {
+            self.store(site).delete(&object.key).await?;
+        }
+        Ok(())
+    }
+
     /// Any live object that is in both buckets, for planting faults.
     pub async fn any_live(&self) -> Result<Option<object::Model>, AuditError> {
         let live = object::Entity::find().filter(object::Column::State.eq(object::State::Live));
         let live = live.filter(object::Column::Bytes.gt(0)).order_by_desc(object::Column::Id);
         Ok(live.one(&self.database).await?)
     }
+}
+
+fn snap_id(id: &str) -> Uuid {
+    NodeKind::Snap.parse(id).expect("the id of a snap")
 }
 
 #[derive(Default)]

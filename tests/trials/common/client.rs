@@ -103,9 +103,9 @@ pub struct Client {
     pub log: Log,
 }
 
-type Answer<T> = Result<T, NoAnswer>;
+pub(super) type Answer<T> = Result<T, NoAnswer>;
 
-fn unknown(error: impl std::fmt::Display) -> NoAnswer {
+pub(super) fn unknown(error: impl std::fmt::Display) -> NoAnswer {
     NoAnswer::Unknown(error.to_string())
 }
 
@@ -336,21 +336,25 @@ impl Client {
     }
 
     async fn send_file(&self, query: &str, input: Value, bytes: &Bytes) -> Answer<Shown> {
+        let answer = self.attach(query, input, bytes).await?;
+        Shown::of(&answer["file"]).ok_or_else(|| unknown(format!("no file in {answer}")))
+    }
+
+    /// A mutation with an attached file.
+    pub(super) async fn attach(&self, query: &str, input: Value, bytes: &Bytes) -> Answer<Value> {
         let operations = json!({ "query": query, "variables": { "input": input } }).to_string();
         let form = Form::new()
             .text("operations", operations)
             .text("map", r#"{"0":["variables.input.file"]}"#)
             .part("0", Part::stream(bytes.clone()).file_name("trial.bin"));
-        let data = self.answer(self.http.post(&self.url).bearer_auth(&self.token).multipart(form)).await?;
-        let answer = acknowledged(data)?;
-        Shown::of(&answer["file"]).ok_or_else(|| unknown(format!("no file in {answer}")))
+        acknowledged(self.answer(self.http.post(&self.url).bearer_auth(&self.token).multipart(form)).await?)
     }
 
-    async fn mutate(&self, query: &str, input: Value) -> Answer<Value> {
+    pub(super) async fn mutate(&self, query: &str, input: Value) -> Answer<Value> {
         acknowledged(self.graphql(query, json!({ "input": input })).await?)
     }
 
-    async fn graphql(&self, query: &str, variables: Value) -> Answer<Value> {
+    pub(super) async fn graphql(&self, query: &str, variables: Value) -> Answer<Value> {
         let request = self.http.post(&self.url).json(&json!({ "query": query, "variables": variables }));
         self.answer(if self.token.is_empty() { request } else { request.bearer_auth(&self.token) }).await
     }

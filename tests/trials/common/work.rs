@@ -33,6 +33,11 @@ pub enum Act {
     Read,
     /// Of a whole account: see [`super::leaving`].
     Close,
+    /// A snap sent, opened, fetched and ended: see [`super::snaps`].
+    Snap,
+    Open,
+    View,
+    End,
 }
 
 impl fmt::Display for Act {
@@ -47,6 +52,10 @@ impl fmt::Display for Act {
             Self::Purge => "purge",
             Self::Read => "read",
             Self::Close => "close",
+            Self::Snap => "snap",
+            Self::Open => "open",
+            Self::View => "view",
+            Self::End => "end",
         })
     }
 }
@@ -140,6 +149,13 @@ impl Notes {
         change(&mut self.0.lock().expect("no holder panics"));
     }
 
+    /// Those so far, which are forgotten: for planted faults.
+    pub(super) fn take_violations(&self) -> Vec<String> {
+        let mut violations = Vec::new();
+        self.write(|noted| violations = std::mem::take(&mut noted.violations));
+        violations
+    }
+
     pub(super) fn violation(&self, what: String) {
         self.write(|noted| noted.violations.push(what));
     }
@@ -230,7 +246,9 @@ impl Worker {
         let Some(at) = self.candidate(act, rng) else { return self.upload(round, rng).await };
         let (id, revision) = (self.records[at].id.clone().unwrap_or_default(), self.records[at].revision);
         match act {
-            Act::Upload | Act::Send | Act::Close => self.upload(round, rng).await,
+            Act::Upload | Act::Send | Act::Close | Act::Snap | Act::Open | Act::View | Act::End => {
+                self.upload(round, rng).await;
+            }
             Act::Revert => self.revert(round, at, rng).await,
             Act::Read => self.read(round, at).await,
             Act::Replace if rng.random_bool(0.15) => self.race(round, at, rng).await,

@@ -1,5 +1,5 @@
-//! The crash trial: SIGKILL at seeded random moments of upload, replace, purge and the closing of accounts, over and over
-//! on the same data, and then a judge that compares what was acknowledged with what is there, and the ledger with both
+//! The crash trial: SIGKILL at seeded random moments of upload, replace, purge, the closing of accounts and the sending
+//! and opening of snaps, over and over on the same data, and then a judge that compares what was acknowledged with what is there, and the ledger with both
 //! buckets.
 
 use std::{fmt, path::Path, time::Duration};
@@ -21,12 +21,14 @@ use crate::common::{
     leaving::{Leaver, Standing},
     plant,
     process::{Launcher, ObjectServer, Process},
+    snaps::{self, Circle, Pictures},
     verdict,
     work::{Act, Notes, Round, Worker},
 };
 
 const WORKERS: u32 = 4;
 const LEAVERS: u32 = 2;
+const CIRCLES: u32 = 2;
 /// Rounds between two judgements on the way.
 const JUDGE_EVERY: u32 = 10;
 /// Copies read back by a judgement on the way.
@@ -62,7 +64,7 @@ impl Moment {
     fn draw(rng: &mut StdRng) -> Self {
         // Evenly over the orders of magnitude, since the steps of a request differ by as much.
         let delay = |rng: &mut StdRng| Duration::from_secs_f64(10_f64.powf(rng.random_range(-3.0..-0.3)));
-        let act = match rng.random_range(0..16) {
+        let act = match rng.random_range(0..27) {
             0..2 => return Self::After(Duration::from_millis(rng.random_range(50..1_500))),
             2..5 => Act::Upload,
             5..7 => Act::Replace,
@@ -70,7 +72,11 @@ impl Moment {
             9 => Act::Trash,
             10..13 => Act::Send,
             13 => Act::Revert,
-            _ => Act::Close,
+            14..16 => Act::Close,
+            16..19 => Act::Snap,
+            19..21 => Act::Open,
+            21..24 => Act::View,
+            _ => Act::End,
         };
         let lead = Duration::from_millis(rng.random_range(0..1_000));
         Self::In { lead, act, nth: rng.random_range(1..4), delay: delay(rng) }
@@ -119,6 +125,7 @@ struct Trial<'a> {
     client: Client,
     workers: Vec<Worker>,
     leavers: Vec<Leaver>,
+    circles: Vec<Circle>,
     notes: Notes,
 }
 
@@ -136,7 +143,9 @@ pub async fn run(options: Options<'_>) -> Result<(), Failure> {
     let workers =
         (0..WORKERS).map(|n| Worker::new(options.seed, n, contents.clone(), notes.clone()).who_sends()).collect();
     let leavers = (0..LEAVERS).map(|n| Leaver::new(options.seed, n, contents.clone(), notes.clone())).collect();
-    let mut trial = Trial { options, launcher, objects, client, workers, leavers, notes };
+    let pictures = Pictures::new(options.seed);
+    let circles = (0..CIRCLES).map(|n| Circle::new(options.seed, n, pictures.clone(), notes.clone())).collect();
+    let mut trial = Trial { options, launcher, objects, client, workers, leavers, circles, notes };
     let mut running = Some((first, url));
     for number in 1..=trial.options.rounds {
         let (server, url) = match running.take() {
@@ -166,7 +175,7 @@ impl Trial<'_> {
         let stop = CancellationToken::new();
         let (started, mut starts) = unbounded_channel();
         let before = self.notes.read();
-        let (mut working, mut leaving) = (JoinSet::new(), JoinSet::new());
+        let (mut working, mut leaving, mut snapping) = (JoinSet::new(), JoinSet::new(), JoinSet::new());
         let round = || -> Result<Round, Failure> {
             let (client, favour) = (self.client.at(url)?, moment.favour());
             Ok(Round { number, client, favour, started: started.clone(), stop: stop.clone() })
@@ -185,6 +194,13 @@ impl Trial<'_> {
                 leaver
             });
         }
+        for mut circle in std::mem::take(&mut self.circles) {
+            let round = round()?;
+            snapping.spawn(async move {
+                circle.work(&round).await;
+                circle
+            });
+        }
         moment.wait(&mut starts).await;
         // First the flag: what is sent from now on would only find a closed door.
         stop.cancel();
@@ -192,6 +208,7 @@ impl Trial<'_> {
         let late = |_| "requests hang although their server is dead";
         self.workers = timeout(DRAIN, working.join_all()).await.map_err(late)?;
         self.leavers = timeout(DRAIN, leaving.join_all()).await.map_err(late)?;
+        self.circles = timeout(DRAIN, snapping.join_all()).await.map_err(late)?;
         let now = self.notes.read();
         let counts: Vec<String> = now
             .acknowledged
@@ -245,6 +262,9 @@ impl Trial<'_> {
         for worker in &mut self.workers {
             worker.settle_some(&round, 0.5).await;
         }
+        for circle in &mut self.circles {
+            circle.conclude(&round).await?;
+        }
         client.abort_uploads().await?;
         let auditor = self.auditor().await?;
         let (quiet, mut findings) = auditor.quiet(SETTLE).await?;
@@ -255,6 +275,10 @@ impl Trial<'_> {
         let mut verdict = verdict::judge(&client, &records, &files).await;
         for leaver in &mut self.leavers {
             verdict.violations.extend(leaver.judge(&url, &auditor).await?);
+        }
+        let mut snaps = 0;
+        for circle in &self.circles {
+            snaps += circle.judge().await?;
         }
         let accounts = || self.leavers.iter().flat_map(|leaver| &leaver.accounts);
         let closed = || accounts().filter(|account| account.standing == Standing::Closed);
@@ -273,6 +297,16 @@ impl Trial<'_> {
             verdict.downloaded
         ));
         self.say(&format!("        {} of {} accounts were closed", closed().count(), accounts().count()));
+        let [seen, lost, revoked] = self.circles.iter().fold([0; 3], |sum, circle| {
+            let looks = circle.looks();
+            [sum[0] + looks[0], sum[1] + looks[1], sum[2] + looks[2]]
+        });
+        let broken: u32 = self.circles.iter().map(|circle| circle.broken).sum();
+        let resumed: u32 = self.circles.iter().map(|circle| circle.resumed).sum();
+        self.say(&format!(
+            "        {snaps} snaps, {seen} × seen once, {revoked} × revoked; {broken} pictures broke off, {resumed} went on, the \
+             last bytes of {lost} were lost; all proven erased"
+        ));
         self.say(&format!(
             "        {} live and {} erased objects; {} copies read in both buckets",
             report.live, report.erased, report.read
@@ -292,6 +326,9 @@ impl Trial<'_> {
             }
         }
         caught.extend(plant::check_leavers(&auditor, here, with_objects).await?);
+        if let Some(circle) = self.circles.first_mut() {
+            caught.extend(snaps::planted(circle, &round, &auditor).await?);
+        }
         self.say(&format!("planted faults caught: {}", caught.join("; ")));
         Ok(())
     }

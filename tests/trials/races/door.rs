@@ -78,6 +78,11 @@ impl Door {
         Ok(Self { http, url: format!("{app}/graphql"), edge: edge.to_owned() })
     }
 
+    /// Host and port.
+    pub fn host(&self) -> &str {
+        self.url.trim_start_matches("http://").trim_end_matches("/graphql")
+    }
+
     pub async fn sign_up(&self, username: &str, email: &str) -> Answer {
         let input = json!({
             "username": username, "email": email, "firstName": "Race", "lastName": "", "password": PASSWORD,

@@ -10,6 +10,7 @@ mod ends;
 mod friends;
 mod guesses;
 mod leader;
+mod live;
 mod names;
 mod queue;
 mod repeats;
@@ -42,7 +43,7 @@ pub struct Options<'a> {
     pub say: &'a (dyn Fn(&str) + Send + Sync),
 }
 
-const RACES: [&str; 13] = [
+const RACES: [&str; 14] = [
     "names",
     "revisions",
     "deletions",
@@ -56,6 +57,7 @@ const RACES: [&str; 13] = [
     "uploads",
     "friends",
     "snaps",
+    "live",
 ];
 /// It needs a database of each round's own.
 const STARTS: &str = "starts";
@@ -113,6 +115,7 @@ async fn race(
     let mut tally = Tally::default();
     let files = if name == "queue" { queue::files(arena, owner, rng).await } else { Vec::new() };
     let crowd = if name == "crowd" { crowd::Crowd::gather(arena).await? } else { None };
+    let live = if name == "live" { Some(live::Live::gather(arena).await?) } else { None };
     for round in 1..=rounds {
         tally.rounds = round;
         let slow = round % SLOW == 1;
@@ -147,6 +150,15 @@ async fn race(
             "crowd" => {
                 if let Some(crowd) = &crowd {
                     crowd.round(arena, rng, &mut tally).await?;
+                }
+            }
+            "live" => {
+                if let Some(live) = &live {
+                    live.round(arena, rng, &mut tally).await?;
+                    if round == rounds {
+                        let caught = live.planted(arena, rng).await?;
+                        tally.expect(caught.is_some(), || "apps that forget where they were look right".to_owned());
+                    }
                 }
             }
             _ => starts::round(arena, rng, &mut tally).await?,

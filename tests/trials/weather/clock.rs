@@ -6,6 +6,7 @@ use serde_json::json;
 
 use super::{
     Options,
+    snaps::{self, Friends},
     storm::Storm,
     world::{Database, World},
 };
@@ -36,6 +37,7 @@ pub async fn run(options: Options<'_>) -> Result<(), Failure> {
             .with("accounts.session_ttl", "1h")
             .with("files.trash_retention", "1h")
             .with("accounts.log_in_failures_per_account", FAILURES.to_string())
+            .with("snaps.fetch_within", format!("{}s", snaps::FETCH.as_secs()))
     };
     let off = |launcher: Launcher, offset: &str| {
         lives(launcher)
@@ -69,16 +71,37 @@ async fn one(world: &mut World<'_>, round: u32) -> Result<(), Failure> {
         session(&format!("session-{round}-{at}"), here, &urls).await?;
         throttle(&format!("throttle-{round}-{at}"), here, there).await?;
     }
-    let skewed = world.auditor().await?.times_off(LIFE).await?;
+    let auditor = world.auditor().await?;
+    for (at, here) in urls.iter().enumerate() {
+        let friends = Friends::meet(&format!("snaps-{round}-{at}"), here).await?;
+        let wrong = friends.hold("right", here, &urls, None).await?;
+        if !wrong.is_empty() {
+            return Err(wrong.join("\n").into());
+        }
+    }
+    let skewed = auditor.times_off(LIFE).await?;
     if !skewed.is_empty() {
         return Err(format!("by the server's clock, not the database's: {skewed:?}").into());
+    }
+    // As it would be were one server's clock what decides; at the end, since these times are off.
+    let mut caught = Vec::new();
+    if round + 1 == world.options.rounds {
+        for hours in [-2, 2] {
+            let friends = Friends::meet(&format!("shifted-by{hours}"), &urls[0]).await?;
+            let wrong = friends.hold("shifted", &urls[0], &urls, Some((&auditor, hours))).await?;
+            caught.push(wrong.into_iter().next().ok_or("snaps whose times were shifted look right")?);
+        }
     }
     let log = std::fs::read_to_string(world.options.folder.join("server.log"))?;
     let stolen = log.matches("lost its lease").count();
     if stolen > 0 {
         return Err(format!("{stolen} leases were stolen").into());
     }
-    world.say(&format!("{:<44} sessions, limits, retention, schedules and leases by the database's time", "  time"));
+    world.say(&format!(
+        "{:<44} sessions, limits, retention, schedules, leases and snaps by the database's time; caught: {}",
+        "  time",
+        caught.join("; ")
+    ));
     Ok(())
 }
 

@@ -5,6 +5,7 @@ mod alerts;
 mod clock;
 mod database;
 mod disk;
+mod snaps;
 mod stores;
 mod storm;
 mod terminate;
