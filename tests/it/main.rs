@@ -12,6 +12,7 @@ mod databases;
 mod direct;
 mod edge;
 mod embedded_s3;
+mod guide;
 mod hostile;
 mod http;
 mod images;
