@@ -276,7 +276,7 @@ impl EventsSubscription {
         let events = events::graphql::stream(ctx, vec![events::FRIENDSHIP_CHANGED], after).await?;
         Ok(events.then(move |row| {
             let (app, viewer) = (app.clone(), viewer.clone());
-            async move {
+            Box::pin(async move {
                 let row = row?;
                 let friendship = match key(&row, "friendship") {
                     Some(key) => friends::find(&app, &viewer, key).await.or_fault()?.map(Friendship),
@@ -284,7 +284,7 @@ impl EventsSubscription {
                 };
                 let (cursor, created_at) = (events::graphql::cursor(&row), date_time(row.created_at));
                 Ok(FriendshipEvent { cursor, created_at, friendship })
-            }
+            })
         }))
     }
 }
@@ -299,7 +299,7 @@ async fn snap_events(
     let events = events::graphql::stream(ctx, vec![kind], after).await?;
     Ok(events.filter_map(move |row| {
         let (app, viewer) = (app.clone(), viewer.clone());
-        async move {
+        Box::pin(async move {
             let found = async {
                 let row = row?;
                 let Some(id) = key(&row, "snap") else { return Ok(None) };
@@ -310,6 +310,6 @@ async fn snap_events(
                 Ok(Some(SnapEvent { cursor, created_at, snap, recipient }))
             };
             found.await.transpose()
-        }
+        })
     }))
 }

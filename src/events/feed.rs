@@ -1,4 +1,6 @@
 //! A person's events as they come: each once, in order, none left out.
+//!
+//! Most readers wait, thousands of them: what asks the database is boxed, so that they hold memory for it only while they ask.
 
 use std::{collections::VecDeque, time::Duration};
 
@@ -32,7 +34,7 @@ pub async fn stream(
     let recipient = viewer.person()?.user_id;
     // First, so that nothing falls between the look and the wait.
     let waiting = app.db.bell().wait_for(recipient);
-    let seq = position(app, recipient, after).await?;
+    let seq = Box::pin(position(app, recipient, after)).await?;
     let feed = Feed { app: app.clone(), recipient, kinds, seq, waiting, page: VecDeque::new() };
     Ok(try_unfold(feed, Feed::next))
 }
@@ -55,7 +57,7 @@ impl Feed {
                     return Ok(Some((event, self)));
                 }
             }
-            match next_to(&self.app, self.recipient, self.seq, PAGE).await {
+            match Box::pin(next_to(&self.app, self.recipient, self.seq, PAGE)).await {
                 Ok(events) if events.is_empty() => self.waiting.rung().await,
                 Ok(events) => {
                     self.seq += i64::try_from(events.len()).unwrap_or(i64::MAX);

@@ -77,6 +77,7 @@ pub async fn close(app: &App, viewer: &Viewer, id: Uuid) -> Result<Snap, SnapsEr
                 let recipient = closed.id;
                 if let Phase::Over(state) = phase(&closed, &snap, &app.config.snaps, now) {
                     end(app, &tx, &snap, closed, state, now).await?;
+                    tell_sender(&tx, &snap, me, now).await?;
                 } else {
                     store::update(&tx, closed).await?;
                     enqueue_at(&tx, &jobs::Settle { recipient }, now).await?;
@@ -155,11 +156,17 @@ pub async fn leave(app: &App, tx: &Tx, person: Uuid) -> Result<bool, DbErr> {
             end_all(app, tx, &snap).await?;
         }
     }
+    let mut ended = Vec::new();
     for id in &received {
         let Some(row) = store::lock(tx, *id).await?.filter(|row| row.ended_at.is_none()) else { continue };
         let Some(snap) = store::find(tx, row.snap_id).await? else { continue };
         let state = if row.fetched_at.is_some() { State::Opened } else { State::Expired };
         end(app, tx, &snap, row, state, app.db.now(tx).await?).await?;
+        ended.push(snap);
+    }
+    ended.sort_by_key(|snap| snap.sender_id);
+    for snap in &ended {
+        tell_sender(tx, snap, person, app.db.now(tx).await?).await?;
     }
     Ok(!sent.is_empty() || !received.is_empty())
 }

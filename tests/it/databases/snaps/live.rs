@@ -7,7 +7,7 @@ use crate::support::{Person, Socket, TestServer};
 
 const RECEIVED: &str =
     "subscription ($after: String) { snapReceived(after: $after) { cursor snap { id sender { username } state } } }";
-const OPENED: &str = "subscription ($after: String) { snapOpened(after: $after) { cursor snap { id } recipient { user { username } state } } }";
+const OPENED: &str = "subscription ($after: String) { snapOpened(after: $after) { cursor snap { id goneAt } recipient { user { username } state } } }";
 const FRIENDS: &str = "subscription ($after: String) { \
      friendshipChanged(after: $after) { cursor friendship { id state direction user { username } } } }";
 
@@ -45,7 +45,10 @@ async fn snaps_are_heard_of_at_every_process() {
     open(&ben, &snap).await;
     let told = heard(&mut opened, "snapOpened").await;
     assert_eq!((&told["snap"]["id"], &told["recipient"]["state"]), (&snap["id"], &json!("OPENED")));
-    assert_eq!(told["recipient"]["user"]["username"], "ben");
+    assert_eq!((&told["recipient"]["user"]["username"], &told["snap"]["goneAt"]), (&json!("ben"), &Value::Null));
+    ben.mutate("closeSnap", "snap { id }", json!({ "id": snap["id"] })).await;
+    let told = heard(&mut opened, "snapOpened").await;
+    assert!(told["snap"]["goneAt"].is_string(), "the sender is told of the end: {told}");
 
     // What came while nobody listened comes first; what was taken back meanwhile does not.
     drop(received);

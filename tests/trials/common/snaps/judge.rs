@@ -36,8 +36,11 @@ impl Circle {
 
     async fn end_of(&mut self, round: &Round, at: (usize, usize)) -> Result<(), Failure> {
         let stage = |circle: &Self| circle.sent[at.0].looks[at.1].stage;
-        if matches!(stage(self), Stage::Sealed | Stage::Open) {
-            self.look(round, at).await;
+        // A view that was opened and never fetched may be over: then it is opened once more.
+        for _ in 0..2 {
+            if matches!(stage(self), Stage::Sealed | Stage::Asked | Stage::Open) {
+                self.look(round, at).await;
+            }
         }
         match stage(self) {
             Stage::Seen | Stage::Lost | Stage::Revoked => {}
