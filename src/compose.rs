@@ -11,8 +11,8 @@ use crate::{
     accounts::{
         self,
         graphql::{
-            AccountsMutation, AccountsQuery, FriendsMutation, FriendsQuery, Friendship, User, friend_loader,
-            friendship_node, user_loader, user_node,
+            AccountsMutation, AccountsQuery, FriendsMutation, FriendsQuery, Friendship, ModerationMutation, User,
+            friend_loader, friendship_node, user_loader, user_node,
         },
     },
     alerts::{
@@ -40,6 +40,7 @@ use crate::{
         self,
         graphql::{Erasure, LedgerQuery},
     },
+    operations::graphql::{Job, OperationsMutation, OperationsQuery, job_node},
     snaps::{
         self,
         graphql::{Snap, SnapsMutation, SnapsQuery, snap_node},
@@ -58,12 +59,14 @@ pub struct Query(
     ClosingQuery,
     LedgerQuery,
     AlertsQuery,
+    OperationsQuery,
     EventsQuery,
 );
 
 #[derive(MergedObject, Default)]
 pub struct Mutation(
     AccountsMutation,
+    ModerationMutation,
     FriendsMutation,
     FilesMutation,
     UploadsMutation,
@@ -72,6 +75,7 @@ pub struct Mutation(
     UsageMutation,
     SnapsMutation,
     ClosingMutation,
+    OperationsMutation,
     EventsMutation,
 );
 
@@ -93,6 +97,7 @@ pub enum Node {
     Alert(Alert),
     UploadSession(Box<UploadSession>),
     Snap(Snap),
+    Job(Box<Job>),
 }
 
 /// What a client must know before it asks.
@@ -215,6 +220,7 @@ async fn node(ctx: &Context<'_>, GlobalId { kind, key }: GlobalId) -> async_grap
             upload.map(|upload| Node::UploadSession(Box::new(upload)))
         }
         NodeKind::Snap => snap_node(app, viewer, key).await.or_fault()?.map(Node::Snap),
+        NodeKind::Job => job_node(ctx, key).await?.map(Box::new).map(Node::Job),
         NodeKind::Alert => alerts::find(app, viewer, key).await.or_fault()?.map(|alert| Node::Alert(Alert(alert))),
     })
 }

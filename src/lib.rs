@@ -43,6 +43,8 @@ pub mod audit;
 
 pub mod alerts;
 
+pub mod operations;
+
 pub mod friends;
 
 pub mod accounts;

@@ -3,6 +3,9 @@
 use serde_json::Value;
 use unicode_normalization::UnicodeNormalization;
 
+/// Characters of a reason.
+pub const REASON_MAX: usize = 500;
+
 /// Whether no text or key in it holds NUL, which Postgres refuses in `text` and in `jsonb`.
 #[must_use]
 pub fn is_storable(value: &Value) -> bool {
@@ -21,6 +24,26 @@ pub fn fold(text: &str) -> String {
     let bare = text.nfkd().filter(|c| !matches!(c, '\u{300}'..='\u{36f}') && !is_invisible(*c));
     // Upper case first: ß becomes ss, and both forms of σ one.
     bare.flat_map(char::to_uppercase).flat_map(char::to_lowercase).nfkc().collect()
+}
+
+/// Several lines that somebody wrote: NFC, trimmed. `None`: more than `max` characters, or control characters but line breaks.
+#[must_use]
+pub fn lines(text: &str, max: usize) -> Option<String> {
+    let text: String = text.trim().nfc().take(max + 1).collect();
+    let unprintable = |c: char| is_unprintable(c) && !matches!(c, '\n' | '\r' | '\t');
+    (text.chars().count() <= max && !text.chars().any(unprintable)).then_some(text)
+}
+
+/// Why an admin does something: [`lines`] that are not empty, up to [`REASON_MAX`] characters.
+#[must_use]
+pub fn reason(text: &str) -> Option<String> {
+    lines(text, REASON_MAX).filter(|reason| !reason.is_empty())
+}
+
+/// Control characters, line separators, and the marks that turn text around them about (UAX #9).
+#[must_use]
+pub fn is_unprintable(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// Soft hyphens, joiners, marks and embeddings of direction.

@@ -44,6 +44,8 @@ pub enum Kind {
     FilesExpired,
     /// With all that it had.
     AccountClosed,
+    UserSuspended,
+    AdminMade,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumIter, DeriveActiveEnum)]

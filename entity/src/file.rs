@@ -40,6 +40,9 @@ pub struct Model {
     pub trashed_at: Option<Timestamp>,
     /// When a trashed file is purged by itself.
     pub purge_at: Option<Timestamp>,
+    /// Which admin removed it, and why, while it is REMOVED.
+    pub removed_by: Option<Uuid>,
+    pub removal_reason: Option<String>,
     /// Why it is REJECTED.
     pub rejection: Option<super::upload::Rejection>,
     #[sea_orm(belongs_to, from = "owner_id", to = "id")]

@@ -32,6 +32,9 @@ pub struct Model {
     pub shows_last_seen: bool,
     /// To the minute.
     pub last_seen_at: Option<Timestamp>,
+    /// By an admin, while it is.
+    pub suspended_at: Option<Timestamp>,
+    pub suspension_reason: Option<String>,
 }
 
 impl ActiveModelBehavior for ActiveModel {}

@@ -68,8 +68,16 @@ pub enum Problem {
     NoSuchAccount,
     #[error("An API token cannot do this. Log in with your password.")]
     SessionRequired,
-    #[error("You are the last admin of this server. Make another one before you close your account.")]
+    #[error("This is the last admin of this server. Make another one first.")]
     LastAdmin,
+    #[error("You cannot suspend yourself. Another admin can.")]
+    Yourself,
+    #[error("This account was closed by its owner and is being erased.")]
+    AccountClosing,
+    #[error("Only an active account can be given a role. Reinstate it first.")]
+    AccountNotActive,
+    #[error("A reason has 1 to {max} characters and no control characters but line breaks.", max = crate::text::REASON_MAX)]
+    InvalidReason,
     #[error("A receipt is `shc_` and 32 random bytes in base64url, and is used once.")]
     InvalidReceipt,
 }
@@ -100,13 +108,17 @@ impl Problem {
             Self::WrongPassword => Some("currentPassword"),
             Self::NotFound => Some("id"),
             Self::InvalidReceipt => Some("receipt"),
+            Self::InvalidReason => Some("reason"),
             Self::SignUpClosed
             | Self::BadCredentials
             | Self::TooManyAttempts { .. }
             | Self::AccountSuspended
             | Self::NoSuchAccount
             | Self::SessionRequired
-            | Self::LastAdmin => None,
+            | Self::LastAdmin
+            | Self::Yourself
+            | Self::AccountClosing
+            | Self::AccountNotActive => None,
         }
     }
 

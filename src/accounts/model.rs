@@ -4,6 +4,7 @@ use precis_profiles::{UsernameCaseMapped, precis_core::profile::PrecisFastInvoca
 use unicode_normalization::UnicodeNormalization;
 
 use super::error::Problem;
+use crate::text;
 
 const USERNAME_LENGTH: std::ops::RangeInclusive<usize> = 3..=32;
 const EMAIL_MAX_BYTES: usize = 254;
@@ -87,25 +88,15 @@ fn is_domain(domain: &str) -> bool {
 pub(super) fn name(field: &'static str, text: &str, required: bool) -> Result<String, Problem> {
     let name: String = text.trim().nfc().take(NAME_MAX + 1).collect();
     let length = name.chars().count();
-    if length > NAME_MAX || (required && length == 0) || name.chars().any(is_unprintable) {
+    if length > NAME_MAX || (required && length == 0) || name.chars().any(text::is_unprintable) {
         return Err(Problem::InvalidName { field });
     }
     Ok(name)
 }
 
-/// What a person says of themselves: several lines, NFC, trimmed.
-pub(super) fn about(text: &str) -> Result<String, Problem> {
-    let about: String = text.trim().nfc().take(ABOUT_MAX + 1).collect();
-    let unprintable = |c: char| is_unprintable(c) && !matches!(c, '\n' | '\r' | '\t');
-    if about.chars().count() > ABOUT_MAX || about.chars().any(unprintable) {
-        return Err(Problem::InvalidAbout);
-    }
-    Ok(about)
-}
-
-/// Control characters, line separators, and the marks that turn text around them about (UAX #9).
-fn is_unprintable(c: char) -> bool {
-    c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+/// What a person says of themselves.
+pub(super) fn about(about: &str) -> Result<String, Problem> {
+    text::lines(about, ABOUT_MAX).ok_or(Problem::InvalidAbout)
 }
 
 /// Whatever somebody typed, written much as keys are. No key holds NUL, which Postgres refuses even to look for.

@@ -73,6 +73,8 @@ pub(super) async fn prepare(app: &App, input: &NewAccount, role: Role) -> Result
         updated_at: now,
         shows_last_seen: false,
         last_seen_at: None,
+        suspended_at: None,
+        suspension_reason: None,
     })
 }
 

@@ -27,6 +27,10 @@ pub enum AlertKind {
     FilesExpired,
     /// An account closed by its owner, and its files deleted for good with it.
     AccountClosed,
+    /// An account suspended by an admin.
+    UserSuspended,
+    /// Somebody was given the role ADMIN.
+    AdminMade,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Enum)]

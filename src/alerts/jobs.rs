@@ -75,5 +75,7 @@ pub(super) fn subject(kind: Kind) -> &'static str {
         Kind::FilesRemoved => "Snaphaven: files removed by an admin",
         Kind::FilesExpired => "Snaphaven: trashed files expired",
         Kind::AccountClosed => "Snaphaven: account closed",
+        Kind::UserSuspended => "Snaphaven: account suspended",
+        Kind::AdminMade => "Snaphaven: admin made",
     }
 }

@@ -7,7 +7,10 @@ use entity::{
     Timestamp,
     alert::{Column, Entity, Kind, Model, State},
 };
-use sea_orm::{ActiveModelTrait as _, DbErr, EntityTrait, IntoActiveModel as _, Order};
+use sea_orm::{
+    ActiveModelTrait as _, ColumnTrait as _, DbErr, EntityTrait, IntoActiveModel as _, Order, QueryFilter as _,
+    sea_query::Expr,
+};
 use uuid::Uuid;
 
 use crate::{
@@ -58,6 +61,24 @@ pub async fn raise(app: &App, tx: &Tx, alert: NewAlert) -> Result<Model, DbErr> 
     Entity::insert(row.clone().into_active_model().reset_all()).exec_without_returning(tx).await?;
     crate::jobs::enqueue(app, tx, &jobs::Deliver { alert: row.id }).await?;
     Ok(row)
+}
+
+/// Has a failed alert delivered again. `false`: it has not failed, or is not there.
+pub async fn deliver_again(app: &App, tx: &Tx, id: Uuid) -> Result<bool, DbErr> {
+    let waits = Entity::update_many()
+        .col_expr(Column::State, Expr::value(State::Pending))
+        .filter(Column::Id.eq(id))
+        .filter(Column::State.eq(State::Failed))
+        .exec(tx)
+        .await?;
+    if waits.rows_affected == 0 {
+        return Ok(false);
+    }
+    // The dead letter's job of it goes: this one takes its place.
+    let deliver = jobs::Deliver { alert: id };
+    crate::jobs::discard_dead(tx, &deliver).await?;
+    crate::jobs::enqueue(app, tx, &deliver).await?;
+    Ok(true)
 }
 
 /// The alert, where the viewer may see it: operators and admins see all, others those of their own acts.

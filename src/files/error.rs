@@ -28,6 +28,8 @@ pub enum FilesError {
     WrongState(&'static str),
     #[error("The file is under a legal hold and cannot be deleted.")]
     Held,
+    #[error("A reason has 1 to {max} characters and no control characters but line breaks.", max = crate::text::REASON_MAX)]
+    InvalidReason,
     #[error("This idempotency key was used for another request. Use a new one.")]
     IdempotencyKeyReused,
     /// In bytes.

@@ -32,7 +32,7 @@ pub use filter::{FileFilter, FileOrder, InvalidFilter, OrderField, Place};
 pub use find::{COUNTED, Count};
 pub use quota::{NewQuota, Usage, set as set_quota, usage};
 pub use replace::{Replace, replace};
-pub use trash::{Purged, Trashed, purge, restore, trash};
+pub use trash::{Purged, Trashed, purge, remove, restore, trash};
 pub use upload::{Upload, upload};
 
 use crate::{

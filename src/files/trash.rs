@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
-use entity::{alert, file, file::State, object, object::Reason};
+use entity::{Timestamp, alert, file, file::State, object, object::Reason};
 use sea_orm::DbErr;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -18,11 +18,13 @@ use super::{
 use crate::{
     alerts::{self, NewAlert},
     app::App,
+    audit,
     db::Tx,
     error::Fault,
     id::NodeKind,
     jobs::{Job, JobError},
     ledger::{self, Doomed},
+    text,
     viewer::Viewer,
 };
 
@@ -41,8 +43,21 @@ pub struct Purged {
     pub alert: Option<alert::Model>,
 }
 
-/// Moves files to the trash, all or none. Files that are there already stay as they are.
+/// Moves files to the trash, all or none. Files that are there already stay as they are. Another's file is removed by that:
+/// its owner cannot take it back.
 pub async fn trash(app: &App, viewer: &Viewer, ids: &[Uuid]) -> Result<Trashed, FilesError> {
+    put_away(app, viewer, ids, None).await
+}
+
+/// Removes files as an admin, all or none, also those that are in their owner's trash: for as long as they would be kept there
+/// an admin can restore them, and nobody else. Files that are removed already stay as they are.
+pub async fn remove(app: &App, viewer: &Viewer, ids: &[Uuid], reason: &str) -> Result<Trashed, FilesError> {
+    viewer.admin()?;
+    let reason = text::reason(reason).ok_or(FilesError::InvalidReason)?;
+    put_away(app, viewer, ids, Some(reason)).await
+}
+
+async fn put_away(app: &App, viewer: &Viewer, ids: &[Uuid], reason: Option<String>) -> Result<Trashed, FilesError> {
     let scope = manageable(viewer)?;
     let ids = distinct(ids)?;
     app.transaction(async |tx| {
@@ -54,6 +69,7 @@ pub async fn trash(app: &App, viewer: &Viewer, ids: &[Uuid]) -> Result<Trashed, 
         for current in files {
             match current.state {
                 State::Active => {}
+                State::Trashed if reason.is_some() => {}
                 State::Trashed | State::Removed => {
                     result.push(current);
                     continue;
@@ -65,22 +81,27 @@ pub async fn trash(app: &App, viewer: &Viewer, ids: &[Uuid]) -> Result<Trashed, 
                     return Err(FilesError::WrongState("The file was rejected and has no content. Purge it."));
                 }
             }
-            let own = viewer.user_id() == Some(current.owner_id);
+            let removes = reason.is_some() || viewer.user_id() != Some(current.owner_id);
             let row = file::Model {
-                state: if own { State::Trashed } else { State::Removed },
+                state: if removes { State::Removed } else { State::Trashed },
                 revision: current.revision + 1,
                 updated_at: now,
-                trashed_at: Some(now),
-                purge_at: Some(now.plus(app.config.files.trash_retention)),
+                trashed_at: current.trashed_at.or(Some(now)),
+                purge_at: current.purge_at.or_else(|| Some(now.plus(app.config.files.trash_retention))),
+                removed_by: viewer.user_id().filter(|_| removes),
+                removal_reason: reason.clone(),
                 ..current.clone()
             };
             save(&tx, &current, &row).await?;
+            if removes {
+                note(&tx, viewer, "file.removed", &row, reason.as_deref(), now).await?;
+            }
             trashed.push(row.clone());
             result.push(row);
         }
         let alert = match trashed.as_slice() {
             [] => None,
-            files => Some(raise(app, &tx, viewer, alert::Kind::FilesTrashed, files, 0).await?),
+            files => Some(raise(app, &tx, viewer, alert::Kind::FilesTrashed, files, 0, reason.as_deref()).await?),
         };
         Ok(Trashed { files: in_order(result, &ids), alert })
     })
@@ -100,7 +121,9 @@ pub async fn restore(app: &App, viewer: &Viewer, ids: &[Uuid]) -> Result<Vec<fil
                     continue;
                 }
                 State::Trashed => {}
-                State::Removed if viewer.is_admin() => {}
+                State::Removed if viewer.is_admin() => {
+                    note(&tx, viewer, "file.restored", &current, None, app.db.now(&tx).await?).await?;
+                }
                 State::Removed => {
                     return Err(FilesError::WrongState("An admin removed this file; ask one to restore it."));
                 }
@@ -114,6 +137,8 @@ pub async fn restore(app: &App, viewer: &Viewer, ids: &[Uuid]) -> Result<Vec<fil
                 updated_at: app.now(),
                 trashed_at: None,
                 purge_at: None,
+                removed_by: None,
+                removal_reason: None,
                 ..current.clone()
             };
             save(&tx, &current, &row).await?;
@@ -156,9 +181,12 @@ pub async fn purge(app: &App, viewer: &Viewer, ids: &[Uuid]) -> Result<Purged, F
             _ => Reason::Purged,
         };
         let doomed = delete_for_good(app, &tx, &files, &objects, viewer.user_id(), reason).await?;
+        for file in files.iter().filter(|file| viewer.user_id().is_some_and(|me| me != file.owner_id)) {
+            note(&tx, viewer, "file.purged", file, None, app.db.now(&tx).await?).await?;
+        }
         let alert = match files.as_slice() {
             [] => None,
-            files => Some(raise(app, &tx, viewer, alert::Kind::FilesPurged, files, doomed.deleting.len()).await?),
+            files => Some(raise(app, &tx, viewer, alert::Kind::FilesPurged, files, doomed.deleting.len(), None).await?),
         };
         let mut objects = Vec::new();
         for id in &ids {
@@ -244,6 +272,21 @@ async fn save(tx: &Tx, before: &file::Model, row: &file::Model) -> Result<(), Fi
     }
 }
 
+/// What an admin did to a file, for the audit log.
+async fn note(
+    tx: &Tx,
+    viewer: &Viewer,
+    action: &'static str,
+    file: &file::Model,
+    reason: Option<&str>,
+    now: Timestamp,
+) -> Result<(), DbErr> {
+    let details = json!({
+        "name": file.name, "owner": file.owner_id, "sha256": hex::encode(&file.sha256), "reason": reason,
+    });
+    audit::record(tx, viewer, action, file.id, details, now).await
+}
+
 /// One alert per act. An admin's act on another's file, and the server's own, are kinds of their own.
 async fn raise(
     app: &App,
@@ -252,11 +295,12 @@ async fn raise(
     kind: alert::Kind,
     files: &[file::Model],
     objects: usize,
+    reason: Option<&str>,
 ) -> Result<alert::Model, FilesError> {
-    let others = files.iter().any(|file| viewer.user_id() != Some(file.owner_id));
+    let removes = reason.is_some() || files.iter().any(|file| viewer.user_id() != Some(file.owner_id));
     let kind = match viewer {
         Viewer::System(_) => alert::Kind::FilesExpired,
-        _ if others => alert::Kind::FilesRemoved,
+        _ if removes => alert::Kind::FilesRemoved,
         _ => kind,
     };
     let noun = if files.len() == 1 { "file" } else { "files" };
@@ -266,11 +310,12 @@ async fn raise(
         alert::Kind::FilesRemoved if objects > 0 => "deleted for good by an admin",
         alert::Kind::FilesRemoved => "removed by an admin",
         alert::Kind::FilesExpired => "deleted for good, the time in the trash being over",
-        alert::Kind::AccountClosed => "deleted for good with their owner's account",
+        alert::Kind::AccountClosed | alert::Kind::UserSuspended | alert::Kind::AdminMade => "deleted",
     };
     let names: Vec<&str> = files.iter().take(10).map(|file| file.name.as_str()).collect();
     let more = files.len() - names.len();
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    let why = reason.map_or_else(String::new, |reason| format!(". Reason: {reason}"));
     let list: Vec<_> = files
         .iter()
         .map(|file| {
@@ -287,8 +332,8 @@ async fn raise(
         kind,
         actor_id: viewer.user_id(),
         count: files.len(),
-        message: format!("{} {noun} {verb}: {}{more}", files.len(), names.join(", ")),
-        details: json!({ "files": list, "objects": objects }),
+        message: format!("{} {noun} {verb}: {}{more}{why}", files.len(), names.join(", ")),
+        details: json!({ "files": list, "objects": objects, "reason": reason }),
     };
     Ok(alerts::raise(app, tx, alert).await?)
 }

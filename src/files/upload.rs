@@ -89,6 +89,8 @@ pub async fn upload(app: &App, viewer: &Viewer, upload: Upload) -> Result<file::
                 updated_at: now,
                 trashed_at: None,
                 purge_at: None,
+                removed_by: None,
+                removal_reason: None,
                 rejection: None,
             };
             store::insert(&tx, row.clone()).await?;

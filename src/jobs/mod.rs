@@ -93,6 +93,12 @@ pub async fn enqueue_unique<J: Job>(
     store::insert_unique(connection, J::KIND, payload, J::MAX_ATTEMPTS, now, key.to_owned()).await
 }
 
+/// Deletes this job from the dead letter, where it is there.
+pub async fn discard_dead<J: Job>(tx: &Tx, job: &J) -> Result<(), DbErr> {
+    let payload = serde_json::to_string(job).map_err(|error| DbErr::Json(error.to_string()))?;
+    store::delete_dead(tx, J::KIND, payload).await
+}
+
 type Run = Arc<dyn Fn(App, String) -> Pin<Box<dyn Future<Output = Result<(), JobError>> + Send>> + Send + Sync>;
 type OnDead = Arc<
     dyn for<'c> Fn(&'c Tx, &'c str, &'c str) -> Pin<Box<dyn Future<Output = Result<(), DbErr>> + Send + 'c>>

@@ -190,3 +190,9 @@ pub(super) async fn bury(
         .await?;
     Ok(outcome.rows_affected == 1)
 }
+
+pub(super) async fn delete_dead(connection: &impl ConnectionTrait, kind: &str, payload: String) -> Result<(), DbErr> {
+    let dead = Entity::delete_many().filter(Column::State.eq(State::Dead)).filter(Column::Kind.eq(kind));
+    dead.filter(Column::Payload.eq(payload)).exec(connection).await?;
+    Ok(())
+}

@@ -11,7 +11,7 @@ use async_graphql::{
 };
 use serde_json::{Value, json};
 use snaphaven::{
-    accounts::graphql::{AccountsMutation, AccountsQuery, FriendsMutation, FriendsQuery},
+    accounts::graphql::{AccountsMutation, AccountsQuery, FriendsMutation, FriendsQuery, ModerationMutation},
     alerts::graphql::AlertsQuery,
     closing::graphql::{ClosingMutation, ClosingQuery},
     compose::{
@@ -23,6 +23,7 @@ use snaphaven::{
         VersionsMutation,
     },
     ledger::graphql::LedgerQuery,
+    operations::graphql::{OperationsMutation, OperationsQuery},
     snaps::graphql::{SnapsMutation, SnapsQuery},
 };
 
@@ -75,6 +76,7 @@ fn no_two_modules_name_a_root_field_alike() {
                 fields::<UsageQuery>(),
                 fields::<LedgerQuery>(),
                 fields::<AlertsQuery>(),
+                fields::<OperationsQuery>(),
                 fields::<ClosingQuery>(),
                 fields::<EventsQuery>(),
                 fields::<SnapsQuery>(),
@@ -85,6 +87,7 @@ fn no_two_modules_name_a_root_field_alike() {
             &[],
             vec![
                 fields::<AccountsMutation>(),
+                fields::<ModerationMutation>(),
                 fields::<FriendsMutation>(),
                 fields::<FilesMutation>(),
                 fields::<UploadsMutation>(),
@@ -92,6 +95,7 @@ fn no_two_modules_name_a_root_field_alike() {
                 fields::<SharesMutation>(),
                 fields::<UsageMutation>(),
                 fields::<ClosingMutation>(),
+                fields::<OperationsMutation>(),
                 fields::<EventsMutation>(),
                 fields::<SnapsMutation>(),
             ],
@@ -167,7 +171,7 @@ async fn introspection_works() {
         node["possibleTypes"].as_array().unwrap().iter().map(|kind| kind["name"].as_str().unwrap()).collect();
     assert_eq!(
         possible,
-        ["User", "Friendship", "File", "FileVersion", "ShareLink", "Erasure", "Alert", "UploadSession", "Snap"]
+        ["User", "Friendship", "File", "FileVersion", "ShareLink", "Erasure", "Alert", "UploadSession", "Snap", "Job"]
     );
     server.finish().await;
 }

@@ -30,8 +30,14 @@ pub enum AccountErrorCode {
     NotFound,
     /// An API token cannot do this; log in.
     SessionRequired,
-    /// The last admin cannot close the account.
+    /// The last admin can neither close the account nor be given another role.
     LastAdmin,
+    /// Nobody suspends themselves.
+    Yourself,
+    /// It was closed by its owner.
+    AccountClosing,
+    AccountNotActive,
+    InvalidReason,
     /// Not a receipt, or one of another account.
     InvalidReceipt,
 }
@@ -77,6 +83,10 @@ fn code(problem: &Problem) -> AccountErrorCode {
         Problem::NotFound | Problem::NoSuchAccount => AccountErrorCode::NotFound,
         Problem::SessionRequired => AccountErrorCode::SessionRequired,
         Problem::LastAdmin => AccountErrorCode::LastAdmin,
+        Problem::Yourself => AccountErrorCode::Yourself,
+        Problem::AccountClosing => AccountErrorCode::AccountClosing,
+        Problem::AccountNotActive => AccountErrorCode::AccountNotActive,
+        Problem::InvalidReason => AccountErrorCode::InvalidReason,
         Problem::InvalidReceipt => AccountErrorCode::InvalidReceipt,
     }
 }

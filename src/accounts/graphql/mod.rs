@@ -2,6 +2,7 @@
 
 mod errors;
 mod friends;
+mod moderation;
 mod mutation;
 mod types;
 
@@ -16,6 +17,7 @@ use uuid::Uuid;
 
 pub use errors::{AccountErrorCode, AccountUserError, outcome};
 pub use friends::{FriendsMutation, FriendsQuery, Friendship, friend_loader, friendship_node};
+pub use moderation::ModerationMutation;
 pub use mutation::AccountsMutation;
 pub use types::{ApiToken, Role, Session, User, UserStatus};
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use async_graphql::{Context, Enum, ID, Object};
+use async_graphql::{Context, Enum, ID, Object, SimpleObject};
 use chrono::{DateTime, Utc};
 use entity::{session, user};
 
@@ -36,6 +36,14 @@ pub enum UserStatus {
     Suspended,
     /// Closed by its owner, and being erased. For everybody but admins it is gone.
     Closing,
+}
+
+/// Since when and why nobody can log in to an account.
+#[derive(SimpleObject)]
+pub struct Suspension {
+    suspended_at: DateTime<Utc>,
+    /// In the words of the admin.
+    reason: String,
 }
 
 /// A person with an account.
@@ -130,6 +138,15 @@ impl User {
     /// Your own, or any as an admin; else null.
     async fn status(&self, ctx: &Context<'_>) -> Option<UserStatus> {
         self.private(ctx).map(|row| row.status.into())
+    }
+
+    /// For admins, while the account is suspended; else null.
+    async fn suspension(&self, ctx: &Context<'_>) -> Option<Suspension> {
+        let row = graphql::viewer(ctx).is_admin().then_some(&self.row)?;
+        Some(Suspension {
+            suspended_at: date_time(row.suspended_at?),
+            reason: row.suspension_reason.clone().unwrap_or_default(),
+        })
     }
 
     /// Your own log-ins, newest first; null for others.

@@ -206,6 +206,8 @@ fn processing(upload: &upload::Model, now: Timestamp) -> file::Model {
         updated_at: now,
         trashed_at: None,
         purge_at: None,
+        removed_by: None,
+        removal_reason: None,
         rejection: None,
     }
 }

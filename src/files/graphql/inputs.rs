@@ -171,6 +171,14 @@ pub struct TrashFilesInput {
 
 /// All or none of the files; a repeat changes nothing.
 #[derive(InputObject)]
+pub struct RemoveFilesInput {
+    pub ids: Vec<ID>,
+    /// Shown to their owners, and in the alert and the audit log; 1 to 500 characters.
+    pub reason: String,
+}
+
+/// All or none of the files; a repeat changes nothing.
+#[derive(InputObject)]
 pub struct RestoreFilesInput {
     pub ids: Vec<ID>,
 }

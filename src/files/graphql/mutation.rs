@@ -6,7 +6,8 @@ use uuid::Uuid;
 use super::{
     File, UploadSession,
     inputs::{
-        EditFileInput, PurgeFilesInput, ReplaceFileContentInput, RestoreFilesInput, TrashFilesInput, UploadFileInput,
+        EditFileInput, PurgeFilesInput, RemoveFilesInput, ReplaceFileContentInput, RestoreFilesInput, TrashFilesInput,
+        UploadFileInput,
     },
     uploads::upload_key,
 };
@@ -41,6 +42,7 @@ pub enum FileErrorCode {
     WrongState,
     /// Under a legal hold.
     Held,
+    InvalidReason,
     IdempotencyKeyReused,
     /// Too few or too many ids.
     InvalidCount,
@@ -98,6 +100,15 @@ pub struct TrashFilesPayload {
     /// In the order of the ids.
     files: Vec<File>,
     /// The alert this raised; null where all were in the trash already.
+    alert: Option<Alert>,
+    user_errors: Vec<FileUserError>,
+}
+
+#[derive(SimpleObject)]
+pub struct RemoveFilesPayload {
+    /// In the order of the ids.
+    files: Vec<File>,
+    /// The alert this raised; null where all were removed already.
     alert: Option<Alert>,
     user_errors: Vec<FileUserError>,
 }
@@ -208,6 +219,26 @@ impl FilesMutation {
         }
     }
 
+    /// Removes files of anyone's, also from their owner's trash: while they are kept, only an admin restores them. Raises an
+    /// alert. Admins.
+    #[graphql(complexity = "ids_cost(__ctx, __variables_definition, __field, child_complexity)")]
+    async fn remove_files(
+        &self,
+        ctx: &Context<'_>,
+        input: RemoveFilesInput,
+    ) -> async_graphql::Result<RemoveFilesPayload> {
+        match files::remove(graphql::app(ctx), graphql::viewer(ctx), &file_keys(&input.ids), &input.reason).await {
+            Ok(removed) => Ok(RemoveFilesPayload {
+                files: removed.files.into_iter().map(Into::into).collect(),
+                alert: removed.alert.map(Alert),
+                user_errors: Vec::new(),
+            }),
+            Err(error) => {
+                Ok(RemoveFilesPayload { files: Vec::new(), alert: None, user_errors: vec![user_error(&error)?] })
+            }
+        }
+    }
+
     /// Takes files back from the trash. What an admin removed only an admin restores.
     #[graphql(complexity = "ids_cost(__ctx, __variables_definition, __field, child_complexity)")]
     async fn restore_files(
@@ -289,6 +320,7 @@ pub(super) fn user_error(error: &FilesError) -> async_graphql::Result<FileUserEr
         FilesError::Stale(_) => (Code::StaleRevision, Some("revision")),
         FilesError::WrongState(_) => (Code::WrongState, None),
         FilesError::Held => (Code::Held, None),
+        FilesError::InvalidReason => (Code::InvalidReason, Some("reason")),
         FilesError::IdempotencyKeyReused => (Code::IdempotencyKeyReused, Some("idempotencyKey")),
         FilesError::BadCount { .. } => (Code::InvalidCount, Some("ids")),
         FilesError::InvalidSize => (Code::InvalidSize, Some("size")),

@@ -148,12 +148,35 @@ where
     ctx.data_unchecked::<DataLoader<FileLoader>>().load_one(key).await.map_err(|error| fault(&error))
 }
 
+/// What an admin did to a file.
+pub struct Removal {
+    row: Arc<file::Model>,
+}
+
+#[Object]
+impl Removal {
+    /// In the words of the admin; null where none was given.
+    async fn reason(&self) -> Option<&str> {
+        self.row.removal_reason.as_deref()
+    }
+
+    /// For admins; else null.
+    async fn by(&self, ctx: &Context<'_>) -> async_graphql::Result<Option<User>> {
+        match self.row.removed_by.filter(|_| graphql::viewer(ctx).is_admin()) {
+            Some(admin) => load_user(ctx, admin).await,
+            None => Ok(None),
+        }
+    }
+}
+
 /// What the viewer may do with a file now.
 #[derive(SimpleObject)]
 pub struct FilePermissions {
     edit: bool,
     replace_content: bool,
     trash: bool,
+    /// As an admin.
+    remove: bool,
     restore: bool,
     purge: bool,
     share: bool,
@@ -333,6 +356,11 @@ impl File {
         self.row.purge_at.map(date_time)
     }
 
+    /// By an admin, while it is REMOVED.
+    async fn removal(&self) -> Option<Removal> {
+        (self.row.state == file::State::Removed).then(|| Removal { row: self.row.clone() })
+    }
+
     /// Why it is REJECTED.
     async fn rejection(&self) -> Option<UploadRejection> {
         self.row.rejection.map(Into::into)
@@ -355,6 +383,7 @@ fn permissions(viewer: &Viewer, file: &file::Model) -> FilePermissions {
         edit: own && active,
         replace_content: own && active,
         trash: manages && active,
+        remove: admin && (active || file.state == State::Trashed),
         restore: (manages && file.state == State::Trashed) || (admin && file.state == State::Removed),
         purge: manages,
         share: own && active,

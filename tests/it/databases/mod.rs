@@ -12,6 +12,7 @@ mod jobs;
 mod ledger;
 mod live;
 mod migrations;
+mod moderation;
 mod races;
 mod scale;
 mod shares;

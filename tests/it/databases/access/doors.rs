@@ -231,5 +231,7 @@ fn someone() -> user::Model {
         updated_at: now,
         shows_last_seen: false,
         last_seen_at: None,
+        suspended_at: None,
+        suspension_reason: None,
     }
 }

@@ -51,6 +51,13 @@ enum Target {
     User,
     /// Somebody else.
     Stranger,
+    /// Somebody else, whom an admin has suspended.
+    Suspended,
+    /// In the dead letter.
+    Job,
+    /// One that is done.
+    DoneJob,
+    FailedAlert,
     /// A friendship that somebody asks for.
     Request,
     /// One that they ask somebody else for.
@@ -93,6 +100,7 @@ const OWNER_AND_ADMIN: [Outcome; 6] = [Anon, Seen, Seen, Miss, Miss, Seen];
 const NOBODY: [Outcome; 6] = [Anon, Miss, Miss, Miss, Miss, Miss];
 const NOT_NOW: [Outcome; 6] = [Anon, Code("WRONG_STATE"), Code("WRONG_STATE"), Miss, Miss, Miss];
 const STALE: [Outcome; 6] = [Anon, Code("STALE_REVISION"), Code("STALE_REVISION"), Miss, Miss, Miss];
+const ADMINS: [Outcome; 6] = [Anon, Forb, Forb, Forb, Forb, Seen];
 const ADMIN: [Outcome; 6] = [Anon, Code("WRONG_STATE"), Code("WRONG_STATE"), Miss, Miss, Seen];
 
 const fn at(
@@ -192,6 +200,12 @@ pub const FRIEND_MUTATIONS: &[Mutation] = &[
     at("blockUser", "somebody", Target::Stranger, user, ACCOUNTS),
     at("unblockUser", "the owner", Target::User, user, OTHERS),
     at("unblockUser", "somebody", Target::Stranger, user, ACCOUNTS),
+    at("suspendUser", "", Target::Stranger, |id| json!({ "id": id, "reason": "new" }), ADMINS),
+    at("reinstateUser", "", Target::Suspended, id, ADMINS),
+    at("retryJob", "", Target::Job, id, ADMINS),
+    at("retryJob", "done", Target::DoneJob, id, [Anon, Forb, Forb, Forb, Forb, Miss]),
+    at("retryAlert", "", Target::FailedAlert, id, ADMINS),
+    at("setUserRole", "", Target::Stranger, |id| json!({ "id": id, "role": "ADMIN" }), ADMINS),
 ];
 
 #[rustfmt::skip]
@@ -275,7 +289,9 @@ pub const VERSION_MUTATIONS: &[Mutation] = &[
     own("deleteFileVersion", Target::OldVersion, old),
     at("deleteFileVersion", "the current one", Target::CurrentVersion, old, NOT_NOW),
     at("setQuota", "", Target::User, |id| json!({ "userId": id, "maxFiles": 7, "maxBytes": 7_000 }),
-        [Anon, Forb, Forb, Forb, Forb, Seen]),
+        ADMINS),
+    at("removeFiles", "", Target::File, |id| json!({ "ids": [id], "reason": "new" }), ADMINS),
+    at("removeFiles", "trashed", Target::Trashed, |id| json!({ "ids": [id], "reason": "new" }), ADMINS),
 ];
 
 #[rustfmt::skip]
@@ -417,6 +433,7 @@ pub async fn run(table: &'static [Mutation]) -> Findings {
         }
         run.for_those_gone(&gone, &mut findings).await;
     }
+    stage.forget_dead_jobs().await;
     stage.server.work();
     stage.server.finish().await;
     findings
@@ -484,7 +501,9 @@ impl Run<'_> {
         for (user, standing) in stage.standings().await {
             let before = standings.get(&user).copied().unwrap_or((Role::User, Status::Active));
             let closed = mutation.name == "closeAccount" && asking.me.as_ref().is_some_and(|me| me.key == user);
-            if standing != before && !closed {
+            let moderates = matches!(mutation.name, "suspendUser" | "reinstateUser" | "setUserRole");
+            let moderated = granted && moderates && NodeKind::User.parse(id) == Some(user);
+            if standing != before && !closed && !moderated {
                 problems.push(format!("{user} was {before:?} and is {standing:?}"));
             }
         }
@@ -560,6 +579,19 @@ async fn make(stage: &Stage, admin: &Account, target: Target, owner: &Account) -
         }
         Target::User => owner.id.clone(),
         Target::Stranger => stage.account(Role::User).await.id,
+        Target::Job => stage.dead_job().await,
+        Target::DoneJob => {
+            let job = stage.dead_job().await;
+            stage.forget_dead_jobs().await;
+            job
+        }
+        Target::FailedAlert => stage.failed_alert(owner).await,
+        Target::Suspended => {
+            let person = stage.account(Role::User).await.id;
+            let input = json!({ "id": person, "reason": "old" });
+            admin.client.done("suspendUser", "user { id }", input, None).await;
+            person
+        }
         Target::Request => stage.request(&stage.account(Role::User).await, owner).await,
         Target::Asked => stage.request(owner, &stage.account(Role::User).await).await,
         Target::Friend => stage.friend_of(owner).await.id,

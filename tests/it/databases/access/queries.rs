@@ -53,6 +53,7 @@ const PEOPLE: [Outcome; 6] = [Anon, All, All, All, All, All];
 const OWNER_AND_ADMIN: [Outcome; 6] = [Miss, Seen, Seen, Miss, Miss, Seen];
 const OWNER_AND_STAFF: [Outcome; 6] = [Miss, Seen, Seen, Miss, Seen, Seen];
 const ONES_OWN: [Outcome; 6] = [Anon, Own, Own, Own, Own, Own];
+const STAFF: [Outcome; 6] = [Miss, Miss, Miss, Miss, Seen, Seen];
 const OWN_OR_STAFF: [Outcome; 6] = [Anon, Own, Own, Own, All, All];
 const NOBODY: [Outcome; 6] = [Miss, Miss, Miss, Miss, Miss, Miss];
 
@@ -61,12 +62,14 @@ pub const TABLE: &[Query] = &[
     node("User", "user", [Miss, Seen, Seen, Seen, Seen, Seen]),
     node("File", "file", OWNER_AND_ADMIN),
     node("File in the trash", "trashed", OWNER_AND_ADMIN),
+    node("File that an admin removed", "removed", OWNER_AND_ADMIN),
     node("FileVersion", "version", OWNER_AND_ADMIN),
     node("ShareLink", "share", OWNER_AND_ADMIN),
     node("ShareLink that was revoked", "revoked", OWNER_AND_ADMIN),
     node("Erasure", "erasure", OWNER_AND_STAFF),
     node("Erasure of an object that lives", "object", NOBODY),
     node("Alert", "alert", OWNER_AND_STAFF),
+    node("Job", "job", STAFF),
     node("UploadSession", "upload", [Miss, Seen, Seen, Miss, Miss, Miss]),
     node("Friendship", "friendship", [Miss, Seen, Seen, Miss, Miss, Miss]),
     node("Snap", "snap", [Miss, Seen, Seen, Miss, Miss, Miss]),
@@ -129,6 +132,8 @@ pub const TABLE: &[Query] = &[
     query("unopenedSnaps", "", ACCOUNTS),
 
     query("alerts", "", [Anon, Forb, Forb, Forb, All, All]),
+    query("jobs", "", [Anon, Forb, Forb, Forb, All, All]),
+    query("jobs(state)", "state: FAILED", [Anon, Forb, Forb, Forb, All, All]),
 ];
 
 impl Query {
@@ -187,6 +192,8 @@ pub async fn run() -> Findings {
     let stage = Stage::new(server).await;
     let owner = stage.account(Role::User).await;
     let targets = furnish(&stage, &owner).await;
+    // What can be seen of alerts comes with their delivery.
+    stage.server.quiet().await;
     owner.client.done("updateProfile", "user { id }", json!({ "showsLastSeen": true }), None).await;
     let mut people = Vec::new();
     for caller in Caller::ALL.into_iter().filter(|caller| !caller.is_gone()) {
@@ -209,6 +216,7 @@ pub async fn run() -> Findings {
         subscriptions::run(&stage, &owners, &targets, asking, &mut findings).await;
         paging(&stage, asking, &people, &mut findings).await;
     }
+    stage.forget_dead_jobs().await;
     stage.server.finish().await;
     findings
 }
@@ -302,6 +310,9 @@ async fn furnish(stage: &Stage, person: &Account) -> BTreeMap<&'static str, Stri
     let gone =
         person.client.done("purgeFiles", "alert { id } erasures { id }", json!({ "ids": [&purged] }), None).await;
     person.client.done("trashFiles", "files { id }", json!({ "ids": [&trashed] }), None).await;
+    let removed = upload("removed.txt", b"removed".to_vec()).await;
+    let admin = stage.account(Role::Admin).await;
+    admin.client.done("removeFiles", "files { id }", json!({ "ids": [&removed], "reason": "old" }), None).await;
     let share = async || {
         let input = json!({ "fileId": file });
         let made = person.client.done("createShareLink", "shareLink { id } url", input, None).await;
@@ -343,12 +354,14 @@ async fn furnish(stage: &Stage, person: &Account) -> BTreeMap<&'static str, Stri
         ("token", stage.api_token(person).await.1),
         ("file", file),
         ("trashed", trashed),
+        ("removed", removed),
         ("purged", purged),
         ("share", share),
         ("revoked", revoked),
         ("version", version),
         ("erasure", string(&gone["erasures"][0]["id"])),
         ("object", snaphaven::id::NodeKind::Erasure.id(object.id).to_string()),
+        ("job", stage.dead_job().await),
         ("alert", string(&gone["alert"]["id"])),
         ("upload", stage.direct_upload(person, true).await),
         ("receipt", string(&closed["receipt"])),

@@ -10,7 +10,7 @@ use entity::{
     file_version, friendship, idempotency, job, lease, object, object_copy, rendition, session, share_download,
     share_link, site_role, snap, snap_recipient, throttle, upload, usage, user, user_term, write_intent,
 };
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, sea_query::Expr};
+use sea_orm::{ActiveModelTrait as _, ColumnTrait, EntityTrait, IntoActiveModel as _, QueryFilter, sea_query::Expr};
 use serde_json::{Value, json};
 use snaphaven::id::NodeKind;
 use uuid::Uuid;
@@ -25,6 +25,9 @@ use crate::{
     images::fixtures::Picture,
     support::{PASSWORD, TestServer},
 };
+
+/// The kind of jobs that nobody runs.
+const DEAD: &str = "stage.dead";
 
 /// Who asks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -395,6 +398,9 @@ impl Stage {
         for row in alert::Entity::find().all(db).await.unwrap() {
             owners.insert(NodeKind::Alert.id(row.id).to_string(), row.actor_id);
         }
+        for row in job::Entity::find().all(db).await.unwrap() {
+            owners.insert(NodeKind::Job.id(row.id).to_string(), None);
+        }
         let pairs = friendship::Entity::find().all(db).await.unwrap().into_iter();
         let pairs = pairs.map(|row| (NodeKind::Friendship.id(row.id).to_string(), vec![row.low_id, row.high_id]));
         let mut owners: Owners =
@@ -406,6 +412,45 @@ impl Stage {
             owners.get_mut(&NodeKind::Snap.id(row.snap_id).to_string()).unwrap().push(row.recipient_id);
         }
         owners
+    }
+
+    /// A job in the dead letter.
+    pub async fn dead_job(&self) -> String {
+        let (db, now) = (self.server.app.db.read(), self.server.app.now());
+        let row = job::Model {
+            id: Uuid::now_v7(),
+            kind: DEAD.to_owned(),
+            payload: "{}".to_owned(),
+            state: job::State::Dead,
+            run_at: now,
+            attempts: 25,
+            max_attempts: 25,
+            lease_token: None,
+            lease_until: None,
+            last_error: Some("the site is away".to_owned()),
+            unique_key: None,
+            created_at: now,
+            finished_at: Some(now),
+        };
+        job::Entity::insert(row.clone().into_active_model().reset_all()).exec_without_returning(db).await.unwrap();
+        NodeKind::Job.id(row.id).to_string()
+    }
+
+    /// Those jobs, before the server ends, which wants none to have failed.
+    pub async fn forget_dead_jobs(&self) {
+        let dead = job::Entity::delete_many().filter(job::Column::Kind.eq(DEAD));
+        dead.exec(self.server.app.db.read()).await.unwrap();
+    }
+
+    /// An alert that could not be delivered.
+    pub async fn failed_alert(&self, of: &Account) -> String {
+        let file = of.client.done("uploadFile", "file { id }", json!({ "file": null }), Some(HELLO.into())).await;
+        let trashed = of.client.done("trashFiles", "alert { id }", json!({ "ids": [file["file"]["id"]] }), None).await;
+        let id = string(&trashed["alert"]["id"]);
+        let failed = alert::Entity::update_many().col_expr(alert::Column::State, Expr::value(alert::State::Failed));
+        let failed = failed.filter(alert::Column::Id.eq(NodeKind::Alert.parse(&id).unwrap()));
+        failed.exec(self.server.app.db.read()).await.unwrap();
+        id
     }
 
     /// Every row of every table, as text.

@@ -1,12 +1,15 @@
 //! The end of the trial: what was sent is seen once by whom it was sent to, and then gone, with proof; and whether this
 //! judge finds what it should.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, time::Duration};
 
 use rand::{SeedableRng as _, rngs::StdRng};
 
 use super::{Circle, Round, Stage};
 use crate::common::{Failure, audit::Auditor};
+
+/// How long the server may take to copy a picture.
+const SETTLE: Duration = Duration::from_secs(60);
 
 impl Circle {
     /// Settles everything, sees what is still unseen, tries to see everything again, and ends it.
@@ -116,6 +119,8 @@ pub async fn planted(circle: &mut Circle, round: &Round, auditor: &Auditor) -> R
     circle.send(round, &mut rng).await;
     let at = (circle.sent.len() - 1, 0);
     let id = circle.sent[at.0].id.clone().ok_or("no snap to plant a fault in")?;
+    // Not while it is being copied: that would bring it back.
+    auditor.quiet(SETTLE).await?;
     auditor.lose_picture(&id).await?;
     circle.end_of(round, at).await.ok();
     found(circle, "cannot be seen")?;
