@@ -1,12 +1,16 @@
 //! The one list of modules: their GraphQL roots, their nodes, their jobs.
 
+pub mod audit;
 pub mod events;
 
 use async_graphql::{
     Context, ID, Interface, MergedObject, MergedSubscription, Object, Schema, SchemaBuilder, SimpleObject,
 };
 
-use self::events::{EventsMutation, EventsQuery, EventsSubscription};
+use self::{
+    audit::{AuditEntry, AuditQuery},
+    events::{EventsMutation, EventsQuery, EventsSubscription},
+};
 use crate::{
     accounts::{
         self,
@@ -40,6 +44,7 @@ use crate::{
         self,
         graphql::{Erasure, LedgerQuery},
     },
+    notary,
     snaps::{
         self,
         graphql::{Snap, SnapsMutation, SnapsQuery, snap_node},
@@ -58,6 +63,7 @@ pub struct Query(
     ClosingQuery,
     LedgerQuery,
     AlertsQuery,
+    AuditQuery,
     EventsQuery,
 );
 
@@ -93,6 +99,7 @@ pub enum Node {
     Alert(Alert),
     UploadSession(Box<UploadSession>),
     Snap(Snap),
+    AuditEntry(Box<AuditEntry>),
 }
 
 /// What a client must know before it asks.
@@ -215,6 +222,10 @@ async fn node(ctx: &Context<'_>, GlobalId { kind, key }: GlobalId) -> async_grap
             upload.map(|upload| Node::UploadSession(Box::new(upload)))
         }
         NodeKind::Snap => snap_node(app, viewer, key).await.or_fault()?.map(Node::Snap),
+        NodeKind::AuditEntry => {
+            let entry = crate::audit::find(app, viewer, key).await.or_fault()?;
+            entry.map(|entry| Node::AuditEntry(Box::new(AuditEntry(entry))))
+        }
         NodeKind::Alert => alerts::find(app, viewer, key).await.or_fault()?.map(|alert| Node::Alert(Alert(alert))),
     })
 }
@@ -299,11 +310,13 @@ pub fn sdl() -> String {
 pub fn registry(config: &Config) -> Result<Registry, Fault> {
     let mut registry = Registry::default();
     alerts::register(&mut registry);
+    crate::audit::register(&mut registry, config).map_err(Fault::internal)?;
     accounts::register(&mut registry).map_err(Fault::internal)?;
     ledger::register(&mut registry, config).map_err(Fault::internal)?;
     files::register(&mut registry, config).map_err(Fault::internal)?;
     snaps::register(&mut registry, config).map_err(Fault::internal)?;
     closing::register(&mut registry);
+    notary::register(&mut registry, config)?;
     crate::events::register(&mut registry).map_err(Fault::internal)?;
     Ok(registry)
 }

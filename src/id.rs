@@ -18,6 +18,7 @@ pub enum NodeKind {
     Alert,
     UploadSession,
     Snap,
+    AuditEntry,
 }
 
 /// What clients hold as the id of a thing.
@@ -33,7 +34,7 @@ pub struct GlobalId {
 pub struct NotAnId;
 
 impl NodeKind {
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::User,
         Self::Friendship,
         Self::Session,
@@ -45,6 +46,7 @@ impl NodeKind {
         Self::Alert,
         Self::UploadSession,
         Self::Snap,
+        Self::AuditEntry,
     ];
 
     const fn prefix(self) -> &'static str {
@@ -60,6 +62,7 @@ impl NodeKind {
             Self::Alert => "alert",
             Self::UploadSession => "upload",
             Self::Snap => "snap",
+            Self::AuditEntry => "audit",
         }
     }
 

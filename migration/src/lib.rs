@@ -15,6 +15,7 @@ mod m0012_friends;
 mod m0013_live;
 mod m0014_snaps;
 mod m0015_people;
+mod m0017_audit_chain;
 mod schema;
 
 use sea_orm_migration::prelude::*;
@@ -41,6 +42,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0013_live::Migration),
             Box::new(m0014_snaps::Migration),
             Box::new(m0015_people::Migration),
+            Box::new(m0017_audit_chain::Migration),
         ]
     }
 }

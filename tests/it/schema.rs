@@ -16,6 +16,7 @@ use snaphaven::{
     closing::graphql::{ClosingMutation, ClosingQuery},
     compose::{
         self,
+        audit::AuditQuery,
         events::{EventsMutation, EventsQuery},
     },
     files::graphql::{
@@ -75,6 +76,7 @@ fn no_two_modules_name_a_root_field_alike() {
                 fields::<UsageQuery>(),
                 fields::<LedgerQuery>(),
                 fields::<AlertsQuery>(),
+                fields::<AuditQuery>(),
                 fields::<ClosingQuery>(),
                 fields::<EventsQuery>(),
                 fields::<SnapsQuery>(),
@@ -167,7 +169,18 @@ async fn introspection_works() {
         node["possibleTypes"].as_array().unwrap().iter().map(|kind| kind["name"].as_str().unwrap()).collect();
     assert_eq!(
         possible,
-        ["User", "Friendship", "File", "FileVersion", "ShareLink", "Erasure", "Alert", "UploadSession", "Snap"]
+        [
+            "User",
+            "Friendship",
+            "File",
+            "FileVersion",
+            "ShareLink",
+            "Erasure",
+            "Alert",
+            "UploadSession",
+            "Snap",
+            "AuditEntry"
+        ]
     );
     server.finish().await;
 }

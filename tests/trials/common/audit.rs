@@ -9,9 +9,9 @@ use std::{
 
 use aws_lc_rs::digest::{Context, SHA256};
 use entity::{
-    Timestamp, alert, event, event_counter, file, file_label, file_term, file_version, idempotency, job, lease, object,
-    object_copy, object_copy::Site, rendition, session, share_link, snap, snap_recipient, upload, usage, user,
-    write_intent,
+    Timestamp, alert, audit_checkpoint, event, event_counter, file, file_label, file_term, file_version, idempotency,
+    job, lease, object, object_copy, object_copy::Site, rendition, session, share_link, snap, snap_recipient, upload,
+    usage, user, write_intent,
 };
 use futures::TryStreamExt;
 use sea_orm::{
@@ -261,7 +261,10 @@ impl Auditor {
             .filter_map(|row| Some((row.object_id?, object::Kind::Rendition, format!("rendition {}", row.id))));
         let snaps = snap::Entity::find().filter(snap::Column::GoneAt.is_null()).all(connection).await?;
         let snaps = snaps.iter().map(|row| (row.object_id, object::Kind::Snap, format!("snap {}", row.id)));
-        for (id, kind, row) in originals.chain(pictures).chain(snaps) {
+        let checkpoints = audit_checkpoint::Entity::find().all(connection).await?;
+        let checkpoints =
+            checkpoints.iter().map(|row| (row.object_id, object::Kind::Checkpoint, format!("checkpoint {}", row.seq)));
+        for (id, kind, row) in originals.chain(pictures).chain(snaps).chain(checkpoints) {
             match live.get(&id) {
                 None => findings.rows(format!("{row} points to {id}, which is not live")),
                 Some(object) if object.kind != kind => findings.rows(format!("{row} points to {}", object.key)),

@@ -105,6 +105,10 @@ const TABLE: &[Fields] = &[
     fields("AlertConnection", "pageInfo edges nodes", OWN),
     fields("AlertEdge", "node cursor", OWN),
 
+    fields("AuditEntry", "id at action actor subject subjectId details seq sealedAt", [H, H, H, H, S]),
+    fields("AuditEntryConnection", "pageInfo edges nodes", OWN),
+    fields("AuditEntryEdge", "node cursor", OWN),
+
     fields("Event", "cursor kind createdAt subject", OWN),
     fields("EventConnection", "pageInfo edges nodes latestCursor", OWN),
     fields("EventEdge", "node cursor", OWN),
