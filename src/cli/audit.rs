@@ -29,7 +29,7 @@ pub async fn run(config: Config, command: AuditCommand) -> Result<(), Failure> {
 async fn verify(config: &Config, db: &Db, args: &VerifyArgs) -> Result<(), Failure> {
     let keys = notary::known_keys(config, &args.public_keys).map_err(fault)?;
     let stores = if args.no_buckets { None } else { Some(serve::remote_stores(config).await?) };
-    let report = notary::verify(db, stores.as_ref(), &keys).await.map_err(|error| match stores {
+    let report = notary::verify(db.read(), stores.as_ref(), &keys).await.map_err(|error| match stores {
         Some(_) => fault(error).help("--no-buckets leaves out what needs the buckets"),
         None => fault(error),
     })?;

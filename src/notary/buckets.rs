@@ -8,7 +8,7 @@ use entity::{
     object_copy::{self, Site},
 };
 use futures::TryStreamExt as _;
-use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter};
+use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter};
 use uuid::Uuid;
 
 use super::{
@@ -19,7 +19,6 @@ use super::{
 use crate::{
     adapters::objects::{ObjectStore, keys::ObjectKey},
     app::Stores,
-    db::Db,
     error::Fault,
 };
 
@@ -30,7 +29,7 @@ const LONGEST: usize = 16 * 1024;
 /// Reads every checkpoint at both sites: it has to be what the database has, byte for byte. What the database does not
 /// have counts too, where it is signed: that is how a log is found out that was rewritten with all of its checkpoints.
 pub(super) async fn compare(
-    db: &Db,
+    connection: &impl ConnectionTrait,
     stores: &Stores,
     keys: &[PublicKey],
     documents: &HashMap<Uuid, Vec<u8>>,
@@ -58,7 +57,7 @@ pub(super) async fn compare(
                 let signed = checkpoint::read(&found, keys);
                 let what = match &signed {
                     _ if known.is_some() => Some("is not what the database has of it"),
-                    Ok(_) if is_under_way(db, id).await? => None,
+                    Ok(_) if is_under_way(connection, id).await? => None,
                     Ok(_) => Some("is signed, and the database has no such checkpoint"),
                     Err(what) => Some(what.as_str()),
                 };
@@ -69,7 +68,7 @@ pub(super) async fn compare(
             }
         }
         for id in documents.keys().filter(|id| !seen.contains(*id)) {
-            if is_awaited(db, *id, site).await? {
+            if is_awaited(connection, *id, site).await? {
                 report.awaited += 1;
             } else {
                 let key = ObjectKey { kind: Kind::Checkpoint, id: *id };
@@ -94,19 +93,19 @@ async fn fetch(store: &dyn ObjectStore, key: &str) -> Result<Option<Vec<u8>>, Fa
 }
 
 /// Whether an object without a checkpoint is one that is just being written, or a write that was never finished.
-async fn is_under_way(db: &Db, id: Option<Uuid>) -> Result<bool, DbErr> {
+async fn is_under_way(connection: &impl ConnectionTrait, id: Option<Uuid>) -> Result<bool, DbErr> {
     let Some(id) = id else { return Ok(false) };
     let of_object = audit_checkpoint::Column::ObjectId.eq(id);
     // Looked for again: it may be younger than the list that it is not in.
-    if audit_checkpoint::Entity::find().filter(of_object).one(db.read()).await?.is_some() {
+    if audit_checkpoint::Entity::find().filter(of_object).one(connection).await?.is_some() {
         return Ok(true);
     }
-    let object = object::Entity::find_by_id(id).one(db.read()).await?;
+    let object = object::Entity::find_by_id(id).one(connection).await?;
     Ok(object.is_some_and(|object| object.live_at.is_none() && object.state != State::Live))
 }
 
 /// Whether the copy is still to be brought to this site.
-async fn is_awaited(db: &Db, object: Uuid, site: Site) -> Result<bool, DbErr> {
-    let copy = object_copy::Entity::find_by_id((object, site)).one(db.read()).await?;
+async fn is_awaited(connection: &impl ConnectionTrait, object: Uuid, site: Site) -> Result<bool, DbErr> {
+    let copy = object_copy::Entity::find_by_id((object, site)).one(connection).await?;
     Ok(copy.is_some_and(|copy| copy.state == object_copy::State::Awaiting))
 }

@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, HashMap};
 
 use entity::{Timestamp, audit_checkpoint, audit_entry, audit_seal};
-use sea_orm::{ColumnTrait, DbErr, EntityTrait, ExprTrait as _, JoinType, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, ExprTrait as _, JoinType, QueryFilter, QueryOrder, QuerySelect,
+};
 use uuid::Uuid;
 
 use super::{
@@ -16,7 +18,6 @@ use crate::{
     adapters::objects::Sha256,
     app::Stores,
     audit::chain::{self, Head},
-    db::Db,
     error::Fault,
 };
 
@@ -71,16 +72,20 @@ impl Claims {
 ///
 /// # Errors
 /// The database or a bucket does not answer. What is wrong with the log is in the report.
-pub async fn verify(db: &Db, stores: Option<&Stores>, keys: &[PublicKey]) -> Result<Report, Fault> {
+pub async fn verify(
+    connection: &impl ConnectionTrait,
+    stores: Option<&Stores>,
+    keys: &[PublicKey],
+) -> Result<Report, Fault> {
     let mut report = Report::default();
     let mut claims = Claims { claims: BTreeMap::new() };
     // Before the chain is followed: it may grow meanwhile, and be signed further.
-    let documents = signed(db, keys, &mut report, &mut claims).await?;
+    let documents = signed(connection, keys, &mut report, &mut claims).await?;
     if let Some(stores) = stores {
-        buckets::compare(db, stores, keys, &documents, &mut report, &mut claims).await?;
+        buckets::compare(connection, stores, keys, &documents, &mut report, &mut claims).await?;
     }
     let mut findings = Vec::new();
-    let (head, flaw) = walk::walk(db.read(), Head::default(), |head| claims.hold_against(head, &mut findings)).await?;
+    let (head, flaw) = walk::walk(connection, Head::default(), |head| claims.hold_against(head, &mut findings)).await?;
     report.head = head;
     report.findings.append(&mut findings);
     match flaw {
@@ -96,13 +101,13 @@ pub async fn verify(db: &Db, stores: Option<&Stores>, keys: &[PublicKey]) -> Res
             }
         }
     }
-    unsealed(db, &mut report).await?;
+    unsealed(connection, &mut report).await?;
     Ok(report)
 }
 
 /// The rows of checkpoints, each held against its signature. Their documents, by object.
 async fn signed(
-    db: &Db,
+    connection: &impl ConnectionTrait,
     keys: &[PublicKey],
     report: &mut Report,
     claims: &mut Claims,
@@ -111,7 +116,7 @@ async fn signed(
     let (mut documents, mut seq) = (HashMap::new(), 0);
     loop {
         let rows = Entity::find().filter(Column::Seq.gt(seq)).order_by_asc(Column::Seq).limit(BATCH);
-        let rows = rows.all(db.read()).await?;
+        let rows = rows.all(connection).await?;
         let Some(last) = rows.last() else { return Ok(documents) };
         (seq, report.signed) = (last.seq, Some((last.seq, last.signed_at)));
         for row in rows {
@@ -136,7 +141,7 @@ fn says(row: &audit_checkpoint::Model, signed: &Statement) -> bool {
 }
 
 /// What has no seal: entries that wait for one, and such as had one.
-async fn unsealed(db: &Db, report: &mut Report) -> Result<(), DbErr> {
+async fn unsealed(connection: &impl ConnectionTrait, report: &mut Report) -> Result<(), DbErr> {
     use audit_entry::{Column, Entity};
     let waiting = Entity::find().filter(Column::Sealed.eq(false));
     let waiting: Option<(i64, Option<Timestamp>)> = waiting
@@ -144,7 +149,7 @@ async fn unsealed(db: &Db, report: &mut Report) -> Result<(), DbErr> {
         .column_as(Column::Id.count(), "entries")
         .column_as(Column::CreatedAt.min(), "since")
         .into_tuple()
-        .one(db.read())
+        .one(connection)
         .await?;
     if let Some((entries, since)) = waiting {
         (report.unsealed, report.unsealed_since) = (u64::try_from(entries).unwrap_or(0), since);
@@ -153,7 +158,7 @@ async fn unsealed(db: &Db, report: &mut Report) -> Result<(), DbErr> {
         .join(JoinType::LeftJoin, chain::seal_of_entry())
         .filter(Column::Sealed.eq(true).and(audit_seal::Column::Seq.is_null()))
         .order_by_asc(Column::CreatedAt)
-        .one(db.read())
+        .one(connection)
         .await?;
     if let Some(entry) = bare {
         report.findings.push(format!("entry {} was sealed, and its seal was removed", entry.id));

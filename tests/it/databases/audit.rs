@@ -56,7 +56,7 @@ fn keys(server: &TestServer) -> Vec<PublicKey> {
 }
 
 async fn verify(server: &TestServer) -> Report {
-    notary::verify(&server.app.db, Some(&server.app.stores), &keys(server)).await.unwrap()
+    notary::verify(server.app.db.read(), Some(&server.app.stores), &keys(server)).await.unwrap()
 }
 
 /// The one finding.
@@ -261,7 +261,10 @@ async fn a_log_that_was_cut_off_or_rewritten_does_not_fit_what_was_signed() {
     assert!(findings[0].contains(&newer.object_id.to_string()), "{findings:#?}");
     assert!(findings[0].ends_with("is signed, and the database has no such checkpoint"), "{findings:#?}");
     assert!(findings[2].starts_with("seq 5: the log was cut off: checkpoint/"), "{findings:#?}");
-    assert!(notary::verify(&server.app.db, None, &keys(&server)).await.unwrap().findings.is_empty(), "as documented");
+    assert!(
+        notary::verify(server.app.db.read(), None, &keys(&server)).await.unwrap().findings.is_empty(),
+        "as documented"
+    );
 
     // Another history, sealed all over.
     let mut books = before_again(&server, &before).await;

@@ -4,6 +4,7 @@ use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     fmt,
     path::Path,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -20,7 +21,9 @@ use sea_orm::{
 };
 use snaphaven::{
     adapters::objects::{ObjectStore, Presence, StoreError, s3::S3Store},
+    app::Stores,
     clock::Clock,
+    error::Fault,
     id::NodeKind,
 };
 use uuid::Uuid;
@@ -62,6 +65,8 @@ pub enum AuditError {
     Database(#[from] DbErr),
     #[error("a bucket: {0}")]
     Store(#[from] StoreError),
+    #[error("the audit log: {0}")]
+    Log(#[from] Fault),
     #[error("the data folder: {0}")]
     Folder(#[from] std::io::Error),
 }
@@ -77,8 +82,8 @@ pub struct Report {
 
 pub struct Auditor {
     database: DatabaseConnection,
-    stores: [S3Store; 2],
-    spool: std::path::PathBuf,
+    stores: [Arc<S3Store>; 2],
+    data_dir: std::path::PathBuf,
 }
 
 const POLL: Duration = Duration::from_millis(100);
@@ -96,7 +101,11 @@ impl Auditor {
         };
         let mut options = sea_orm::ConnectOptions::new(url);
         options.max_connections(1).sqlx_logging(false);
-        Ok(Self { database: Database::connect(options).await?, stores, spool: data_dir.join("tmp") })
+        Ok(Self {
+            database: Database::connect(options).await?,
+            stores: stores.map(Arc::new),
+            data_dir: data_dir.to_owned(),
+        })
     }
 
     pub fn store(&self, site: Site) -> &S3Store {
@@ -152,6 +161,7 @@ impl Auditor {
             ("live objects without a replica copy".to_owned(), awaiting),
             ("pending renditions".to_owned(), renditions),
             ("write intents".to_owned(), intents),
+            ("audit entries to be signed".to_owned(), judges::chain::under_way(connection).await?),
         ]);
         for job in jobs.all(connection).await? {
             *counts.entry(format!("jobs {}", job.kind)).or_default() += 1;
@@ -171,6 +181,9 @@ impl Auditor {
             hashed += self.bucket(site, &objects, read / 2, &mut findings).await?;
         }
         self.spool(&mut findings)?;
+        let [first, second] = self.stores.clone();
+        let wrong = judges::chain::wrong(&self.database, &Stores { first, second }, &self.data_dir).await?;
+        wrong.into_iter().for_each(|what| findings.rows(what));
         let count = |state| objects.iter().filter(|object| object.state == state).count();
         Ok(Report {
             findings: findings.0,
@@ -346,7 +359,7 @@ impl Auditor {
 
     /// Bytes on their way through must not outlive the process that took them in.
     fn spool(&self, findings: &mut Findings) -> Result<(), AuditError> {
-        let mut folders = vec![self.spool.clone()];
+        let mut folders = vec![self.data_dir.join("tmp")];
         while let Some(folder) = folders.pop() {
             for entry in std::fs::read_dir(folder)? {
                 let entry = entry?;
