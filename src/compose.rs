@@ -1,12 +1,16 @@
 //! The one list of modules: their GraphQL roots, their nodes, their jobs.
 
+pub mod audit;
 pub mod events;
 
 use async_graphql::{
     Context, ID, Interface, MergedObject, MergedSubscription, Object, Schema, SchemaBuilder, SimpleObject,
 };
 
-use self::events::{EventsMutation, EventsQuery, EventsSubscription};
+use self::{
+    audit::{AuditEntry, AuditQuery},
+    events::{EventsMutation, EventsQuery, EventsSubscription},
+};
 use crate::{
     accounts::{
         self,
@@ -40,6 +44,7 @@ use crate::{
         self,
         graphql::{Erasure, LedgerQuery},
     },
+    notary,
     operations::graphql::{Job, OperationsMutation, OperationsQuery, job_node},
     snaps::{
         self,
@@ -60,6 +65,7 @@ pub struct Query(
     LedgerQuery,
     AlertsQuery,
     OperationsQuery,
+    AuditQuery,
     EventsQuery,
 );
 
@@ -98,6 +104,7 @@ pub enum Node {
     UploadSession(Box<UploadSession>),
     Snap(Snap),
     Job(Box<Job>),
+    AuditEntry(Box<AuditEntry>),
 }
 
 /// What a client must know before it asks.
@@ -221,6 +228,10 @@ async fn node(ctx: &Context<'_>, GlobalId { kind, key }: GlobalId) -> async_grap
         }
         NodeKind::Snap => snap_node(app, viewer, key).await.or_fault()?.map(Node::Snap),
         NodeKind::Job => job_node(ctx, key).await?.map(Box::new).map(Node::Job),
+        NodeKind::AuditEntry => {
+            let entry = crate::audit::find(app, viewer, key).await.or_fault()?;
+            entry.map(|entry| Node::AuditEntry(Box::new(AuditEntry(entry))))
+        }
         NodeKind::Alert => alerts::find(app, viewer, key).await.or_fault()?.map(|alert| Node::Alert(Alert(alert))),
     })
 }
@@ -305,11 +316,13 @@ pub fn sdl() -> String {
 pub fn registry(config: &Config) -> Result<Registry, Fault> {
     let mut registry = Registry::default();
     alerts::register(&mut registry);
+    crate::audit::register(&mut registry, config).map_err(Fault::internal)?;
     accounts::register(&mut registry).map_err(Fault::internal)?;
     ledger::register(&mut registry, config).map_err(Fault::internal)?;
     files::register(&mut registry, config).map_err(Fault::internal)?;
     snaps::register(&mut registry, config).map_err(Fault::internal)?;
     closing::register(&mut registry);
+    notary::register(&mut registry, config)?;
     crate::events::register(&mut registry).map_err(Fault::internal)?;
     Ok(registry)
 }

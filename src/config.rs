@@ -41,6 +41,7 @@ pub struct Config {
     pub snaps: Snaps,
     pub ledger: Ledger,
     pub jobs: Jobs,
+    pub audit: Audit,
     pub events: Events,
     pub live: Live,
     pub graphql: Graphql,
@@ -301,6 +302,16 @@ pub struct Jobs {
     pub backoff_min: Duration,
     #[serde(with = "humantime_serde")]
     pub backoff_max: Duration,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Audit {
+    #[serde(with = "humantime_serde")]
+    pub seal_interval: Duration,
+    #[serde(with = "humantime_serde")]
+    pub checkpoint_interval: Duration,
+    pub signing_key_file: String,
 }
 
 #[derive(Clone, Debug, Deserialize)]

@@ -19,6 +19,7 @@ pub enum NodeKind {
     UploadSession,
     Snap,
     Job,
+    AuditEntry,
 }
 
 /// What clients hold as the id of a thing.
@@ -34,7 +35,7 @@ pub struct GlobalId {
 pub struct NotAnId;
 
 impl NodeKind {
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::User,
         Self::Friendship,
         Self::Session,
@@ -47,6 +48,7 @@ impl NodeKind {
         Self::UploadSession,
         Self::Snap,
         Self::Job,
+        Self::AuditEntry,
     ];
 
     const fn prefix(self) -> &'static str {
@@ -63,6 +65,7 @@ impl NodeKind {
             Self::UploadSession => "upload",
             Self::Snap => "snap",
             Self::Job => "job",
+            Self::AuditEntry => "audit",
         }
     }
 

@@ -56,6 +56,7 @@ pub mod files;
 pub mod snaps;
 
 pub mod closing;
+pub mod notary;
 pub mod object_events;
 
 pub mod compose;

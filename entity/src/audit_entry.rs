@@ -19,6 +19,8 @@ pub struct Model {
     /// The entry as canonical JSON, which is what is proven later.
     #[sea_orm(column_type = "Blob")]
     pub canonical: Vec<u8>,
+    /// Whether it has its `audit_seal`, so that those without are found at once.
+    pub sealed: bool,
 }
 
 impl ActiveModelBehavior for ActiveModel {}

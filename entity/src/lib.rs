@@ -2,7 +2,9 @@
 
 pub mod account_closure;
 pub mod alert;
+pub mod audit_checkpoint;
 pub mod audit_entry;
+pub mod audit_seal;
 pub mod block;
 pub mod event;
 pub mod event_counter;

@@ -56,6 +56,8 @@ pub enum Kind {
     Staging,
     Canary,
     Quarantine,
+    /// What was signed of the audit log.
+    Checkpoint,
 }
 
 impl Kind {
@@ -68,6 +70,7 @@ impl Kind {
             Self::Staging => "staging",
             Self::Canary => "canary",
             Self::Quarantine => "quarantine",
+            Self::Checkpoint => "checkpoint",
         }
     }
 }

@@ -16,6 +16,7 @@ mod m0013_live;
 mod m0014_snaps;
 mod m0015_people;
 mod m0016_moderation;
+mod m0017_audit_chain;
 mod schema;
 
 use sea_orm_migration::prelude::*;
@@ -43,6 +44,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0014_snaps::Migration),
             Box::new(m0015_people::Migration),
             Box::new(m0016_moderation::Migration),
+            Box::new(m0017_audit_chain::Migration),
         ]
     }
 }

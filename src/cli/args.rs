@@ -2,6 +2,7 @@
 
 use std::{net::SocketAddr, path::PathBuf};
 
+use chrono::{DateTime, Utc};
 use clap::{Args as ClapArgs, Parser, Subcommand};
 
 use super::Failure;
@@ -65,6 +66,9 @@ pub enum Command {
     /// Create an admin or reset a password
     #[command(subcommand)]
     Admin(AdminCommand),
+    /// Verify or export the audit log
+    #[command(subcommand)]
+    Audit(AuditCommand),
     /// Show the settings
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -131,6 +135,38 @@ pub struct PasswordArgs {
 }
 
 #[derive(Clone, Debug, Subcommand)]
+pub enum AuditCommand {
+    /// Follow the chain, check every signature, and compare what both buckets hold; fails where anything was touched
+    ///
+    /// Servers may run meanwhile. Names the first entry that was altered, removed or moved, and what is not sealed yet.
+    Verify(VerifyArgs),
+    /// Print the sealed entries, one JSON line an entry: seq, hash, entry
+    Export(ExportArgs),
+}
+
+#[derive(Clone, Debug, ClapArgs)]
+pub struct VerifyArgs {
+    /// Also trust checkpoints signed by this public key (PEM); may be repeated
+    ///
+    /// The server's own key is trusted where its file is here. Where it is not, or was another one once, give it.
+    #[arg(long = "public-key", value_name = "FILE")]
+    pub public_keys: Vec<PathBuf>,
+    /// Ask the database alone: a log cut off or rewritten together with its checkpoints then goes unnoticed
+    #[arg(long)]
+    pub no_buckets: bool,
+}
+
+#[derive(Clone, Debug, ClapArgs)]
+pub struct ExportArgs {
+    /// Only entries of this time or later, for example 2026-01-31T00:00:00Z
+    #[arg(long, value_name = "TIME")]
+    pub since: Option<DateTime<Utc>>,
+    /// Only entries before this time
+    #[arg(long, value_name = "TIME")]
+    pub until: Option<DateTime<Utc>>,
+}
+
+#[derive(Clone, Debug, Subcommand)]
 pub enum ConfigCommand {
     /// Print the effective settings as TOML, secrets masked, and where each non-default came from
     Show,
@@ -164,6 +200,7 @@ impl Command {
             Self::Migrate(_) => "migrate",
             Self::Schema => "schema",
             Self::Admin(_) => "admin",
+            Self::Audit(_) => "audit",
             Self::Config(_) => "config",
             Self::SmokeTest(_) => "smoke-test",
             Self::Events(_) => "events",
@@ -173,7 +210,7 @@ impl Command {
     /// Whether the command writes a log. Those that print a document do not.
     #[must_use]
     pub fn logs(&self) -> bool {
-        !matches!(self, Self::Schema | Self::Config(_) | Self::SmokeTest(_))
+        !matches!(self, Self::Schema | Self::Audit(_) | Self::Config(_) | Self::SmokeTest(_))
     }
 }
 

@@ -3,6 +3,7 @@
 mod admin;
 mod allocator;
 pub mod args;
+mod audit;
 pub mod client;
 mod config;
 mod events;
@@ -44,6 +45,7 @@ pub async fn run(args: Args) -> Result<(), Failure> {
         Command::Migrate(command) => migrate::run(settings.config, command).await,
         Command::Schema => print(&crate::compose::sdl()),
         Command::Admin(command) => admin::run(settings.config, command).await,
+        Command::Audit(command) => audit::run(settings.config, command).await,
         Command::Events(args) => events::run(settings.config, args).await,
         Command::SmokeTest(args) => smoke_test::run(&settings, args).await,
     }

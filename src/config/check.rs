@@ -321,6 +321,8 @@ fn durations(checks: &mut Checks, config: &Config) {
         ("jobs.lease", config.jobs.lease, A_DAY),
         ("jobs.backoff_min", config.jobs.backoff_min, A_DAY),
         ("jobs.backoff_max", config.jobs.backoff_max, far),
+        ("audit.seal_interval", config.audit.seal_interval, A_DAY),
+        ("audit.checkpoint_interval", config.audit.checkpoint_interval, far),
         ("events.retention", config.events.retention, far),
         ("events.poll_interval", config.events.poll_interval, A_DAY),
         ("live.init_timeout", config.live.init_timeout, A_DAY),

@@ -1,4 +1,4 @@
-//! The embedded key of signed URLs: made at the first start, kept in the data folder, readable by its owner only.
+//! Keys that are made where none is given, kept in the data folder and readable by their owner only; the one of signed URLs.
 
 use std::{
     fs::{self, File, Permissions},
@@ -30,33 +30,48 @@ pub enum KeyFileError {
     Key { path: PathBuf, error: KeyError },
 }
 
-/// Reads the key in `<data_dir>/keys`, or makes an ECDSA P-256 key (PKCS#8 PEM, mode 0600) where there is none.
-///
-/// Of several processes that start at once, one makes the key and all use it; a crash leaves a whole key or none.
+/// Reads the key in `<data_dir>/keys`, or makes an ECDSA P-256 key (PKCS#8 PEM) where there is none, by
+/// [`read_or_create`].
 ///
 /// # Errors
 /// The file that could not be read, written or understood.
 pub fn load_or_create(data_dir: &Path) -> Result<UrlKey, KeyFileError> {
+    let make = || SigningKey::generate().and_then(|key| key.to_pem()).map_err(io::Error::other);
+    let (path, pem) = read_or_create(data_dir, FILE, make)?;
+    let wrong = |error| KeyFileError::Key { path: path.clone(), error };
+    let key = SigningKey::from_pem(&pem).map_err(wrong)?;
+    let id = id_of(&key).map_err(wrong)?;
+    Ok(UrlKey { key, id })
+}
+
+/// The path and the text of a key file in `<data_dir>/keys`, mode 0600. Where there is none, `make`'s text is kept there.
+///
+/// Of several processes that start at once, one makes the key and all use it; a crash leaves a whole key or none.
+///
+/// # Errors
+/// The file that could not be read or written.
+pub fn read_or_create(
+    data_dir: &Path,
+    file: &str,
+    make: impl FnOnce() -> io::Result<String>,
+) -> Result<(PathBuf, String), KeyFileError> {
     let folder = data_dir.join("keys");
-    let path = folder.join(FILE);
+    let path = folder.join(file);
     let io = |path: &Path| {
         let path = path.to_owned();
         move |error| KeyFileError::Io { path, error }
     };
-    let wrong = |error| KeyFileError::Key { path: path.clone(), error };
     fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder).map_err(io(&folder))?;
     if !path.try_exists().map_err(io(&path))? {
-        create(&folder, &path, &SigningKey::generate().and_then(|key| key.to_pem()).map_err(wrong)?)
-            .map_err(io(&path))?;
+        make().and_then(|text| create(&folder, &path, &text)).map_err(io(&path))?;
     }
     let mode = fs::metadata(&path).map_err(io(&path))?.permissions().mode();
     if mode & 0o077 != 0 {
         tracing::warn!(path = %path.display(), mode = format!("{:o}", mode & 0o777), "key readable by others; closing it");
         fs::set_permissions(&path, Permissions::from_mode(0o600)).map_err(io(&path))?;
     }
-    let key = SigningKey::from_pem(&fs::read_to_string(&path).map_err(io(&path))?).map_err(wrong)?;
-    let id = id_of(&key).map_err(wrong)?;
-    Ok(UrlKey { key, id })
+    let text = fs::read_to_string(&path).map_err(io(&path))?;
+    Ok((path, text))
 }
 
 /// `K` and 13 hex digits of the public key's SHA-256: the shape of CloudFront's ids, and stable without being kept.

@@ -105,6 +105,8 @@ pub enum ObjectKind {
     Staging,
     Canary,
     Quarantine,
+    /// What was signed of the audit log.
+    Checkpoint,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Enum)]

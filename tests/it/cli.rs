@@ -1,8 +1,11 @@
-//! The commands beside `serve`, through the binary: admins, the event log, the object store alone.
+//! The commands beside `serve`, through the binary: admins, the event log, the audit log, the object store alone.
 
 use std::{process::Stdio, time::Duration};
 
+use entity::audit_entry;
+use sea_orm::{ColumnTrait as _, EntityTrait as _, QueryFilter as _, sea_query::Expr};
 use serde_json::{Value, json};
+use snaphaven::{audit, clock::Clock, config, db::Db, viewer::Viewer};
 use tokio::{
     io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
     process::Command,
@@ -108,4 +111,58 @@ async fn a_second_server_on_one_data_folder_is_told_what_to_do() {
     let (code, said) = run(&mut second, LIMIT).await;
     assert_eq!(code, Some(1), "{said}");
     assert!(said.contains("another process uses") && said.contains("help: "), "{said}");
+}
+
+#[tokio::test]
+async fn the_audit_log_is_verified_beside_a_running_server_and_without_one() {
+    let quick = ["--set", "audit.seal_interval=100ms", "--set", "audit.checkpoint_interval=100ms"];
+    let mut server = ServerProcess::start(&quick).await;
+    let data_dir = server.data_dir();
+    let audit = async |args: &[&str]| {
+        let mut command = command();
+        run(command.arg("audit").args(args).arg("--data-dir").arg(&data_dir), LIMIT).await
+    };
+    let (code, said) = audit(&["verify"]).await;
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("sealed       0 entries") && said.contains("Verified"), "{said}");
+
+    let defaults: config::Config = toml::from_str(config::DEFAULTS).unwrap();
+    let db = Db::connect(&defaults.database, &data_dir, Clock::system()).await.unwrap();
+    let subjects = [1, 2, 3].map(uuid::Uuid::from_u128);
+    for subject in subjects {
+        let now = Clock::system().now();
+        let record = async |tx| {
+            audit::record(&tx, &Viewer::System("test"), "file.tried", subject, json!({ "why": "test" }), now).await
+        };
+        db.transaction(record).await.unwrap();
+    }
+    let start = std::time::Instant::now();
+    let said = loop {
+        let (code, said) = audit(&["verify"]).await;
+        assert_eq!(code, Some(0), "{said}");
+        if said.contains("signed       3 entries") && said.contains("on their way: 0") {
+            break said;
+        }
+        assert!(start.elapsed() < LIMIT, "{said}\n{}", server.log());
+    };
+    assert!(said.contains("sealed       3 entries") && said.contains("not sealed   none"), "{said}");
+    let (code, lines) = audit(&["export"]).await;
+    let lines: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let exported: Vec<_> = lines.iter().map(|line| (line["seq"].clone(), line["entry"]["subject"].clone())).collect();
+    assert_eq!((code, exported), (Some(0), [1, 2, 3].map(|n| (json!(n), json!(subjects[n - 1]))).to_vec()));
+    let (code, none) = audit(&["export", "--until", "2020-01-01T00:00:00Z"]).await;
+    assert_eq!((code, none.as_str()), (Some(0), ""));
+
+    let second = audit_entry::Column::SubjectId.eq(subjects[1]);
+    let forge =
+        audit_entry::Entity::update_many().col_expr(audit_entry::Column::Canonical, Expr::value(b"{}".to_vec()));
+    assert_eq!(forge.filter(second).exec(db.read()).await.unwrap().rows_affected, 1);
+    assert_eq!(server.stop().await.code(), Some(0), "{}", server.log());
+    let (code, said) = audit(&["verify", "--no-buckets"]).await;
+    assert_eq!(code, Some(1), "{said}");
+    let entry = lines[1]["entry"]["id"].as_str().unwrap();
+    assert!(said.contains(&format!("seq 2: entry {entry} was altered")) && !said.contains("Verified"), "{said}");
+    let (code, said) = audit(&["verify"]).await;
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("--no-buckets leaves out"), "no server, no embedded buckets: {said}");
 }

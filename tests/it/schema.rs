@@ -16,6 +16,7 @@ use snaphaven::{
     closing::graphql::{ClosingMutation, ClosingQuery},
     compose::{
         self,
+        audit::AuditQuery,
         events::{EventsMutation, EventsQuery},
     },
     files::graphql::{
@@ -77,6 +78,7 @@ fn no_two_modules_name_a_root_field_alike() {
                 fields::<LedgerQuery>(),
                 fields::<AlertsQuery>(),
                 fields::<OperationsQuery>(),
+                fields::<AuditQuery>(),
                 fields::<ClosingQuery>(),
                 fields::<EventsQuery>(),
                 fields::<SnapsQuery>(),
@@ -171,7 +173,19 @@ async fn introspection_works() {
         node["possibleTypes"].as_array().unwrap().iter().map(|kind| kind["name"].as_str().unwrap()).collect();
     assert_eq!(
         possible,
-        ["User", "Friendship", "File", "FileVersion", "ShareLink", "Erasure", "Alert", "UploadSession", "Snap", "Job"]
+        [
+            "User",
+            "Friendship",
+            "File",
+            "FileVersion",
+            "ShareLink",
+            "Erasure",
+            "Alert",
+            "UploadSession",
+            "Snap",
+            "Job",
+            "AuditEntry"
+        ]
     );
     server.finish().await;
 }

@@ -1,3 +1,4 @@
 //! What holds a database against itself, for tests and trials alike.
 
+pub mod chain;
 pub mod usage;

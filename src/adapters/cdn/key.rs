@@ -177,7 +177,7 @@ impl VerifyingKey {
 }
 
 /// RFC 7468: base64 in lines of 64 characters.
-fn pem_block(label: &str, der: &[u8]) -> String {
+pub fn pem_block(label: &str, der: &[u8]) -> String {
     let text = STANDARD.encode(der);
     let mut block = format!("-----BEGIN {label}-----\n");
     let mut rest = text.as_str();

@@ -123,6 +123,8 @@ impl TestServer {
         config.jobs.poll_interval = Duration::from_millis(20);
         // Schedules run once, at the start; tests enqueue what they want to see run later.
         config.ledger.sweep_interval = Duration::from_secs(24 * 3600);
+        config.audit.seal_interval = Duration::from_secs(24 * 3600);
+        config.audit.checkpoint_interval = Duration::from_secs(24 * 3600);
         change(&mut config);
         app::prepare_data_dir(&config).unwrap();
         let [listener, edge] = [http::bind(([127, 0, 0, 1], 0).into()), http::bind(([127, 0, 0, 1], 0).into())];

@@ -4,14 +4,15 @@ use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     fmt,
     path::Path,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use aws_lc_rs::digest::{Context, SHA256};
 use entity::{
-    Timestamp, alert, event, event_counter, file, file_label, file_term, file_version, idempotency, job, lease, object,
-    object_copy, object_copy::Site, rendition, session, share_link, snap, snap_recipient, upload, usage, user,
-    write_intent,
+    Timestamp, alert, audit_checkpoint, event, event_counter, file, file_label, file_term, file_version, idempotency,
+    job, lease, object, object_copy, object_copy::Site, rendition, session, share_link, snap, snap_recipient, upload,
+    usage, user, write_intent,
 };
 use futures::TryStreamExt;
 use sea_orm::{
@@ -20,7 +21,9 @@ use sea_orm::{
 };
 use snaphaven::{
     adapters::objects::{ObjectStore, Presence, StoreError, s3::S3Store},
+    app::Stores,
     clock::Clock,
+    error::Fault,
     id::NodeKind,
 };
 use uuid::Uuid;
@@ -62,6 +65,8 @@ pub enum AuditError {
     Database(#[from] DbErr),
     #[error("a bucket: {0}")]
     Store(#[from] StoreError),
+    #[error("the audit log: {0}")]
+    Log(#[from] Fault),
     #[error("the data folder: {0}")]
     Folder(#[from] std::io::Error),
 }
@@ -77,8 +82,8 @@ pub struct Report {
 
 pub struct Auditor {
     database: DatabaseConnection,
-    stores: [S3Store; 2],
-    spool: std::path::PathBuf,
+    stores: [Arc<S3Store>; 2],
+    data_dir: std::path::PathBuf,
 }
 
 const POLL: Duration = Duration::from_millis(100);
@@ -96,7 +101,11 @@ impl Auditor {
         };
         let mut options = sea_orm::ConnectOptions::new(url);
         options.max_connections(1).sqlx_logging(false);
-        Ok(Self { database: Database::connect(options).await?, stores, spool: data_dir.join("tmp") })
+        Ok(Self {
+            database: Database::connect(options).await?,
+            stores: stores.map(Arc::new),
+            data_dir: data_dir.to_owned(),
+        })
     }
 
     pub fn store(&self, site: Site) -> &S3Store {
@@ -155,6 +164,7 @@ impl Auditor {
             ("live objects without a replica copy".to_owned(), awaiting),
             ("pending renditions".to_owned(), renditions),
             ("write intents".to_owned(), intents),
+            ("audit entries to be signed".to_owned(), judges::chain::under_way(connection).await?),
         ]);
         for job in jobs.all(connection).await? {
             *counts.entry(format!("jobs {}", job.kind)).or_default() += 1;
@@ -174,6 +184,9 @@ impl Auditor {
             hashed += self.bucket(site, &objects, read / 2, &mut findings).await?;
         }
         self.spool(&mut findings)?;
+        let [first, second] = self.stores.clone();
+        let wrong = judges::chain::wrong(&self.database, &Stores { first, second }, &self.data_dir).await?;
+        wrong.into_iter().for_each(|what| findings.rows(what));
         let count = |state| objects.iter().filter(|object| object.state == state).count();
         Ok(Report {
             findings: findings.0,
@@ -264,7 +277,10 @@ impl Auditor {
             .filter_map(|row| Some((row.object_id?, object::Kind::Rendition, format!("rendition {}", row.id))));
         let snaps = snap::Entity::find().filter(snap::Column::GoneAt.is_null()).all(connection).await?;
         let snaps = snaps.iter().map(|row| (row.object_id, object::Kind::Snap, format!("snap {}", row.id)));
-        for (id, kind, row) in originals.chain(pictures).chain(snaps) {
+        let checkpoints = audit_checkpoint::Entity::find().all(connection).await?;
+        let checkpoints =
+            checkpoints.iter().map(|row| (row.object_id, object::Kind::Checkpoint, format!("checkpoint {}", row.seq)));
+        for (id, kind, row) in originals.chain(pictures).chain(snaps).chain(checkpoints) {
             match live.get(&id) {
                 None => findings.rows(format!("{row} points to {id}, which is not live")),
                 Some(object) if object.kind != kind => findings.rows(format!("{row} points to {}", object.key)),
@@ -346,7 +362,7 @@ impl Auditor {
 
     /// Bytes on their way through must not outlive the process that took them in.
     fn spool(&self, findings: &mut Findings) -> Result<(), AuditError> {
-        let mut folders = vec![self.spool.clone()];
+        let mut folders = vec![self.data_dir.join("tmp")];
         while let Some(folder) = folders.pop() {
             for entry in std::fs::read_dir(folder)? {
                 let entry = entry?;

@@ -169,13 +169,15 @@ impl ObjectServer {
 }
 
 /// Short times, so that the grace period is 2 s: a write of 1.5 s and half a second more before it is swept.
-const TIMES: [(&str, &str); 14] = [
+const TIMES: [(&str, &str); 16] = [
     ("server.listen", "127.0.0.1:0"),
     ("objects.write_timeout", "1500ms"),
     ("ledger.abandoned_after", "500ms"),
     ("ledger.erase_margin", "200ms"),
     ("ledger.late_writes", "500ms"),
     ("ledger.sweep_interval", "200ms"),
+    ("audit.seal_interval", "200ms"),
+    ("audit.checkpoint_interval", "1s"),
     ("jobs.poll_interval", "100ms"),
     ("jobs.backoff_min", "50ms"),
     ("jobs.backoff_max", "500ms"),

@@ -115,6 +115,9 @@ const TABLE: &[Fields] = &[
     fields("RetryJobPayload", "job userErrors", OWN),
     fields("RetryAlertPayload", "alert userErrors", OWN),
     fields("OperationsUserError", "code field message", OWN),
+    fields("AuditEntry", "id at action actor subject subjectId details seq sealedAt", [H, H, H, H, S]),
+    fields("AuditEntryConnection", "pageInfo edges nodes", OWN),
+    fields("AuditEntryEdge", "node cursor", OWN),
 
     fields("Event", "cursor kind createdAt subject", OWN),
     fields("EventConnection", "pageInfo edges nodes latestCursor", OWN),

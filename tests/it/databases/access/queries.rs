@@ -55,6 +55,7 @@ const OWNER_AND_STAFF: [Outcome; 6] = [Miss, Seen, Seen, Miss, Seen, Seen];
 const ONES_OWN: [Outcome; 6] = [Anon, Own, Own, Own, Own, Own];
 const STAFF: [Outcome; 6] = [Miss, Miss, Miss, Miss, Seen, Seen];
 const OWN_OR_STAFF: [Outcome; 6] = [Anon, Own, Own, Own, All, All];
+const ADMINS: [Outcome; 6] = [Anon, Forb, Forb, Forb, Forb, All];
 const NOBODY: [Outcome; 6] = [Miss, Miss, Miss, Miss, Miss, Miss];
 
 #[rustfmt::skip]
@@ -70,6 +71,7 @@ pub const TABLE: &[Query] = &[
     node("Erasure of an object that lives", "object", NOBODY),
     node("Alert", "alert", OWNER_AND_STAFF),
     node("Job", "job", STAFF),
+    node("AuditEntry", "audited", [Miss, Miss, Miss, Miss, Miss, Seen]),
     node("UploadSession", "upload", [Miss, Seen, Seen, Miss, Miss, Miss]),
     node("Friendship", "friendship", [Miss, Seen, Seen, Miss, Miss, Miss]),
     node("Snap", "snap", [Miss, Seen, Seen, Miss, Miss, Miss]),
@@ -134,6 +136,13 @@ pub const TABLE: &[Query] = &[
     query("alerts", "", [Anon, Forb, Forb, Forb, All, All]),
     query("jobs", "", [Anon, Forb, Forb, Forb, All, All]),
     query("jobs(state)", "state: FAILED", [Anon, Forb, Forb, Forb, All, All]),
+
+    query("auditLog", "", ADMINS),
+    query("auditLog(filter.action)", r#"filter: { action: "user.did" }"#, ADMINS),
+    of("user", query("auditLog(filter.actorId)", r#"filter: { actorId: "$" }"#, ADMINS)),
+    of("user", query("auditLog(filter.subjectId)", r#"filter: { subjectId: "$" }"#, ADMINS)),
+    query("auditLog(filter.from)", r#"filter: { from: "2000-01-01T00:00:00Z" }"#, ADMINS),
+    query("auditLog(filter.to)", r#"filter: { to: "2100-01-01T00:00:00Z" }"#, ADMINS),
 ];
 
 impl Query {
@@ -204,6 +213,7 @@ pub async fn run() -> Findings {
         people.push(asking);
     }
     people.extend(stage.gone().await);
+    stage.server.schedule("audit.seal").await;
     stage.server.settle_for_an_hour().await;
     let owners = stage.owners().await;
     let mut findings = Findings::default();
@@ -363,6 +373,7 @@ async fn furnish(stage: &Stage, person: &Account) -> BTreeMap<&'static str, Stri
         ("object", snaphaven::id::NodeKind::Erasure.id(object.id).to_string()),
         ("job", stage.dead_job().await),
         ("alert", string(&gone["alert"]["id"])),
+        ("audited", stage.audited(person).await),
         ("upload", stage.direct_upload(person, true).await),
         ("receipt", string(&closed["receipt"])),
     ])

@@ -6,13 +6,20 @@ use std::{
 };
 
 use entity::{
-    Timestamp, account_closure, alert, audit_entry, block, event, event_counter, file, file_label, file_term,
-    file_version, friendship, idempotency, job, lease, object, object_copy, rendition, session, share_download,
-    share_link, site_role, snap, snap_recipient, throttle, upload, usage, user, user_term, write_intent,
+    Timestamp, account_closure, alert, audit_checkpoint, audit_entry, audit_seal, block, event, event_counter, file,
+    file_label, file_term, file_version, friendship, idempotency, job, lease, object, object_copy, rendition, session,
+    share_download, share_link, site_role, snap, snap_recipient, throttle, upload, usage, user, user_term,
+    write_intent,
 };
-use sea_orm::{ActiveModelTrait as _, ColumnTrait, EntityTrait, IntoActiveModel as _, QueryFilter, sea_query::Expr};
+use sea_orm::{
+    ActiveModelTrait as _, ColumnTrait, EntityTrait, ExprTrait as _, IntoActiveModel as _, QueryFilter, sea_query::Expr,
+};
 use serde_json::{Value, json};
-use snaphaven::id::NodeKind;
+use snaphaven::{
+    audit,
+    id::NodeKind,
+    viewer::{Identity, Viewer},
+};
 use uuid::Uuid;
 
 use super::{
@@ -162,6 +169,9 @@ pub fn is_of(owners: &Owners, id: &str, person: Option<Uuid>) -> bool {
 
 /// SHA-256 of `hello`.
 pub const HELLO: &str = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824";
+
+/// What [`Stage::audited`] has people do.
+pub const DID: &str = "user.did";
 
 pub struct Stage {
     pub server: TestServer,
@@ -360,6 +370,19 @@ impl Stage {
         string(&made["friendship"]["id"])
     }
 
+    /// The id of an entry of the audit log: this person did something to themselves.
+    pub async fn audited(&self, person: &Account) -> String {
+        let app = &self.server.app;
+        let account = user::Entity::find_by_id(person.key).one(app.db.read()).await.unwrap().unwrap();
+        let viewer = Viewer::User(Identity::new(account, Uuid::nil()));
+        let now = app.now();
+        let record = app.transaction(async |tx| audit::record(&tx, &viewer, DID, person.key, json!({}), now).await);
+        record.await.unwrap();
+        let by_person = audit_entry::Column::ActorId.eq(person.key).and(audit_entry::Column::Action.eq(DID));
+        let entry = audit_entry::Entity::find().filter(by_person).one(app.db.read()).await.unwrap().unwrap();
+        NodeKind::AuditEntry.id(entry.id).to_string()
+    }
+
     async fn expire(&self, session: &str) {
         let update = session::Entity::update_many()
             .col_expr(session::Column::ExpiresAt, Expr::value(Timestamp(self.server.app.now().0 - 1)))
@@ -400,6 +423,9 @@ impl Stage {
         }
         for row in job::Entity::find().all(db).await.unwrap() {
             owners.insert(NodeKind::Job.id(row.id).to_string(), None);
+        }
+        for row in audit_entry::Entity::find().all(db).await.unwrap() {
+            owners.insert(NodeKind::AuditEntry.id(row.id).to_string(), row.actor_id);
         }
         let pairs = friendship::Entity::find().all(db).await.unwrap().into_iter();
         let pairs = pairs.map(|row| (NodeKind::Friendship.id(row.id).to_string(), vec![row.low_id, row.high_id]));
@@ -467,7 +493,7 @@ impl Stage {
                 assert_eq!(all.matches("pub mod ").count(), [$(stringify!($table)),*].len());
             };
         }
-        read!(account_closure alert audit_entry block event event_counter file file_label file_term file_version friendship idempotency job lease object object_copy rendition session
+        read!(account_closure alert audit_checkpoint audit_entry audit_seal block event event_counter file file_label file_term file_version friendship idempotency job lease object object_copy rendition session
             share_download share_link site_role snap snap_recipient throttle upload usage user user_term write_intent);
         rows.sort();
         rows

@@ -33,7 +33,7 @@ const FETCH: Duration = Duration::from_secs(60);
 /// A photograph that is large enough to be streamed in several pieces.
 static PHOTO: LazyLock<Vec<u8>> = LazyLock::new(|| generate::photo_jpeg(7, 1200, 900, 300_000).unwrap());
 
-fn key(person: &Person) -> Uuid {
+pub(super) fn key(person: &Person) -> Uuid {
     NodeKind::User.parse(&person.id).unwrap()
 }
 
@@ -50,7 +50,7 @@ async fn befriend(one: &Person, other: &Person) {
 }
 
 /// Ada, and friends of hers of these names.
-async fn with_friends<const N: usize>(server: &TestServer, names: [&str; N]) -> (Person, [Person; N]) {
+pub(super) async fn with_friends<const N: usize>(server: &TestServer, names: [&str; N]) -> (Person, [Person; N]) {
     let ada = server.person("ada").await;
     let mut friends = Vec::new();
     for name in names {
@@ -78,7 +78,7 @@ async fn try_send(sender: &Person, to: &[&Person], picture: &[u8], more: Value) 
 }
 
 /// A snap just sent.
-async fn send(sender: &Person, to: &[&Person], more: Value) -> Value {
+pub(super) async fn send(sender: &Person, to: &[&Person], more: Value) -> Value {
     let payload = try_send(sender, to, &PHOTO, more).await;
     assert_eq!(payload["userErrors"], json!([]));
     payload["snap"].clone()
@@ -90,7 +90,7 @@ async fn try_open(person: &Person, snap: &Value, key: Option<&str>) -> Value {
 }
 
 /// The view's URL, at this person's server.
-async fn open(person: &Person, snap: &Value) -> String {
+pub(super) async fn open(person: &Person, snap: &Value) -> String {
     url(&try_open(person, snap, None).await)
 }
 
