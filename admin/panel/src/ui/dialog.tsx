@@ -10,13 +10,12 @@ export function Dialog({ title, onClose, children }: { title: string; onClose: (
       <Base.Portal>
         <Base.Backdrop className={styles.backdrop} />
         <Base.Popup className={styles.popup}>
-          <header className={styles.head}>
-            <Base.Title className={styles.title}>{title}</Base.Title>
-            <Base.Close className={styles.close} aria-label="Close">
-              <Icon name="close" />
-            </Base.Close>
-          </header>
+          <Base.Title className={styles.title}>{title}</Base.Title>
           {children}
+          {/* Last, so that the dialog opens with the focus on what it is about. */}
+          <Base.Close className={styles.close} aria-label="Close">
+            <Icon name="close" />
+          </Base.Close>
         </Base.Popup>
       </Base.Portal>
     </Base.Root>

@@ -34,7 +34,7 @@ export function ListPage({ title, noun, tools, paged, shown, empty, inspector, c
             {rows.length === 0 && loading ? "Loading…" : sum}
           </p>
         </header>
-        {tools}
+        {tools && <div className={styles.tools}>{tools}</div>}
         {shown === 0 && loading ? <Skeleton /> : shown === 0 && !error ? empty : children}
         {error && <Failure {...explain(error)} action={<Button onClick={retry}>Try again</Button>} />}
       </div>

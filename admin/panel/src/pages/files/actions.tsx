@@ -118,7 +118,7 @@ export function ActionDialog({ action, files, onClose, onDone }: DialogProps) {
   }, undefined);
 
   return (
-    <Dialog title={`${VERBS[action]}: ${what}`} onClose={onClose}>
+    <Dialog title={action === "purge" ? `Delete ${what} for good` : `${VERBS[action]} ${what}`} onClose={onClose}>
       <form action={submit} className={styles.form}>
         <ul className={styles.names}>
           {files.slice(0, 5).map(({ id, name, owner }) => (

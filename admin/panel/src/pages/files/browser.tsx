@@ -1,5 +1,5 @@
 // The list of files, as the page of all files and the trash show it: filter, grid or table, selection, details.
-import { useCallback, useRef, useState } from "react";
+import { useCallback, useState } from "react";
 import { useBrowse } from "../../ui/browse";
 import { Button } from "../../ui/button";
 import { Empty } from "../../ui/empty";
@@ -44,7 +44,7 @@ export function FileBrowser({ title, search, change, states, tabs, actions, remo
   const rows = paged.rows.filter((file) => file.state === state);
 
   const table = search.view === "table";
-  const frame = useRef<HTMLDivElement>(null);
+  const [frame, setFrame] = useState<HTMLDivElement | null>(null);
   const size = useTileSize(frame);
   const open = useCallback((item: string | undefined) => change({ item }), [change]);
   const browse = useBrowse(rows, { opened: search.item, open, selectable: true, perLine: table ? 1 : size.perLine });
@@ -126,7 +126,15 @@ export function FileBrowser({ title, search, change, states, tabs, actions, remo
         {table ? (
           <Table label={title} columns={columns(order, change, countdown)} rows={rows} paged={paged} browse={browse} />
         ) : (
-          <Tiles label={title} frame={frame} size={size} rows={rows} paged={paged} browse={browse} />
+          <Tiles
+            label={title}
+            frame={frame}
+            setFrame={setFrame}
+            size={size}
+            rows={rows}
+            paged={paged}
+            browse={browse}
+          />
         )}
       </ListPage>
       {pending && (
@@ -192,7 +200,7 @@ function columns(order: Order, change: Props["change"], countdown: boolean): Col
     { title: "State", width: "112px", cell: ({ state }) => <Status value={state} /> },
     countdown
       ? {
-          title: "Deleted",
+          title: "Deletion",
           width: "112px",
           narrow: true,
           cell: ({ purgeAt }) => (purgeAt ? <Time at={purgeAt} /> : "never"),

@@ -14,6 +14,8 @@ import { FILE, type FileDetail, type FileErasure, type FileRow } from "./documen
 import styles from "./inspector.module.css";
 import { Picture } from "./picture";
 
+const PREVIEW_HEIGHT = 320;
+
 interface Props {
   id: string;
   actions: readonly Action[];
@@ -51,20 +53,31 @@ export function FileInspector({ id, actions, onChoose, onClose }: Props) {
   );
 }
 
+/** As wide as there is room, and no higher than a part of it. */
+function fitted(width: number, height: number) {
+  return {
+    aspectRatio: `${width} / ${height}`,
+    width: `min(100%, ${Math.round((PREVIEW_HEIGHT * width) / height)}px)`,
+  };
+}
+
 function Details({ file }: { file: FileDetail }) {
   const metadata = Object.keys(file.metadata ?? {}).length > 0 ? JSON.stringify(file.metadata, null, 2) : undefined;
   return (
     <>
       {file.preview && (
-        <div className={styles.preview} style={{ aspectRatio: `${file.width ?? 4} / ${file.height ?? 3}` }}>
+        <div className={styles.preview} style={fitted(file.width ?? 4, file.height ?? 3)}>
           <Picture url={file.preview.url} thumbhash={file.thumbhash} alt={`Preview of ${file.name}`} whole />
         </div>
+      )}
+      {file.preview && !file.preview.url && file.state !== "ACTIVE" && (
+        <p className={styles.note}>Pictures are shown again once the file is active.</p>
       )}
       {file.preview?.error && <Failure message={`No preview: ${file.preview.error}`} />}
       <Facts
         facts={[
           ["State", <Status key="state" value={file.state} />],
-          ["Deleted", file.purgeAt && <Time at={file.purgeAt} />],
+          ["Deletion", file.purgeAt && <Time at={file.purgeAt} />],
           ["Refused for", file.rejection && sentence(file.rejection)],
           [
             "Owner",

@@ -1,6 +1,6 @@
 // Files as pictures: a grid of tiles that draws only what is in sight. The whole of it takes the focus, as in ui/table.tsx.
 import { useVirtualizer } from "@tanstack/react-virtual";
-import { type RefObject, useEffect, useState } from "react";
+import { useEffect, useState } from "react";
 import type { Browse } from "../../ui/browse";
 import type { Paged } from "../../ui/pages";
 import { bytes } from "../../ui/relative";
@@ -14,34 +14,35 @@ const LEAST_WIDTH = 152;
 const GAP = 12;
 const CAPTION = 44;
 
-/** How many tiles lie beside each other, and how wide each is. */
-export function useTileSize(frame: RefObject<HTMLElement | null>) {
+/** How many tiles lie beside each other in a frame, and how wide each is. */
+export function useTileSize(frame: HTMLElement | null) {
   const [width, setWidth] = useState(0);
   useEffect(() => {
-    if (!frame.current) return;
+    if (!frame) return;
     const observer = new ResizeObserver(([entry]) => setWidth(entry?.contentRect.width ?? 0));
-    observer.observe(frame.current);
+    observer.observe(frame);
     return () => observer.disconnect();
-  }, [frame.current]);
+  }, [frame]);
   const perLine = Math.max(1, Math.floor((width + GAP) / (LEAST_WIDTH + GAP)));
-  return { perLine, tile: Math.max(LEAST_WIDTH / 2, (width - GAP * (perLine - 1)) / perLine) };
+  return { perLine, tile: (width - GAP * (perLine - 1)) / perLine };
 }
 
 interface Props {
   label: string;
-  frame: RefObject<HTMLDivElement | null>;
+  frame: HTMLDivElement | null;
+  setFrame: (frame: HTMLDivElement | null) => void;
   size: { perLine: number; tile: number };
   rows: readonly FileRow[];
   paged: Paged<FileRow>;
   browse: Browse;
 }
 
-export function Tiles({ label, frame, size: { perLine, tile }, rows, paged, browse }: Props) {
+export function Tiles({ label, frame, setFrame, size: { perLine, tile }, rows, paged, browse }: Props) {
   const lines = Math.ceil(rows.length / perLine);
   const height = tile + CAPTION + GAP;
   const virtual = useVirtualizer({
-    count: lines,
-    getScrollElement: () => frame.current,
+    count: tile > 0 ? lines : 0,
+    getScrollElement: () => frame,
     estimateSize: () => height,
     overscan: 3,
   });
@@ -57,7 +58,7 @@ export function Tiles({ label, frame, size: { perLine, tile }, rows, paged, brow
 
   return (
     <div
-      ref={frame}
+      ref={setFrame}
       className={styles.frame}
       role="listbox"
       aria-label={label}
