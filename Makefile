@@ -58,14 +58,14 @@ tools:
 	@scripts/tools.sh
 
 ifdef NODE
-pages: $(PAGES) ## Build GraphiQL (some 2 minutes the first time; only when its sources changed)
+pages: $(PAGES) ## Build the admin panel and GraphiQL (some 2 minutes the first time; only when its sources changed)
 else
 pages:
-	@echo "▸ skipped: GraphiQL needs Node 20 or later with npm 11; everything else works without"
+	@echo "▸ skipped: the admin panel and GraphiQL need Node 20 or later with npm 11; everything else works without"
 endif
 
 $(PAGES): admin/node_modules/.package-lock.json $(PAGE_SOURCES)
-	@scripts/step.sh "building GraphiQL" "1 minute" npm --prefix admin run --silent build
+	@scripts/step.sh "building the admin panel and GraphiQL" "1 minute" npm --prefix admin run --silent build
 	@touch $@
 
 admin/node_modules/.package-lock.json: admin/package.json admin/package-lock.json
