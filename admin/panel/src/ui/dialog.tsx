@@ -9,7 +9,7 @@ export function Dialog({ title, onClose, children }: { title: string; onClose: (
     <Base.Root open onOpenChange={(open) => !open && onClose()}>
       <Base.Portal>
         <Base.Backdrop className={styles.backdrop} />
-        <Base.Popup className={styles.popup}>
+        <Base.Popup data-own-keys className={styles.popup}>
           <Base.Title className={styles.title}>{title}</Base.Title>
           {children}
           {/* Last, so that the dialog opens with the focus on what it is about. */}

@@ -70,11 +70,11 @@ export function useSingleKeys(): [on: boolean, set: (on: boolean) => void] {
 
 const singleKeys = () => localStorage.getItem(PREFERENCE) !== "off";
 
-/** Runs what a key is bound to, unless it belongs to a field, a button or a dialog. */
+/** Runs what a key is bound to, unless it belongs to a field or a button, or something with keys of its own is open. */
 export function onKeyDown(event: KeyboardEvent) {
   if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
   const { target, key } = event;
-  if (!(target instanceof Element) || document.querySelector("[role=dialog], [role=alertdialog]")) return;
+  if (!(target instanceof Element) || document.querySelector("[data-own-keys]")) return;
   if (target.closest("input, textarea, select") && key !== "Escape") return;
   if (key === "Enter" && target.closest("a, button")) return;
   if (key.length === 1 && !singleKeys()) return;

@@ -48,7 +48,7 @@ export function FilterBar({ search, change, states }: Props) {
           </Popover.Trigger>
           <Popover.Portal>
             <Popover.Positioner side="bottom" align="end" sideOffset={4} className={styles.positioner}>
-              <Popover.Popup className={styles.popup}>
+              <Popover.Popup data-own-keys className={styles.popup}>
                 <Popover.Title className="visually-hidden">Filter</Popover.Title>
                 <FilterForm
                   key={JSON.stringify(search)}
