@@ -200,7 +200,7 @@ test("the admin panel", async (t) => {
 
     await page.keyboard.press("g");
     await page.keyboard.press("t");
-    await page.getByText("By admins").click();
+    await page.getByRole("radio", { name: "By admins" }).check();
     await sees(page, "3 files");
     await page.getByRole("checkbox", { name: "Select all" }).click();
     await page.getByRole("button", { name: "Restore" }).click();
