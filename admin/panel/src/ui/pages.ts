@@ -43,6 +43,7 @@ class PageList<Node extends Keyed> {
   #parts: Part<Node>[] = [];
   #listeners = new Set<() => void>();
   #snapshot: Paged<Node>;
+  #due = false;
   #read: (after: string | null, tell: Tell<Node>) => () => void;
 
   /** `read` asks for the page after a cursor, tells of it now and whenever it changes, and returns what ends that. */
@@ -86,9 +87,15 @@ class PageList<Node extends Keyed> {
     this.#changed();
   }
 
+  /** Many pages change at once where they share a record: they are drawn once. */
   #changed() {
-    this.#snapshot = this.#summarise();
-    for (const tell of this.#listeners) tell();
+    if (this.#due) return;
+    this.#due = true;
+    queueMicrotask(() => {
+      this.#due = false;
+      this.#snapshot = this.#summarise();
+      for (const tell of this.#listeners) tell();
+    });
   }
 
   #summarise(): Paged<Node> {
@@ -101,7 +108,8 @@ class PageList<Node extends Keyed> {
       total: first?.totalCount,
       totalIsExact: first?.totalCountIsExact ?? true,
       loading: !last || (!last.page && !last.error),
-      hasMore: last?.page?.pageInfo.hasNextPage ?? false,
+      // A page that was asked for and is not here yet is more, too.
+      hasMore: last?.page?.pageInfo.hasNextPage ?? this.#parts.length > 1,
       error: last?.error,
       more: this.more,
       retry: this.retry,
