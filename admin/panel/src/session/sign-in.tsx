@@ -6,6 +6,7 @@ import { graphql } from "../graphql/tada";
 import { Button } from "../ui/button";
 import { Failure } from "../ui/failure";
 import { TextField } from "../ui/field";
+import { count } from "../ui/relative";
 import styles from "./sign-in.module.css";
 import { destination } from "./sign-in-again";
 
@@ -61,16 +62,21 @@ export default function SignIn() {
         <TextField label="Password" name="password" type="password" autoComplete="current-password" required />
         {refusal && (
           <Failure
-            message={left > 0 ? `${refusal.message} You can try again in ${left} s.` : refusal.message}
+            message={left > 0 ? `Too many failed attempts. Try again in ${wait(left)}.` : refusal.message}
             requestId={refusal.requestId}
           />
         )}
-        <Button type="submit" look="primary" disabled={busy || left > 0}>
-          {busy ? "Signing in…" : left > 0 ? `Wait ${left} s` : "Sign in"}
+        <Button type="submit" look="primary" disabled={busy}>
+          {busy ? "Signing in…" : "Sign in"}
         </Button>
       </form>
     </main>
   );
+}
+
+/** In steps, since each new text is read out. */
+function wait(seconds: number) {
+  return seconds > 60 ? count(Math.ceil(seconds / 60), "minute") : count(Math.ceil(seconds / 10) * 10, "second");
 }
 
 function useSecondsUntil(time: number | undefined) {
