@@ -30,7 +30,7 @@ run: tools pages ## Build and serve at http://127.0.0.1:8080 (some 5 minutes the
 	@echo "▸ serving; stop with Ctrl-C"
 	@exec cargo run --quiet --locked -- serve $(ARGS)
 
-test: tools ## Run every test that guards a merge (some 20 minutes from a clean clone on 2 cores, then 9)
+test: tools pages ## Run every test that guards a merge (some 20 minutes from a clean clone on 2 cores, then 9)
 	@scripts/test.sh
 
 trials: tools ## Long fault and race trials: make trials SUITE=… DATABASE=… SEED=… ROUNDS=…
@@ -43,7 +43,7 @@ lint: ## Format, clippy, dependencies, panel
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	@if cargo deny --version >/dev/null 2>&1; then cargo deny check; else echo "▸ skipped: cargo deny is not installed"; fi
-	@if [ -n "$(NODE)" ]; then $(MAKE) --no-print-directory admin/node_modules/.package-lock.json && npm --prefix admin run lint; else echo "▸ skipped: the panel's lint needs Node"; fi
+	@if [ -n "$(NODE)" ]; then $(MAKE) --no-print-directory admin/node_modules/.package-lock.json && npm --prefix admin run lint && npm --prefix admin test; else echo "▸ skipped: the panel's lint needs Node"; fi
 
 format: ## Format everything
 	cargo fmt --all
@@ -58,14 +58,14 @@ tools:
 	@scripts/tools.sh
 
 ifdef NODE
-pages: $(PAGES) ## Build GraphiQL (some 2 minutes the first time; only when its sources changed)
+pages: $(PAGES) ## Build the admin panel and GraphiQL (some 2 minutes the first time; only when its sources changed)
 else
 pages:
-	@echo "▸ skipped: GraphiQL needs Node 20 or later with npm 11; everything else works without"
+	@echo "▸ skipped: the admin panel and GraphiQL need Node 20 or later with npm 11; everything else works without"
 endif
 
 $(PAGES): admin/node_modules/.package-lock.json $(PAGE_SOURCES)
-	@scripts/step.sh "building GraphiQL" "1 minute" npm --prefix admin run --silent build
+	@scripts/step.sh "building the admin panel and GraphiQL" "1 minute" npm --prefix admin run --silent build
 	@touch $@
 
 admin/node_modules/.package-lock.json: admin/package.json admin/package-lock.json

@@ -1,42 +1,22 @@
-import { readdirSync, readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
-import { brotliCompressSync } from "node:zlib";
+// The admin panel at /admin/: `npm run build` makes dist/panel, `npm run dev` serves it over a server on its usual port.
 import react from "@vitejs/plugin-react";
-import { defineConfig, type Plugin } from "vite";
-
-/** Writes a brotli-compressed copy beside each asset, which the server sends to browsers that take it. */
-function precompress(folder: string): Plugin {
-  return {
-    name: "precompress",
-    apply: "build",
-    closeBundle() {
-      for (const name of readdirSync(folder)) {
-        if (/\.(js|css|ttf)$/.test(name)) {
-          const path = join(folder, name);
-          writeFileSync(`${path}.br`, brotliCompressSync(readFileSync(path)));
-        }
-      }
-    },
-  };
-}
+import { defineConfig } from "vitest/config";
+import { precompress, WITHOUT_INLINE } from "./build/precompress.ts";
 
 export default defineConfig({
-  root: "graphiql",
-  base: "/graphiql/",
-  plugins: [react(), precompress("dist/graphiql/assets")],
+  root: "panel",
+  base: "/admin/",
+  plugins: [react(), precompress("dist/panel/assets")],
+  // The host stays the page's own, which the server compares with the origin.
+  server: { proxy: { "/graphql": { target: process.env.SNAPHAVEN_URL ?? "http://127.0.0.1:8080", ws: true } } },
   build: {
-    outDir: "../dist/graphiql",
-    emptyOutDir: true,
-    // The page's content security policy takes no inline scripts.
-    assetsInlineLimit: 0,
-    modulePreload: { polyfill: false },
-    chunkSizeWarningLimit: 6000,
+    ...WITHOUT_INLINE,
+    outDir: "../dist/panel",
     rolldownOptions: {
-      // React Compiler's "use no memo" means nothing once compiled.
       onLog(level, log, report) {
+        // "use client" means nothing without a server that renders.
         if (log.code !== "MODULE_LEVEL_DIRECTIVE") report(level, log);
       },
     },
   },
-  worker: { format: "es" },
 });

@@ -71,7 +71,7 @@ pub async fn serve(app: &App, listeners: Listeners, supervisor: &Supervisor) -> 
     let links = ShareLinks { app: app.clone(), sources: sources.clone() };
     let views = SnapViews { app: app.clone(), sources, authenticate, cookie };
     let api = endpoint.router().merge(links.router()).merge(views.router());
-    let router = http::app_router(&config.server, api, Arc::new(Ready(app.clone())), metrics);
+    let router = http::app_router(&config.server, app.signer.origin(), api, Arc::new(Ready(app.clone())), metrics);
     supervisor.serve("app", listeners.app, router);
     Ok(())
 }

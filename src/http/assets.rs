@@ -1,8 +1,10 @@
-//! Pages in the binary: the landing page and GraphiQL, built by npm from `admin/`.
+//! Pages in the binary: the landing page, and what npm built from `admin/`: the admin panel and GraphiQL.
+
+use std::sync::Arc;
 
 use axum::{
     Router,
-    extract::Path,
+    extract::{Path, State},
     response::{Html, IntoResponse, Response},
     routing::get,
 };
@@ -20,19 +22,40 @@ const GRAPHIQL_CSP: &str = "default-src 'self'; style-src 'self' 'unsafe-inline'
     font-src 'self' data:; worker-src 'self' blob:; object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 const PAGE_CSP: &str =
     "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
-const NOT_BUILT: &str = "<!doctype html><html lang=en><meta charset=utf-8><title>GraphiQL is not built</title>\
-    <h1>GraphiQL is not built into this binary</h1><p>It needs Node 20 or later. Build it, then the server:</p>\
-    <pre>cd admin &amp;&amp; npm ci &amp;&amp; npm run build\ncargo build</pre><p><code>make run</code> does both.</p></html>";
+/// The origin of downloads takes the place of `{}`: the panel shows pictures from there.
+const PANEL_CSP: &str = "default-src 'self'; img-src 'self' blob: data: {}; connect-src 'self'; object-src 'none'; \
+    base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
 
-pub(super) fn pages(graphiql: bool) -> Router {
-    let router = Router::new().route("/", get(async move || landing(graphiql)));
+/// `downloads` is the origin of signed URLs.
+pub(super) fn pages(graphiql: bool, downloads: &str) -> Router {
+    let router = Router::new().route("/", get(async move || landing(graphiql))).merge(panel(downloads));
     if !graphiql {
         return router;
     }
-    router.route("/graphiql", get(graphiql_page)).route(
+    router.route("/graphiql", get(async || page("graphiql", GRAPHIQL_CSP))).route(
         "/graphiql/assets/{name}",
-        get(async |Path(name): Path<String>, headers: HeaderMap| asset(&name, &headers)),
+        get(async |Path(name): Path<String>, headers: HeaderMap| asset("graphiql", &name, GRAPHIQL_CSP, &headers)),
     )
+}
+
+/// One page for every address below `/admin`, which reads the address itself; and its assets.
+fn panel(downloads: &str) -> Router {
+    Router::new()
+        .route("/admin", get(panel_page))
+        .route("/admin/", get(panel_page))
+        .route("/admin/{*path}", get(panel_path))
+        .with_state(Arc::<str>::from(PANEL_CSP.replace("{}", downloads)))
+}
+
+async fn panel_page(State(csp): State<Arc<str>>) -> Response {
+    page("panel", &csp)
+}
+
+async fn panel_path(State(csp): State<Arc<str>>, Path(path): Path<String>, headers: HeaderMap) -> Response {
+    match path.strip_prefix("assets/") {
+        Some(name) => asset("panel", name, &csp, &headers),
+        None => page("panel", &csp),
+    }
 }
 
 fn landing(graphiql: bool) -> Response {
@@ -41,6 +64,7 @@ fn landing(graphiql: bool) -> Response {
         "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content='width=device-width'>\
         <title>Snaphaven</title><style>{LANDING_STYLE}</style><main><h1>Snaphaven <small>{}</small></h1>\
         <p>Files and photos over two buckets in two regions, with proof of where every copy is.</p><dl>\
+        <dt><a href=/admin/>/admin/</a><dd>the panel for admins and operators\
         <dt><code>POST /graphql</code><dd>the API{graphiql}\
         <dt><a href=/readyz>/readyz</a><dd>what the server needs, and whether it is there</dl></main></html>",
         env!("CARGO_PKG_VERSION")
@@ -57,19 +81,24 @@ const LANDING_STYLE: &str = ":root{color-scheme:light dark;\
     dl{display:grid;grid-template-columns:max-content 1fr;gap:12px 24px;margin:0}dd{margin:0;color:var(--dim)}\
     a{color:var(--accent)}code{font:13px ui-monospace,monospace}";
 
-async fn graphiql_page() -> Response {
-    match Dist::get("graphiql/index.html") {
+/// The page of a folder of `admin/dist`, or how to build it.
+fn page(folder: &str, csp: &str) -> Response {
+    match Dist::get(&format!("{folder}/index.html")) {
         Some(page) => {
-            let headers = [(header::CONTENT_SECURITY_POLICY, GRAPHIQL_CSP), (header::CACHE_CONTROL, "no-cache")];
+            let headers = [(header::CONTENT_SECURITY_POLICY, csp), (header::CACHE_CONTROL, "no-cache")];
             (headers, Html(page.data)).into_response()
         }
         None => ([(header::CONTENT_SECURITY_POLICY, PAGE_CSP)], Html(NOT_BUILT)).into_response(),
     }
 }
 
-/// A file whose name holds its hash. Compressed at build time, where the browser takes that.
-fn asset(name: &str, headers: &HeaderMap) -> Response {
-    let path = format!("graphiql/assets/{name}");
+const NOT_BUILT: &str = "<!doctype html><html lang=en><meta charset=utf-8><title>This page is not built</title>\
+    <h1>This page is not built into this binary</h1><p>It needs Node 20 or later. Build it, then the server:</p>\
+    <pre>cd admin &amp;&amp; npm ci &amp;&amp; npm run build\ncargo build</pre><p><code>make run</code> does both.</p></html>";
+
+/// A file of a folder's assets, whose name holds its hash. Compressed at build time, where the browser takes that.
+fn asset(folder: &str, name: &str, csp: &str, headers: &HeaderMap) -> Response {
+    let path = format!("{folder}/assets/{name}");
     let Some(plain) = Dist::get(&path) else { return StatusCode::NOT_FOUND.into_response() };
     let brotli = accepts_brotli(headers).then(|| Dist::get(&format!("{path}.br"))).flatten();
     let encoding = brotli.is_some().then(|| HeaderValue::from_static("br"));
@@ -83,7 +112,9 @@ fn asset(name: &str, headers: &HeaderMap) -> Response {
         headers.insert(header::CONTENT_ENCODING, encoding);
     }
     // A worker is bound by the policy of its own script.
-    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(GRAPHIQL_CSP));
+    if let Ok(csp) = HeaderValue::from_str(csp) {
+        headers.insert(header::CONTENT_SECURITY_POLICY, csp);
+    }
     headers.insert(header::VARY, HeaderValue::from_static("accept-encoding"));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=31536000, immutable"));
     response

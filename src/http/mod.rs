@@ -35,9 +35,15 @@ use crate::config::Server;
 use observe::Observe;
 
 /// What the app's listener serves: the API (see [`graphql::Endpoint::router`] and [`ShareLinks::router`]), health, metrics
-/// and pages, within what holds for every request.
-pub fn app_router(server: &Server, api: Router, readiness: Arc<dyn Readiness>, metrics: PrometheusHandle) -> Router {
-    let mut router = api.merge(health::health(readiness)).merge(assets::pages(server.graphiql));
+/// and pages, within what holds for every request. `downloads` is the origin of signed URLs, where pages show pictures from.
+pub fn app_router(
+    server: &Server,
+    downloads: &str,
+    api: Router,
+    readiness: Arc<dyn Readiness>,
+    metrics: PrometheusHandle,
+) -> Router {
+    let mut router = api.merge(health::health(readiness)).merge(assets::pages(server.graphiql, downloads));
     if server.metrics_listen().is_none() {
         router = router.merge(health::local_metrics(metrics));
     }

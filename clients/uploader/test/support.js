@@ -14,7 +14,8 @@ export const PART = 16 << 20;
 /** Retries without the waits of the real world. */
 export const QUICK = { minDelay: 5, maxDelay: 40 };
 
-const binary = process.env.SNAPHAVEN_TEST_BINARY ?? fileURLToPath(new URL("../../../target/debug/snaphaven", import.meta.url));
+/** The server under test. */
+export const binary = process.env.SNAPHAVEN_TEST_BINARY ?? fileURLToPath(new URL("../../../target/debug/snaphaven", import.meta.url));
 
 /** @param {Uint8Array} bytes */
 export const sha256 = (bytes) => createHash("sha256").update(bytes).digest("hex");
@@ -51,6 +52,7 @@ export class Server {
       await rm(data, { recursive: true, force: true });
     });
     const server = new Server();
+    server.data = data;
     for await (const line of createInterface({ input: child.stdout })) {
       const [name, url] = line.trim().split(/\s+/);
       if (name === "app") server.app = url;
@@ -62,6 +64,8 @@ export class Server {
     return server;
   }
 
+  /** Its folder. */
+  data = "";
   app = "";
   s3 = "";
   endpoint = "";

@@ -63,6 +63,12 @@ impl UrlSigner {
         Ok(Self { key, key_pair_id: key_pair_id.into(), origin: origin_of(base_url)?, window, max_ttl, cache })
     }
 
+    /// Where every signed URL points, such as `https://d111111abcdef8.cloudfront.net`.
+    #[must_use]
+    pub fn origin(&self) -> &str {
+        &self.origin
+    }
+
     /// The public half of the key in use.
     #[must_use]
     pub fn key(&self) -> &SigningKey {

@@ -1,6 +1,7 @@
 //! Clients against the real binary: Apollo Client and urql in Node, gql in Python, curl, and our own uploader.
 
 mod curl;
+mod panel;
 mod uploader;
 
 use std::{

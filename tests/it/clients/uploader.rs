@@ -6,7 +6,7 @@ use crate::support::process::BINARY;
 const LIMIT: Duration = Duration::from_secs(600);
 
 /// Runs `node --test` with the binary under test.
-async fn passes(folder: &str, tests: &[&str]) {
+pub(super) async fn passes(folder: &str, tests: &[&str]) {
     let mut node = Command::new("node");
     // One file after the other: each starts servers of its own.
     node.args(["--test", "--test-concurrency=1", "--test-reporter=spec"]).args(tests);

@@ -33,6 +33,8 @@ use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+const DOWNLOADS: &str = "https://downloads.example";
+
 /// A running server. It stops when the test ends.
 struct Server {
     address: SocketAddr,
@@ -77,7 +79,7 @@ impl Server {
             live: Live::new(&config, CancellationToken::new()),
         };
         let metrics = telemetry::metrics().unwrap();
-        let router = http::app_router(&config.server, endpoint.router(), Arc::new(Probe(health)), metrics);
+        let router = http::app_router(&config.server, DOWNLOADS, endpoint.router(), Arc::new(Probe(health)), metrics);
         let supervisor = Supervisor::new(config.server.shutdown_deadline).limits(limits);
         let listener = http::bind(config.server.listen).await.unwrap();
         let address = listener.local_addr().unwrap();

@@ -9,7 +9,7 @@ use tokio::{
     time::timeout,
 };
 
-use super::{PATIENCE, Server, code, json};
+use super::{DOWNLOADS, PATIENCE, Server, code, json};
 
 #[tokio::test]
 async fn health_tells_life_from_readiness() {
@@ -47,7 +47,9 @@ async fn metrics_are_for_this_machine_only() {
 #[tokio::test]
 async fn every_answer_has_an_id_and_safe_headers() {
     let server = Server::start().await;
-    for (path, status) in [("/", 200), ("/nothing", 404), ("/healthz", 200), ("/graphql", 400), ("/graphiql", 200)] {
+    let pages = [("/", 200), ("/graphiql", 200), ("/admin", 200), ("/admin/", 200), ("/admin/files?q=sea", 200)];
+    let missing = [("/nothing", 404), ("/admin/assets/missing.js", 404), ("/graphiql/assets/missing.js", 404)];
+    for (path, status) in [("/healthz", 200), ("/graphql", 400)].into_iter().chain(pages).chain(missing) {
         let response = server.get(path).await;
         assert_eq!(response.status(), status, "{path}");
         let headers = response.headers();
@@ -61,6 +63,27 @@ async fn every_answer_has_an_id_and_safe_headers() {
     let deleted = reqwest::Client::new().delete(server.url("/graphql")).send().await.unwrap();
     assert_eq!(deleted.status(), 405);
     assert_eq!(code(&json(deleted).await), "METHOD_NOT_ALLOWED");
+}
+
+/// Where the panel is built: else its page tells how to.
+#[tokio::test]
+async fn the_panel_shows_pictures_from_where_downloads_are_and_runs_its_own_scripts_alone() {
+    let server = Server::start().await;
+    let page = server.get("/admin/files").await;
+    let policy = page.headers()["content-security-policy"].to_str().unwrap().to_owned();
+    let text = page.text().await.unwrap();
+    let Some((_, rest)) = text.split_once("src=\"/admin/assets/") else {
+        assert!(text.contains("npm run build"), "{text}");
+        return;
+    };
+    assert!(policy.contains(&format!("img-src 'self' blob: data: {DOWNLOADS};")), "{policy}");
+    assert!(!policy.contains("unsafe"), "{policy}");
+    let (script, _) = rest.split_once('"').unwrap();
+    let request = reqwest::Client::new().get(server.url(&format!("/admin/assets/{script}")));
+    let script = request.header("accept-encoding", "br").send().await.unwrap();
+    assert_eq!(script.headers()["content-type"], "text/javascript");
+    assert_eq!(script.headers()["content-encoding"], "br");
+    assert!(script.headers()["cache-control"].to_str().unwrap().contains("immutable"));
 }
 
 #[tokio::test]

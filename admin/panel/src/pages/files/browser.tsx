@@ -1,0 +1,215 @@
+// The list of files, as the page of all files and the trash show it: filter, grid or table, selection, details.
+import { useCallback, useState } from "react";
+import { useBrowse } from "../../ui/browse";
+import { Button } from "../../ui/button";
+import { Empty } from "../../ui/empty";
+import { useKeys } from "../../ui/keys";
+import { ListPage } from "../../ui/list-page";
+import { usePages } from "../../ui/pages";
+import { bytes, count } from "../../ui/relative";
+import { Segments } from "../../ui/segments";
+import { Status } from "../../ui/status";
+import { type Column, Table } from "../../ui/table";
+import { Time } from "../../ui/time";
+import { type Action, ActionButtons, ActionDialog } from "./actions";
+import styles from "./browser.module.css";
+import { FILES, type FileRow } from "./documents";
+import { FilterBar, withoutConditions } from "./filter-bar";
+import { FileInspector } from "./inspector";
+import { Picture } from "./picture";
+import { CONDITIONS, type FileState, type FilesSearch, toFilter } from "./search";
+import { Tiles, useTileSize } from "./tiles";
+
+interface Props {
+  title: string;
+  search: FilesSearch;
+  change: (changes: Partial<FilesSearch>) => void;
+  /** What `state` of the address may be here; the first one where it is not given. */
+  states: readonly [FileState, ...FileState[]];
+  /** Names of the states, where people switch between them above the list; else they are a filter. */
+  tabs?: readonly (readonly [state: FileState, text: string])[];
+  actions: readonly Action[];
+  /** What `Del` does. */
+  remove: Action;
+  empty: { title: string; text: string };
+  /** Whether the table shows when files will be deleted, rather than when they came. */
+  countdown?: boolean;
+}
+
+export function FileBrowser({ title, search, change, states, tabs, actions, remove, empty, countdown = false }: Props) {
+  const state = states.find((name) => name === search.state) ?? states[0];
+  const order = { field: search.order ?? "CREATED_AT", direction: search.direction ?? "DESC" } as const;
+  const paged = usePages(FILES, { filter: toFilter(search, state), orderBy: order }, ({ files }) => files);
+  // What an action takes to another state leaves this list at once.
+  const rows = paged.rows.filter((file) => file.state === state);
+
+  const table = search.view === "table";
+  const [frame, setFrame] = useState<HTMLDivElement | null>(null);
+  const size = useTileSize(frame);
+  const open = useCallback((item: string | undefined) => change({ item }), [change]);
+  const browse = useBrowse(rows, { opened: search.item, open, selectable: true, perLine: table ? 1 : size.perLine });
+
+  const [pending, setPending] = useState<{ action: Action; files: readonly FileRow[] }>();
+  const selected = rows.filter(({ id }) => browse.selection?.ids.has(id));
+  const active = rows.filter(({ id }) => id === browse.activeId);
+  const ask = (action: Action, files: readonly FileRow[]) => {
+    if (files.length > 0 && files.every(({ viewerCan }) => viewerCan[action])) setPending({ action, files });
+  };
+  useKeys(title, [
+    {
+      keys: "Delete",
+      label: "Remove what is selected, or the active one",
+      run: () => ask(remove, selected.length > 0 ? selected : active),
+    },
+    { keys: "v", label: "Grid or table", run: () => change({ view: table ? "grid" : "table" }) },
+  ]);
+
+  const narrowed = CONDITIONS.some((condition) => search[condition] && !(tabs && condition === "state"));
+  return (
+    <>
+      <ListPage
+        title={title}
+        noun="file"
+        paged={paged}
+        shown={rows.length}
+        tools={
+          <>
+            {tabs && (
+              <div>
+                <Segments
+                  label="Who deleted them"
+                  value={state}
+                  options={tabs}
+                  onChange={(state) => change({ state, item: undefined })}
+                />
+              </div>
+            )}
+            <FilterBar search={search} change={change} states={tabs ? [] : states} />
+            {selected.length > 0 && (
+              <section className={styles.selected} aria-label="Selection">
+                <strong role="status">{count(selected.length, "file")} selected</strong>
+                <ActionButtons actions={actions} files={selected} onChoose={(action) => ask(action, selected)} />
+                <Button look="quiet" onClick={browse.clear}>
+                  Clear
+                </Button>
+              </section>
+            )}
+          </>
+        }
+        empty={
+          narrowed ? (
+            <Empty
+              title="No file meets these filters"
+              text="Take one away, or begin anew."
+              action={
+                <Button onClick={() => change(tabs ? { ...withoutConditions(), state } : withoutConditions())}>
+                  Clear filters
+                </Button>
+              }
+            />
+          ) : (
+            <Empty {...empty} />
+          )
+        }
+        inspector={
+          search.item && (
+            <FileInspector
+              key={search.item}
+              id={search.item}
+              actions={actions}
+              onChoose={ask}
+              onClose={() => open(undefined)}
+            />
+          )
+        }
+      >
+        {table ? (
+          <Table label={title} columns={columns(order, change, countdown)} rows={rows} paged={paged} browse={browse} />
+        ) : (
+          <Tiles
+            label={title}
+            frame={frame}
+            setFrame={setFrame}
+            size={size}
+            rows={rows}
+            paged={paged}
+            browse={browse}
+          />
+        )}
+      </ListPage>
+      {pending && (
+        <ActionDialog
+          {...pending}
+          onClose={() => setPending(undefined)}
+          onDone={() => {
+            setPending(undefined);
+            browse.clear();
+          }}
+        />
+      )}
+    </>
+  );
+}
+
+type Order = { field: NonNullable<FilesSearch["order"]>; direction: NonNullable<FilesSearch["direction"]> };
+
+function columns(order: Order, change: Props["change"], countdown: boolean): Column<FileRow>[] {
+  const by = (field: Order["field"], first: Order["direction"]) => {
+    const current = order.field === field;
+    const other = order.direction === "ASC" ? "DESC" : "ASC";
+    return {
+      state: !current ? "none" : order.direction === "ASC" ? "ascending" : "descending",
+      change: () => change({ order: field, direction: current ? other : first }),
+    } as const;
+  };
+  return [
+    {
+      title: "Name",
+      width: "minmax(160px, 2fr)",
+      narrow: true,
+      order: by("NAME", "ASC"),
+      cell: (file) => (
+        <>
+          <span className={styles.thumb}>
+            <Picture url={file.thumbnail?.url} thumbhash={file.thumbhash} alt="" />
+          </span>
+          <span className={styles.text} title={file.name}>
+            {file.name}
+          </span>
+        </>
+      ),
+    },
+    {
+      title: "Owner",
+      width: "minmax(80px, 1fr)",
+      cell: ({ owner }) => <span className={styles.text}>{owner.username}</span>,
+    },
+    {
+      title: "Type",
+      width: "minmax(88px, 1fr)",
+      cell: ({ contentType }) => <span className={styles.text}>{contentType}</span>,
+    },
+    {
+      title: "Size",
+      width: "80px",
+      narrow: true,
+      align: "end",
+      order: by("SIZE", "DESC"),
+      cell: ({ size }) => bytes(size),
+    },
+    { title: "State", width: "112px", cell: ({ state }) => <Status value={state} /> },
+    countdown
+      ? {
+          title: "Deletion",
+          width: "112px",
+          narrow: true,
+          cell: ({ purgeAt }) => (purgeAt ? <Time at={purgeAt} /> : "never"),
+        }
+      : {
+          title: "Uploaded",
+          width: "112px",
+          order: by("CREATED_AT", "DESC"),
+          cell: ({ createdAt }) => <Time at={createdAt} />,
+        },
+  ];
+}

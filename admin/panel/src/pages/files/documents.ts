@@ -1,0 +1,84 @@
+// What is asked of the server about files.
+import { graphql, type ResultOf } from "../../graphql/tada";
+
+const FILE_ROW = graphql(`
+  fragment FileRow on File {
+    id name state size contentType createdAt trashedAt purgeAt thumbhash
+    owner { id username }
+    thumbnail: rendition(size: FIT_320) { state url }
+    viewerCan { trash restore purge }
+  }
+`);
+
+export const FILES = graphql(
+  `
+    query Files($filter: FileFilter!, $orderBy: FileOrder!, $first: Int!, $after: String) {
+      files(filter: $filter, orderBy: $orderBy, first: $first, after: $after) {
+        nodes { ...FileRow }
+        pageInfo { hasNextPage endCursor }
+        totalCount totalCountIsExact
+      }
+    }
+  `,
+  [FILE_ROW],
+);
+
+export const FILE = graphql(
+  `
+    query File($id: ID!) {
+      node(id: $id) {
+        __typename
+        ... on File {
+          ...FileRow
+          description tags metadata sha256 width height revision updatedAt rejection
+          preview: rendition(size: FIT_1280) { state url error }
+          downloadUrl { url }
+          copies { region bucket role state verifiedAt proof sha256 goneAt }
+          versions(first: 20) {
+            nodes { id number isCurrent restoredFrom createdAt size sha256 contentType purgeAt }
+            pageInfo { hasNextPage }
+          }
+          shareLinks(first: 10) { nodes { id state strict downloads maxDownloads createdAt expiresAt } }
+        }
+      }
+      erasures(filter: { fileId: $id }, first: 20) {
+        nodes { id kind reason size requestedAt primaryConfirmedAt replicaConfirmedAt erasedAt }
+      }
+    }
+  `,
+  [FILE_ROW],
+);
+
+export const TRASH = graphql(
+  `
+    mutation TrashFiles($ids: [ID!]!) {
+      trashFiles(input: { ids: $ids }) { files { ...FileRow } alert { id } userErrors { code message } }
+    }
+  `,
+  [FILE_ROW],
+);
+
+export const RESTORE = graphql(
+  `
+    mutation RestoreFiles($ids: [ID!]!) {
+      restoreFiles(input: { ids: $ids }) { files { ...FileRow } userErrors { code message } }
+    }
+  `,
+  [FILE_ROW],
+);
+
+export const PURGE = graphql(`
+  mutation PurgeFiles($ids: [ID!]!) {
+    purgeFiles(input: { ids: $ids }) { purgedIds erasures { id } alert { id } userErrors { code message } }
+  }
+`);
+
+export const LIMITS = graphql(`query FileLimits { limits { filesAtOnce trashRetention } }`);
+export const OWNER = graphql(`query Owner($id: ID!) { node(id: $id) { __typename id ... on User { username } } }`);
+export const OWNER_BY_NAME = graphql(
+  `query OwnerByName($username: String!) { user(username: $username) { id username } }`,
+);
+
+export type FileRow = ResultOf<typeof FILE_ROW>;
+export type FileDetail = Extract<ResultOf<typeof FILE>["node"], { __typename: "File" }>;
+export type FileErasure = ResultOf<typeof FILE>["erasures"]["nodes"][number];

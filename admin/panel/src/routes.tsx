@@ -1,0 +1,148 @@
+// Every page and its address. Pages are loaded when they are visited.
+import {
+  createRootRoute,
+  createRoute,
+  createRouter,
+  type ErrorComponentProps,
+  Link,
+  lazyRouteComponent,
+  Outlet,
+  redirect,
+} from "@tanstack/react-router";
+import { CombinedError } from "urql";
+import * as v from "valibot";
+import { explain } from "./graphql/client";
+import { FilesSearch } from "./pages/files/search";
+import { isAdmin, requireViewer } from "./session/viewer";
+import { Shell } from "./shell/shell";
+import { Button } from "./ui/button";
+import { Empty } from "./ui/empty";
+import { Failure } from "./ui/failure";
+import { Toasts } from "./ui/toasts";
+
+const text = v.fallback(v.optional(v.string()), undefined);
+/** Which row a list has open. */
+const Item = v.object({ item: text });
+
+const root = createRootRoute({
+  component: () => (
+    <Toasts>
+      <Outlet />
+    </Toasts>
+  ),
+});
+
+const signIn = createRoute({
+  getParentRoute: () => root,
+  path: "/sign-in",
+  validateSearch: v.object({ to: text }),
+  component: lazyRouteComponent(() => import("./session/sign-in")),
+});
+
+const shell = createRoute({
+  getParentRoute: () => root,
+  id: "shell",
+  beforeLoad: async ({ location }) => ({ viewer: await requireViewer(location.href) }),
+  component: Shell,
+});
+
+const overview = createRoute({
+  getParentRoute: () => shell,
+  path: "/",
+  component: lazyRouteComponent(() => import("./pages/overview/page")),
+});
+
+const erasures = createRoute({
+  getParentRoute: () => shell,
+  path: "/erasures",
+  validateSearch: v.object({
+    item: text,
+    show: v.fallback(v.optional(v.picklist(["open", "proven"])), undefined),
+    file: text,
+  }),
+  component: lazyRouteComponent(() => import("./pages/erasures/page")),
+});
+
+const alerts = createRoute({
+  getParentRoute: () => shell,
+  path: "/alerts",
+  validateSearch: Item,
+  component: lazyRouteComponent(() => import("./pages/alerts/page")),
+});
+
+/** People and their files: not for operators. */
+const admins = createRoute({
+  getParentRoute: () => shell,
+  id: "admins",
+  beforeLoad: ({ context: { viewer } }) => {
+    if (!isAdmin(viewer)) throw redirect({ to: "/" });
+  },
+});
+
+const files = createRoute({
+  getParentRoute: () => admins,
+  path: "/files",
+  validateSearch: FilesSearch,
+  component: lazyRouteComponent(() => import("./pages/files/page")),
+});
+
+const trash = createRoute({
+  getParentRoute: () => admins,
+  path: "/trash",
+  validateSearch: FilesSearch,
+  component: lazyRouteComponent(() => import("./pages/trash/page")),
+});
+
+const users = createRoute({
+  getParentRoute: () => admins,
+  path: "/users",
+  validateSearch: v.object({ item: text, q: text }),
+  component: lazyRouteComponent(() => import("./pages/users/page")),
+});
+
+const pages = [overview, erasures, alerts, admins.addChildren([files, trash, users])];
+
+export const router = createRouter({
+  routeTree: root.addChildren([signIn, shell.addChildren(pages)]),
+  basepath: "/admin",
+  defaultPreload: "intent",
+  defaultPreloadStaleTime: 0,
+  // Addresses that people can read: every value is a plain text.
+  parseSearch: (search) => Object.fromEntries(new URLSearchParams(search)),
+  stringifySearch(search) {
+    const given = Object.entries(search).filter(([, value]) => value !== undefined && value !== "");
+    const query = new URLSearchParams(given.map(([name, value]) => [name, String(value)])).toString();
+    return query && `?${query}`;
+  },
+  defaultErrorComponent: PageFailed,
+  defaultNotFoundComponent: NoSuchPage,
+});
+
+declare module "@tanstack/react-router" {
+  interface Register {
+    router: typeof router;
+  }
+}
+
+function PageFailed({ error, reset }: ErrorComponentProps) {
+  const again = () => {
+    reset();
+    router.invalidate();
+  };
+  const said = error instanceof CombinedError ? explain(error) : { message: `The page could not be shown: ${error}` };
+  return (
+    <main style={{ padding: 24 }}>
+      <Failure {...said} action={<Button onClick={again}>Try again</Button>} />
+    </main>
+  );
+}
+
+function NoSuchPage() {
+  return (
+    <Empty
+      title="There is no such page"
+      text="It may have moved, or the address was cut off."
+      action={<Link to="/">Go to the overview</Link>}
+    />
+  );
+}

@@ -1,0 +1,21 @@
+// What the navigation holds, in its order: a page is added here and in routes.tsx.
+import type { IconName } from "../ui/icon";
+
+export interface NavigationItem {
+  to: "/" | "/files" | "/trash" | "/users" | "/erasures" | "/alerts";
+  title: string;
+  icon: IconName;
+  /** After `g`. */
+  key: string;
+  /** Whether operators see it too. */
+  operators: boolean;
+}
+
+export const NAVIGATION: readonly NavigationItem[] = [
+  { to: "/", title: "Overview", icon: "overview", key: "o", operators: true },
+  { to: "/files", title: "Files", icon: "files", key: "f", operators: false },
+  { to: "/trash", title: "Trash", icon: "trash", key: "t", operators: false },
+  { to: "/users", title: "Users", icon: "users", key: "u", operators: false },
+  { to: "/erasures", title: "Erasures", icon: "erasures", key: "e", operators: true },
+  { to: "/alerts", title: "Alerts", icon: "alerts", key: "a", operators: true },
+];

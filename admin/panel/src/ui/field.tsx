@@ -1,0 +1,52 @@
+// A labelled text field with its hint and its fault.
+import { type ComponentProps, useId } from "react";
+import styles from "./field.module.css";
+
+interface Props extends ComponentProps<"input"> {
+  label: string;
+  hint?: string;
+  fault?: string | undefined;
+}
+
+export function TextField({ label, hint, fault, ...rest }: Props) {
+  const id = useId();
+  const note = fault ?? hint;
+  return (
+    <div className={styles.field}>
+      <label htmlFor={id}>{label}</label>
+      <input
+        id={id}
+        className={styles.input}
+        aria-invalid={fault ? true : undefined}
+        aria-describedby={note ? `${id}-note` : undefined}
+        {...rest}
+      />
+      {note && (
+        <p id={`${id}-note`} className={fault ? styles.fault : styles.hint}>
+          {note}
+        </p>
+      )}
+    </div>
+  );
+}
+
+interface SelectProps extends ComponentProps<"select"> {
+  label: string;
+  options: readonly (readonly [value: string, text: string])[];
+}
+
+export function SelectField({ label, options, ...rest }: SelectProps) {
+  const id = useId();
+  return (
+    <div className={styles.field}>
+      <label htmlFor={id}>{label}</label>
+      <select id={id} className={styles.input} {...rest}>
+        {options.map(([value, text]) => (
+          <option key={value} value={value}>
+            {text}
+          </option>
+        ))}
+      </select>
+    </div>
+  );
+}

@@ -1,0 +1,14 @@
+//! The admin panel of `admin/panel/` in Chromium.
+
+use super::{uploader::passes, *};
+
+#[tokio::test]
+async fn the_admin_panel_in_chromium() {
+    let folder = "tests/js/browser";
+    assert!(repository().join(folder).join("node_modules").exists(), "run scripts/test-node.sh first (make test does)");
+    assert!(
+        repository().join("admin/dist/panel/index.html").exists(),
+        "run npm ci && npm run build in admin, then build again"
+    );
+    passes(folder, &["panel.test.mjs"]).await;
+}
