@@ -88,7 +88,7 @@ pub struct Auditor {
 
 const POLL: Duration = Duration::from_millis(100);
 /// What is to be done later than this is planned, such as the end of a snap that nobody opens: retries come much sooner.
-const PLANNED: Duration = Duration::from_secs(3);
+const PLANNED: Duration = Duration::from_secs(20);
 /// Long enough to look at a picture.
 const A_VIEW: Duration = Duration::from_secs(60);
 

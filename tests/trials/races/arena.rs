@@ -22,7 +22,7 @@ use crate::{
 const NAMES: [&str; 2] = ["first", "second"];
 
 /// Short times, a cheap hash, and one address's failures uncounted: here all come from one.
-const SETTINGS: [(&str, &str); 20] = [
+const SETTINGS: [(&str, &str); 22] = [
     ("server.listen", "127.0.0.1:0"),
     ("objects.write_timeout", "5s"),
     ("ledger.abandoned_after", "500ms"),
@@ -33,6 +33,8 @@ const SETTINGS: [(&str, &str); 20] = [
     ("jobs.backoff_min", "50ms"),
     ("jobs.backoff_max", "500ms"),
     ("jobs.lease", "2s"),
+    ("audit.seal_interval", "200ms"),
+    ("audit.checkpoint_interval", "1s"),
     ("accounts.hash_memory", "7 MiB"),
     ("accounts.hash_passes", "1"),
     ("accounts.log_in_failures_per_account", "10"),
