@@ -153,12 +153,9 @@ impl Auditor {
         let renditions = rendition::Entity::find().filter(pending).count(connection).await?;
         let intents = write_intent::Entity::find().count(connection).await?;
         let scheduled = job::Column::UniqueKey.is_null().or(job::Column::UniqueKey.not_like("schedule:%"));
-        let now = Clock::system().now();
-        let soon = now.plus(PLANNED);
+        let soon = Clock::system().now().plus(PLANNED);
         let jobs = job::Entity::find().filter(job::Column::State.eq(job::State::Waiting)).filter(scheduled);
-        // Of each view of a snap one is planned for its end, whatever became of it: hundreds, one after the other.
-        let planned = job::Column::Kind.like("snaps.%").and(job::Column::RunAt.gt(now));
-        let jobs = jobs.filter(job::Column::RunAt.lt(soon)).filter(planned.not());
+        let jobs = jobs.filter(job::Column::RunAt.lt(soon));
         let mut counts = BTreeMap::from([
             ("pending or deleting objects".to_owned(), objects),
             ("live objects without a replica copy".to_owned(), awaiting),
