@@ -33,9 +33,10 @@ use crate::{
     files::{
         self,
         graphql::{
-            File, FileVersion, FilesMutation, FilesQuery, ShareLink, SharesMutation, UploadSession, UploadsMutation,
-            UploadsQuery, UploadsSubscription, UsageMutation, UsageQuery, VersionsMutation, file_loader, file_node,
-            share_link_node, upload_node, version_node,
+            File, FileVersion, FilesMutation, FilesQuery, HoldsMutation, HoldsQuery, LegalHold, ShareLink,
+            SharesMutation, UploadSession, UploadsMutation, UploadsQuery, UploadsSubscription, UsageMutation,
+            UsageQuery, VersionsMutation, file_loader, file_node, legal_hold_node, share_link_node, upload_node,
+            version_node,
         },
     },
     graphql::{self, FaultExt, GlobalId, NodeKind, request::MAX_FILES, scalars::Long},
@@ -46,6 +47,10 @@ use crate::{
     },
     notary,
     operations::graphql::{Job, OperationsMutation, OperationsQuery, job_node},
+    reports::{
+        self,
+        graphql::{Report, ReportsMutation, ReportsQuery, report_node},
+    },
     snaps::{
         self,
         graphql::{Snap, SnapsMutation, SnapsQuery, snap_node},
@@ -60,7 +65,9 @@ pub struct Query(
     FilesQuery,
     UploadsQuery,
     UsageQuery,
+    HoldsQuery,
     SnapsQuery,
+    ReportsQuery,
     ClosingQuery,
     LedgerQuery,
     AlertsQuery,
@@ -79,7 +86,9 @@ pub struct Mutation(
     VersionsMutation,
     SharesMutation,
     UsageMutation,
+    HoldsMutation,
     SnapsMutation,
+    ReportsMutation,
     ClosingMutation,
     OperationsMutation,
     EventsMutation,
@@ -105,6 +114,8 @@ pub enum Node {
     Snap(Snap),
     Job(Box<Job>),
     AuditEntry(Box<AuditEntry>),
+    LegalHold(Box<LegalHold>),
+    Report(Box<Report>),
 }
 
 /// What a client must know before it asks.
@@ -232,6 +243,8 @@ async fn node(ctx: &Context<'_>, GlobalId { kind, key }: GlobalId) -> async_grap
             let entry = crate::audit::find(app, viewer, key).await.or_fault()?;
             entry.map(|entry| Node::AuditEntry(Box::new(AuditEntry(entry))))
         }
+        NodeKind::LegalHold => legal_hold_node(ctx, key).await?.map(|hold| Node::LegalHold(Box::new(hold))),
+        NodeKind::Report => report_node(ctx, key).await?.map(|report| Node::Report(Box::new(report))),
         NodeKind::Alert => alerts::find(app, viewer, key).await.or_fault()?.map(|alert| Node::Alert(Alert(alert))),
     })
 }
@@ -321,6 +334,7 @@ pub fn registry(config: &Config) -> Result<Registry, Fault> {
     ledger::register(&mut registry, config).map_err(Fault::internal)?;
     files::register(&mut registry, config).map_err(Fault::internal)?;
     snaps::register(&mut registry, config).map_err(Fault::internal)?;
+    reports::register(&mut registry, config).map_err(Fault::internal)?;
     closing::register(&mut registry);
     notary::register(&mut registry, config)?;
     crate::events::register(&mut registry).map_err(Fault::internal)?;

@@ -39,6 +39,7 @@ pub struct Config {
     pub quotas: Quotas,
     pub shares: Shares,
     pub snaps: Snaps,
+    pub reports: Reports,
     pub ledger: Ledger,
     pub jobs: Jobs,
     pub audit: Audit,
@@ -275,6 +276,14 @@ pub struct Snaps {
     pub replay_within: Duration,
     #[serde(with = "humantime_serde")]
     pub retention: Duration,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Reports {
+    pub per_day: u32,
+    #[serde(with = "humantime_serde")]
+    pub evidence_for: Duration,
 }
 
 #[derive(Clone, Debug, Deserialize)]

@@ -20,6 +20,8 @@ pub enum NodeKind {
     Snap,
     Job,
     AuditEntry,
+    LegalHold,
+    Report,
 }
 
 /// What clients hold as the id of a thing.
@@ -35,7 +37,7 @@ pub struct GlobalId {
 pub struct NotAnId;
 
 impl NodeKind {
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 15] = [
         Self::User,
         Self::Friendship,
         Self::Session,
@@ -49,6 +51,8 @@ impl NodeKind {
         Self::Snap,
         Self::Job,
         Self::AuditEntry,
+        Self::LegalHold,
+        Self::Report,
     ];
 
     const fn prefix(self) -> &'static str {
@@ -66,6 +70,8 @@ impl NodeKind {
             Self::Snap => "snap",
             Self::Job => "job",
             Self::AuditEntry => "audit",
+            Self::LegalHold => "hold",
+            Self::Report => "report",
         }
     }
 

@@ -55,6 +55,8 @@ pub mod files;
 
 pub mod snaps;
 
+pub mod reports;
+
 pub mod closing;
 pub mod notary;
 pub mod object_events;

@@ -43,6 +43,8 @@ pub struct Model {
     /// Which admin removed it, and why, while it is REMOVED.
     pub removed_by: Option<Uuid>,
     pub removal_reason: Option<String>,
+    /// Legal holds that stand: as long as there are any nothing of it is deleted.
+    pub holds: i32,
     /// Why it is REJECTED.
     pub rejection: Option<super::upload::Rejection>,
     #[sea_orm(belongs_to, from = "owner_id", to = "id")]

@@ -24,7 +24,7 @@ pub struct Model {
     pub content_type: String,
     /// Legal and evidence holds; a held object is not deleted.
     pub holds: i32,
-    /// When a held object would have been deleted.
+    /// When a held object would have been deleted: `requested_by` and `reason` tell for whom and why, until it is.
     pub due_at: Option<Timestamp>,
     /// Whose bytes these are.
     pub user_id: Option<Uuid>,

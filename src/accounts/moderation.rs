@@ -33,32 +33,40 @@ pub struct Moderated {
 
 /// Ends every log-in and token of the account, and lets nobody log in to it. A repeat changes nothing.
 pub async fn suspend(app: &App, viewer: &Viewer, user: Uuid, reason: &str) -> Result<Moderated, AccountsError> {
+    app.transaction(async |tx| suspend_in(app, &tx, viewer, user, reason).await).await
+}
+
+/// The same within the caller's transaction, which holds no lock yet that comes after an account's.
+pub async fn suspend_in(
+    app: &App,
+    tx: &Tx,
+    viewer: &Viewer,
+    user: Uuid,
+    reason: &str,
+) -> Result<Moderated, AccountsError> {
     let me = admin(viewer)?;
     let reason = text::reason(reason).ok_or(Problem::InvalidReason)?;
-    app.transaction(async |tx| {
-        let row = lock(&tx, me, user).await?;
-        if row.id == me.user_id {
-            return Err(Problem::Yourself.into());
-        }
-        match row.status {
-            Status::Active => {}
-            Status::Suspended => return Ok(Moderated { user: row, alert: None }),
-            Status::Closing => return Err(Problem::AccountClosing.into()),
-        }
-        let now = app.db.now(&tx).await?;
-        let update = store::update_user(user, now)
-            .col_expr(Column::Status, Expr::value(Status::Suspended))
-            .col_expr(Column::SuspendedAt, Expr::value(now))
-            .col_expr(Column::SuspensionReason, Expr::value(reason.as_str()));
-        update.exec(&tx).await?;
-        store::delete_sessions(&tx, user, &[Kind::Session, Kind::Token], None).await?;
-        audit::record(&tx, viewer, "user.suspended", user, json!({ "reason": reason }), now).await?;
-        let message = format!("{} was suspended by {}: {reason}", row.username, me.account.username);
-        let alert = raise(app, &tx, me, alert::Kind::UserSuspended, &row, message).await?;
-        let user = changed(&tx, user).await?;
-        Ok(Moderated { user, alert: Some(alert) })
-    })
-    .await
+    let row = lock(tx, me, user).await?;
+    if row.id == me.user_id {
+        return Err(Problem::Yourself.into());
+    }
+    match row.status {
+        Status::Active => {}
+        Status::Suspended => return Ok(Moderated { user: row, alert: None }),
+        Status::Closing => return Err(Problem::AccountClosing.into()),
+    }
+    let now = app.db.now(tx).await?;
+    let update = store::update_user(user, now)
+        .col_expr(Column::Status, Expr::value(Status::Suspended))
+        .col_expr(Column::SuspendedAt, Expr::value(now))
+        .col_expr(Column::SuspensionReason, Expr::value(reason.as_str()));
+    update.exec(tx).await?;
+    store::delete_sessions(tx, user, &[Kind::Session, Kind::Token], None).await?;
+    audit::record(tx, viewer, "user.suspended", user, json!({ "reason": reason }), now).await?;
+    let message = format!("{} was suspended by {}: {reason}", row.username, me.account.username);
+    let alert = raise(app, tx, me, alert::Kind::UserSuspended, &row, message).await?;
+    let user = changed(tx, user).await?;
+    Ok(Moderated { user, alert: Some(alert) })
 }
 
 /// Lets the person log in again. A repeat changes nothing.

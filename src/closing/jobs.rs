@@ -19,7 +19,7 @@ use crate::{
     files::{self, FilesError, Left},
     friends,
     jobs::{Job, JobError},
-    ledger, snaps,
+    ledger, reports, snaps,
 };
 
 /// Transactions between two counts of what is proven gone; then the next job has its turn.
@@ -102,6 +102,7 @@ async fn forget(app: &App, closure: Uuid) -> Result<bool, FilesError> {
         if snaps::leave(app, &tx, user_id).await? || files::erase_some(app, &tx, user_id).await? != (0, Left::Nothing) {
             return Ok(false);
         }
+        reports::forget(&tx, user_id).await?;
         snaps::forget(&tx, user_id).await?;
         if !friends::forget(&tx, user_id).await? {
             return Ok(false);

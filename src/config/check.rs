@@ -195,6 +195,7 @@ fn snaps(checks: &mut Checks, config: &Config) {
         checks.require(ttl <= snaps.max_ttl, setting, "it is longer than snaps.max_ttl", "write at most snaps.max_ttl");
     }
     checks.range("snaps.max_side", snaps.max_side, 64, 8192);
+    checks.range("reports.per_day", config.reports.per_day, 1, 1_000_000);
 }
 
 fn alerts(checks: &mut Checks, config: &Config) {
@@ -313,6 +314,7 @@ fn durations(checks: &mut Checks, config: &Config) {
         ("snaps.view_cap", config.snaps.view_cap, A_DAY),
         ("snaps.replay_within", config.snaps.replay_within, far),
         ("snaps.retention", config.snaps.retention, far),
+        ("reports.evidence_for", config.reports.evidence_for, far),
         ("ledger.erase_margin", config.ledger.erase_margin, far),
         ("ledger.abandoned_after", config.ledger.abandoned_after, far),
         ("ledger.late_writes", config.ledger.late_writes, far),

@@ -1,7 +1,5 @@
 //! The end of a person's files, with their account: some in each transaction.
 
-use std::collections::HashSet;
-
 use entity::object::Reason;
 use sea_orm::DbErr;
 use uuid::Uuid;
@@ -25,13 +23,11 @@ pub async fn erase_some(app: &App, tx: &Tx, owner: Uuid) -> Result<(usize, Left)
     let free = store::not_held(tx, owner, MAX_FILES_AT_ONCE as u64).await?;
     if !free.is_empty() {
         let files = store::lock(tx, Scope::Owner(owner), &free).await?;
-        let objects = ledger::lock_of_files(tx, &free).await?;
         // Looked at again under the lock: a hold may have come in between.
-        let held: HashSet<_> =
-            objects.iter().filter(|object| object.holds > 0).filter_map(|object| object.file_id).collect();
-        let files: Vec<_> = files.into_iter().filter(|file| !held.contains(&file.id)).collect();
-        let doomed = objects.iter().filter(|object| object.file_id.is_some_and(|file| !held.contains(&file)));
-        let objects: Vec<Uuid> = doomed.map(|object| object.id).collect();
+        let files: Vec<_> = files.into_iter().filter(|file| file.holds == 0).collect();
+        let free: Vec<Uuid> = files.iter().map(|file| file.id).collect();
+        let objects = ledger::lock_of_files(tx, &free).await?;
+        let objects: Vec<Uuid> = objects.iter().map(|object| object.id).collect();
         trash::delete_for_good(app, tx, &files, &objects, Some(owner), Reason::AccountClosed).await?;
         return Ok((files.len(), Left::More));
     }

@@ -26,8 +26,13 @@ pub enum FilesError {
     Stale(Box<file::Model>),
     #[error("{0}")]
     WrongState(&'static str),
-    #[error("The file is under a legal hold and cannot be deleted.")]
+    #[error("The file is under a legal hold: nothing of it is deleted before an admin releases it.")]
     Held,
+    /// Where a hold comes too late.
+    #[error("The file is being deleted already, so it cannot be held any more.")]
+    Deleted,
+    #[error("There is no such legal hold.")]
+    NoSuchHold,
     #[error("A reason has 1 to {max} characters and no control characters but line breaks.", max = crate::text::REASON_MAX)]
     InvalidReason,
     #[error("This idempotency key was used for another request. Use a new one.")]

@@ -11,6 +11,7 @@ mod edit;
 mod error;
 mod filter;
 mod find;
+pub mod holds;
 mod index;
 mod quota;
 mod renditions;
@@ -32,7 +33,7 @@ pub use filter::{FileFilter, FileOrder, InvalidFilter, OrderField, Place};
 pub use find::{COUNTED, Count};
 pub use quota::{NewQuota, Usage, set as set_quota, usage};
 pub use replace::{Replace, replace};
-pub use trash::{Purged, Trashed, purge, remove, restore, trash};
+pub use trash::{Purged, Trashed, purge, remove, remove_in, restore, trash};
 pub use upload::{Upload, upload};
 
 use crate::{

@@ -12,10 +12,11 @@ use sea_orm::{
     ColumnTrait, ConnectionTrait, DbErr, EntityTrait, ExprTrait as _, NotSet, QueryFilter,
     sea_query::{Expr, Func, SimpleExpr},
 };
+use serde_json::json;
 use uuid::Uuid;
 
 use super::FilesError;
-use crate::{accounts, app::App, config::Quotas, db::Tx, error::Fault, viewer::Viewer};
+use crate::{accounts, app::App, audit, config::Quotas, db::Tx, error::Fault, viewer::Viewer};
 
 /// What something adds to the usage of its owner.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -104,7 +105,7 @@ pub async fn usage(app: &App, viewer: &Viewer, user: Option<Uuid>) -> Result<Opt
     Ok(Some(of(app, app.db.read(), user).await?))
 }
 
-/// Sets a person's quota. What is there already stays, whatever the quota. Admins.
+/// Sets a person's quota. What is there already stays, whatever the quota. A repeat changes nothing. Admins.
 pub async fn set(app: &App, viewer: &Viewer, quota: NewQuota) -> Result<Usage, FilesError> {
     viewer.admin()?;
     if quota.max_files.is_some_and(|files| files < 0) || quota.max_bytes.is_some_and(|bytes| bytes < 0) {
@@ -114,15 +115,20 @@ pub async fn set(app: &App, viewer: &Viewer, quota: NewQuota) -> Result<Usage, F
     let usage = app
         .transaction::<_, DbErr, _, _>(async |tx| {
             begin(&tx, user.id).await?;
+            let before = Entity::find_by_id(user.id).one(&tx).await?.ok_or(DbErr::RecordNotUpdated)?;
+            if (before.max_files, before.max_bytes) == (quota.max_files, quota.max_bytes) {
+                return of(app, &tx, user.id).await;
+            }
             let update = Entity::update_many()
                 .col_expr(Column::MaxFiles, Expr::value(quota.max_files))
                 .col_expr(Column::MaxBytes, Expr::value(quota.max_bytes))
                 .filter(Column::UserId.eq(user.id));
             update.exec(&tx).await?;
+            let details = json!({ "maxFiles": quota.max_files, "maxBytes": quota.max_bytes });
+            audit::record(&tx, viewer, "user.quota_changed", user.id, details, app.db.now(&tx).await?).await?;
             of(app, &tx, user.id).await
         })
         .await?;
-    tracing::info!(user.id = %user.id, max_files = usage.max_files, max_bytes = usage.max_bytes, "quota set");
     Ok(usage)
 }
 

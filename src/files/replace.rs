@@ -6,6 +6,7 @@ use uuid::Uuid;
 use super::{
     Content, FilesError, Scope,
     content::Received,
+    holds,
     quota::{self, Amount},
     store,
     upload::{Outcome, add_version, finish, recall, settle},
@@ -119,6 +120,7 @@ pub(super) async fn supersede(
     if !store::update(tx, &current, &row).await? {
         return Err(Fault::Internal("a locked file changed".to_owned()).into());
     }
+    holds::extend(tx, &row, version.object_id).await?;
     add_version(app, tx, version).await?;
     versions::drop_surplus(app, tx, &row).await?;
     Ok(row)

@@ -286,16 +286,10 @@ pub(super) async fn delete(tx: &Tx, ids: &[Uuid]) -> Result<(), DbErr> {
 
 /// Up to `limit` of a person's files in whatever state, but those that a legal hold keeps.
 pub(super) async fn not_held(connection: &impl ConnectionTrait, owner: Uuid, limit: u64) -> Result<Vec<Uuid>, DbErr> {
-    let held = Query::select()
-        .expr(Expr::value(1))
-        .from(object::Entity)
-        .and_where(Expr::col((object::Entity, object::Column::FileId)).equals((file::Entity, file::Column::Id)))
-        .and_where(Expr::col((object::Entity, object::Column::Holds)).gt(0))
-        .take();
     scoped(Scope::Owner(owner))
         .select_only()
         .column(file::Column::Id)
-        .filter(Expr::exists(held).not())
+        .filter(file::Column::Holds.eq(0))
         .limit(limit)
         .into_tuple()
         .all(connection)
@@ -307,12 +301,13 @@ pub(super) async fn count(connection: &impl ConnectionTrait, owner: Uuid) -> Res
     scoped(Scope::Owner(owner)).count(connection).await
 }
 
-/// Trashed files whose time is up.
+/// Trashed files whose time is up and that nobody holds.
 pub(super) async fn expired(connection: &impl ConnectionTrait, now: Timestamp, limit: u64) -> Result<Vec<Uuid>, DbErr> {
     file::Entity::find()
         .select_only()
         .column(file::Column::Id)
         .filter(file::Column::PurgeAt.lte(now))
+        .filter(file::Column::Holds.eq(0))
         .order_by_asc(file::Column::PurgeAt)
         .limit(limit)
         .into_tuple()

@@ -22,7 +22,7 @@ use crate::{
     db::Tx,
     error::Fault,
     id::NodeKind,
-    jobs::{Job, JobError},
+    jobs::{self, Job, JobError},
     ledger::{self, Doomed},
     text,
     viewer::Viewer,
@@ -39,6 +39,8 @@ pub struct Trashed {
 #[derive(Debug)]
 pub struct Purged {
     pub files: Vec<Uuid>,
+    /// What a legal hold keeps: put away, and purged when that ends.
+    pub held: Vec<file::Model>,
     pub objects: Vec<object::Model>,
     pub alert: Option<alert::Model>,
 }
@@ -46,66 +48,88 @@ pub struct Purged {
 /// Moves files to the trash, all or none. Files that are there already stay as they are. Another's file is removed by that:
 /// its owner cannot take it back.
 pub async fn trash(app: &App, viewer: &Viewer, ids: &[Uuid]) -> Result<Trashed, FilesError> {
-    put_away(app, viewer, ids, None).await
+    app.transaction(async |tx| put_away(app, &tx, viewer, ids, None).await).await
 }
 
 /// Removes files as an admin, all or none, also those that are in their owner's trash: for as long as they would be kept there
 /// an admin can restore them, and nobody else. Files that are removed already stay as they are.
 pub async fn remove(app: &App, viewer: &Viewer, ids: &[Uuid], reason: &str) -> Result<Trashed, FilesError> {
-    viewer.admin()?;
-    let reason = text::reason(reason).ok_or(FilesError::InvalidReason)?;
-    put_away(app, viewer, ids, Some(reason)).await
+    app.transaction(async |tx| remove_in(app, &tx, viewer, ids, reason).await).await
 }
 
-async fn put_away(app: &App, viewer: &Viewer, ids: &[Uuid], reason: Option<String>) -> Result<Trashed, FilesError> {
+/// The same within the caller's transaction, which holds no lock yet that comes after a file's.
+pub async fn remove_in(app: &App, tx: &Tx, viewer: &Viewer, ids: &[Uuid], reason: &str) -> Result<Trashed, FilesError> {
+    viewer.admin()?;
+    let reason = text::reason(reason).ok_or(FilesError::InvalidReason)?;
+    put_away(app, tx, viewer, ids, Some(&reason)).await
+}
+
+async fn put_away(
+    app: &App,
+    tx: &Tx,
+    viewer: &Viewer,
+    ids: &[Uuid],
+    reason: Option<&str>,
+) -> Result<Trashed, FilesError> {
     let scope = manageable(viewer)?;
     let ids = distinct(ids)?;
-    app.transaction(async |tx| {
-        let files = lock_all(&tx, scope, &ids).await?;
-        // The database's time, because retention ends by it.
-        let now = app.db.now(&tx).await?;
-        let mut result = Vec::with_capacity(files.len());
-        let mut trashed = Vec::new();
-        for current in files {
-            match current.state {
-                State::Active => {}
-                State::Trashed if reason.is_some() => {}
-                State::Trashed | State::Removed => {
-                    result.push(current);
-                    continue;
-                }
-                State::Processing => {
-                    return Err(FilesError::WrongState("The file is still being verified. Purge it, or wait."));
-                }
-                State::Rejected => {
-                    return Err(FilesError::WrongState("The file was rejected and has no content. Purge it."));
-                }
+    let files = lock_all(tx, scope, &ids).await?;
+    // The database's time, because retention ends by it.
+    let now = app.db.now(tx).await?;
+    let mut result = Vec::with_capacity(files.len());
+    let mut trashed = Vec::new();
+    for current in files {
+        match current.state {
+            State::Active => {}
+            State::Trashed if reason.is_some() => {}
+            State::Trashed | State::Removed => {
+                result.push(current);
+                continue;
             }
-            let removes = reason.is_some() || viewer.user_id() != Some(current.owner_id);
-            let row = file::Model {
-                state: if removes { State::Removed } else { State::Trashed },
-                revision: current.revision + 1,
-                updated_at: now,
-                trashed_at: current.trashed_at.or(Some(now)),
-                purge_at: current.purge_at.or_else(|| Some(now.plus(app.config.files.trash_retention))),
-                removed_by: viewer.user_id().filter(|_| removes),
-                removal_reason: reason.clone(),
-                ..current.clone()
-            };
-            save(&tx, &current, &row).await?;
-            if removes {
-                note(&tx, viewer, "file.removed", &row, reason.as_deref(), now).await?;
+            State::Processing => {
+                return Err(FilesError::WrongState("The file is still being verified. Purge it, or wait."));
             }
-            trashed.push(row.clone());
-            result.push(row);
+            State::Rejected => {
+                return Err(FilesError::WrongState("The file was rejected and has no content. Purge it."));
+            }
         }
-        let alert = match trashed.as_slice() {
-            [] => None,
-            files => Some(raise(app, &tx, viewer, alert::Kind::FilesTrashed, files, 0, reason.as_deref()).await?),
-        };
-        Ok(Trashed { files: in_order(result, &ids), alert })
-    })
-    .await
+        let purge_at = current.purge_at.unwrap_or(now.plus(app.config.files.trash_retention));
+        let row = put_one_away(tx, viewer, &current, reason, purge_at, now).await?;
+        trashed.push(row.clone());
+        result.push(row);
+    }
+    let alert = match trashed.as_slice() {
+        [] => None,
+        files => Some(raise(app, tx, viewer, alert::Kind::FilesTrashed, files, 0, reason).await?),
+    };
+    Ok(Trashed { files: in_order(result, &ids), alert })
+}
+
+/// Puts a locked file away until `purge_at`: its owner into the trash, anybody else out of its owner's reach.
+async fn put_one_away(
+    tx: &Tx,
+    viewer: &Viewer,
+    current: &file::Model,
+    reason: Option<&str>,
+    purge_at: Timestamp,
+    now: Timestamp,
+) -> Result<file::Model, FilesError> {
+    let removes = reason.is_some() || viewer.user_id() != Some(current.owner_id);
+    let row = file::Model {
+        state: if removes { State::Removed } else { State::Trashed },
+        revision: current.revision + 1,
+        updated_at: now,
+        trashed_at: current.trashed_at.or(Some(now)),
+        purge_at: Some(purge_at),
+        removed_by: viewer.user_id().filter(|_| removes),
+        removal_reason: reason.map(ToOwned::to_owned),
+        ..current.clone()
+    };
+    save(tx, current, &row).await?;
+    if removes {
+        note(tx, viewer, "file.removed", &row, reason, now).await?;
+    }
+    Ok(row)
 }
 
 /// Takes files back from the trash, all or none. What an admin removed only an admin restores.
@@ -121,9 +145,7 @@ pub async fn restore(app: &App, viewer: &Viewer, ids: &[Uuid]) -> Result<Vec<fil
                     continue;
                 }
                 State::Trashed => {}
-                State::Removed if viewer.is_admin() => {
-                    note(&tx, viewer, "file.restored", &current, None, app.db.now(&tx).await?).await?;
-                }
+                State::Removed if viewer.is_admin() => {}
                 State::Removed => {
                     return Err(FilesError::WrongState("An admin removed this file; ask one to restore it."));
                 }
@@ -142,6 +164,9 @@ pub async fn restore(app: &App, viewer: &Viewer, ids: &[Uuid]) -> Result<Vec<fil
                 ..current.clone()
             };
             save(&tx, &current, &row).await?;
+            if current.state == State::Removed || viewer.user_id() != Some(current.owner_id) {
+                note(&tx, viewer, "file.restored", &row, None, app.db.now(&tx).await?).await?;
+            }
             result.push(row);
         }
         Ok(in_order(result, &ids))
@@ -150,20 +175,20 @@ pub async fn restore(app: &App, viewer: &Viewer, ids: &[Uuid]) -> Result<Vec<fil
 }
 
 /// Deletes files for good, all or none, trashed or not: their rows go at once, their objects are erased at both sites
-/// and proven gone. A repeat returns the same objects.
+/// and proven gone. What a legal hold keeps is put away, and purged when that ends. A repeat returns the same objects.
 pub async fn purge(app: &App, viewer: &Viewer, ids: &[Uuid]) -> Result<Purged, FilesError> {
     let scope = manageable(viewer)?;
     let ids = distinct(ids)?;
     app.transaction(async |tx| {
         let files = store::lock(&tx, scope, &ids).await?;
-        if matches!(viewer, Viewer::System(_)) {
-            let now = app.db.now(&tx).await?;
-            if files.iter().any(|file| file.purge_at.is_none_or(|purge_at| purge_at > now)) {
-                return Err(FilesError::NotFound); // Restored since it was found expired.
-            }
+        let now = app.db.now(&tx).await?;
+        let is_late = |file: &file::Model| file.purge_at.is_none_or(|purge_at| purge_at > now) || file.holds > 0;
+        if matches!(viewer, Viewer::System(_)) && files.iter().any(is_late) {
+            return Err(FilesError::NotFound); // Restored or held since it was found expired.
         }
+        let (held, files): (Vec<_>, Vec<_>) = files.into_iter().partition(|file| file.holds > 0);
         let mut objects = Vec::new();
-        for id in &ids {
+        for id in ids.iter().filter(|id| held.iter().all(|file| file.id != **id)) {
             let found = ledger::of_file(&tx, *id).await?;
             let present = files.iter().any(|file| file.id == *id);
             let purged_before = found.iter().any(|object| match scope {
@@ -182,19 +207,67 @@ pub async fn purge(app: &App, viewer: &Viewer, ids: &[Uuid]) -> Result<Purged, F
         };
         let doomed = delete_for_good(app, &tx, &files, &objects, viewer.user_id(), reason).await?;
         for file in files.iter().filter(|file| viewer.user_id().is_some_and(|me| me != file.owner_id)) {
-            note(&tx, viewer, "file.purged", file, None, app.db.now(&tx).await?).await?;
+            note(&tx, viewer, "file.purged", file, None, now).await?;
         }
-        let alert = match files.as_slice() {
+        let mut alert = match files.as_slice() {
             [] => None,
             files => Some(raise(app, &tx, viewer, alert::Kind::FilesPurged, files, doomed.deleting.len(), None).await?),
         };
+        let (held, newly) = keep(&tx, viewer, held, now).await?;
+        if !newly.is_empty() {
+            let told = raise(app, &tx, viewer, alert::Kind::FilesTrashed, &newly, 0, None).await?;
+            alert = alert.or(Some(told));
+        }
+        let purged: Vec<Uuid> = ids.iter().copied().filter(|id| held.iter().all(|file| file.id != *id)).collect();
         let mut objects = Vec::new();
-        for id in &ids {
+        for id in &purged {
             objects.extend(ledger::of_file(&tx, *id).await?);
         }
-        Ok(Purged { files: ids.clone(), objects, alert })
+        Ok(Purged { files: purged, held: in_order(held, &ids), objects, alert })
     })
     .await
+}
+
+/// Puts held files away until their hold ends. All of them, and those that were active.
+async fn keep(
+    tx: &Tx,
+    viewer: &Viewer,
+    held: Vec<file::Model>,
+    now: Timestamp,
+) -> Result<(Vec<file::Model>, Vec<file::Model>), FilesError> {
+    let (mut kept, mut newly) = (Vec::with_capacity(held.len()), Vec::new());
+    for current in held {
+        if current.purge_at.is_some_and(|purge_at| purge_at <= now) {
+            kept.push(current);
+            continue;
+        }
+        let row = match current.state {
+            State::Removed => {
+                let row = file::Model {
+                    purge_at: Some(now),
+                    revision: current.revision + 1,
+                    updated_at: now,
+                    ..current.clone()
+                };
+                save(tx, &current, &row).await?;
+                row
+            }
+            _ => put_one_away(tx, viewer, &current, None, now, now).await?,
+        };
+        if current.state == State::Active {
+            newly.push(row.clone());
+        }
+        kept.push(row);
+    }
+    Ok((kept, newly))
+}
+
+/// Purges a file soon whose time in the trash was over before its last hold ended.
+pub(super) async fn look_again(app: &App, tx: &Tx, file: &file::Model, now: Timestamp) -> Result<(), DbErr> {
+    if file.purge_at.is_some_and(|purge_at| purge_at <= now) {
+        jobs::enqueue(app, tx, &PurgeExpired {}).await?;
+    }
+    Ok(())
 }
 
 /// Deletes the rows of files that the caller has locked, and dooms their objects. A held object refuses all of it.
@@ -264,7 +337,7 @@ fn in_order(mut files: Vec<file::Model>, ids: &[Uuid]) -> Vec<file::Model> {
 }
 
 /// The row is locked, so a lost race here is a fault.
-async fn save(tx: &Tx, before: &file::Model, row: &file::Model) -> Result<(), FilesError> {
+pub(super) async fn save(tx: &Tx, before: &file::Model, row: &file::Model) -> Result<(), FilesError> {
     if store::update(tx, before, row).await? {
         Ok(())
     } else {

@@ -91,6 +91,7 @@ pub async fn upload(app: &App, viewer: &Viewer, upload: Upload) -> Result<file::
                 purge_at: None,
                 removed_by: None,
                 removal_reason: None,
+                holds: 0,
                 rejection: None,
             };
             store::insert(&tx, row.clone()).await?;

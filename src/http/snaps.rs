@@ -1,4 +1,5 @@
-//! `GET /v/{ticket}`: the picture of a snap's open view, to the session that opened it.
+//! `GET /v/{ticket}`: the picture of a snap's open view, to the session that opened it. `GET /evidence/{report}`: the picture
+//! of one that was reported, to an admin.
 //!
 //! Nothing but that session's own GET has any effect: a HEAD, a fetch in advance, another session's request are refused
 //! and burn nothing. Of ranges only the rest of a picture is served, so that a transfer that broke off goes on.
@@ -22,12 +23,15 @@ use super::{
 use crate::{
     app::App,
     embedded::edge::{ReadError, Sources},
+    id::NodeKind,
+    reports,
     snaps::{self, Picture, ViewError},
     viewer::Viewer,
 };
 
 /// Its ticket stays out of the log.
 pub(super) const ROUTE: &str = "/v/{ticket}";
+const EVIDENCE: &str = "/evidence/{report}";
 
 /// The picture was made by this server, of pixels alone; it is shown, and does nothing else.
 const CONTENT_CSP: HeaderValue = HeaderValue::from_static("default-src 'none'; sandbox; frame-ancestors 'none'");
@@ -40,13 +44,31 @@ pub struct SnapViews {
     pub cookie: SessionCookie,
 }
 
+/// What is asked for.
+enum Asked {
+    /// By its ticket.
+    View(String),
+    /// By the id of the report.
+    Evidence(String),
+}
+
 impl SnapViews {
-    /// `GET /v/{ticket}`.
+    /// `GET /v/{ticket}` and `GET /evidence/{report}`.
     pub fn router(self) -> Router {
-        Router::new().route(ROUTE, get(serve).with_state(Arc::new(self)))
+        let router = Router::new().route(ROUTE, get(view)).route(EVIDENCE, get(evidence));
+        router.with_state(Arc::new(self))
     }
 
-    async fn answer(&self, request: &Parts, ticket: &str) -> Result<Response, HttpError> {
+    async fn serve(&self, request: Request, asked: Asked) -> Response {
+        let (request, _) = request.into_parts();
+        let answer = self.answer(&request, asked).await;
+        let mut response =
+            answer.unwrap_or_else(|error| error.into_response(&RequestId::in_extensions(&request.extensions)));
+        response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        response
+    }
+
+    async fn answer(&self, request: &Parts, asked: Asked) -> Result<Response, HttpError> {
         if is_in_advance(&request.headers) {
             let message = "A snap is not fetched in advance.";
             return Err(HttpError::new(StatusCode::SERVICE_UNAVAILABLE, "PREFETCH_REFUSED", message));
@@ -57,10 +79,19 @@ impl SnapViews {
             return Err(error.with_header(header::ALLOW, "GET"));
         }
         let viewer = self.viewer(&request.headers).await?;
-        let from = rest(&request.headers);
-        let picture =
-            snaps::fetch(&self.app, &self.sources, &viewer, ticket, from.unwrap_or(0)).await.map_err(refused)?;
-        Ok(shown(picture, from.is_some()))
+        match asked {
+            Asked::View(ticket) => {
+                let from = rest(&request.headers);
+                let start = from.unwrap_or(0);
+                let picture = snaps::fetch(&self.app, &self.sources, &viewer, &ticket, start).await.map_err(refused)?;
+                Ok(shown(picture, from.is_some()))
+            }
+            Asked::Evidence(report) => {
+                let report = NodeKind::Report.parse(&report).unwrap_or_default();
+                let picture = reports::evidence(&self.app, &self.sources, &viewer, report).await.map_err(refused)?;
+                Ok(shown(picture, false))
+            }
+        }
     }
 
     async fn viewer(&self, headers: &HeaderMap) -> Result<Viewer, HttpError> {
@@ -75,19 +106,22 @@ impl SnapViews {
     }
 }
 
-async fn serve(
+// What cannot be read is no ticket, and no id.
+
+async fn view(
     State(views): State<Arc<SnapViews>>,
     ticket: Result<Path<String>, PathRejection>,
     request: Request,
 ) -> Response {
-    let (request, _) = request.into_parts();
-    // What cannot be read is no ticket.
-    let ticket = ticket.map(|Path(ticket)| ticket).unwrap_or_default();
-    let answer = views.answer(&request, &ticket).await;
-    let mut response =
-        answer.unwrap_or_else(|error| error.into_response(&RequestId::in_extensions(&request.extensions)));
-    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response
+    views.serve(request, Asked::View(ticket.map(|Path(ticket)| ticket).unwrap_or_default())).await
+}
+
+async fn evidence(
+    State(views): State<Arc<SnapViews>>,
+    report: Result<Path<String>, PathRejection>,
+    request: Request,
+) -> Response {
+    views.serve(request, Asked::Evidence(report.map(|Path(report)| report).unwrap_or_default())).await
 }
 
 /// `bytes=<from>-`, the only form that is served; all others are ignored, as RFC 9110 (section 14.2) allows.

@@ -175,7 +175,12 @@ impl Erasure {
     }
 
     async fn requested_at(&self) -> Option<DateTime<Utc>> {
-        self.0.object.requested_at.map(date_time)
+        self.0.object.requested_at.or(self.0.object.due_at).map(date_time)
+    }
+
+    /// Whether a hold keeps the object: it is deleted when that ends.
+    async fn is_held(&self) -> bool {
+        self.0.object.requested_at.is_none()
     }
 
     async fn reason(&self) -> Option<ErasureReason> {

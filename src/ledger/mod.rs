@@ -6,6 +6,7 @@ mod catalog;
 mod closing;
 mod duplicate;
 pub mod graphql;
+mod holds;
 mod jobs;
 mod large;
 mod staging;
@@ -22,6 +23,7 @@ use entity::{
     object_copy,
     object_copy::{Proof, Site},
 };
+pub use holds::{hold, release};
 use sea_orm::{ConnectionTrait, DbErr};
 pub use staging::{
     Readback, Reading, Staged, close_staging, copy_in, end_staging, joined, keep, read_back, reserve, stage,
@@ -233,7 +235,8 @@ async fn abandon(app: &App, object: Uuid, definite: Option<Uuid>) {
     }
 }
 
-/// Dooms objects in the caller's transaction: live and pending ones become `deleting` and are erased at every site.
+/// Dooms objects in the caller's transaction: live and pending ones become `deleting` and are erased at every site. A held one
+/// remembers who asked for that and why, until [`release`].
 pub async fn doom(
     app: &App,
     tx: &Tx,
@@ -248,7 +251,7 @@ pub async fn doom(
             continue;
         }
         if object.holds > 0 {
-            store::set_due(tx, object.id, now).await?;
+            store::set_due(tx, object.id, requested_by, reason, now).await?;
             doomed.held.push(object);
             continue;
         }
@@ -307,11 +310,17 @@ pub async fn erasures(
     Ok(Page { items: erasures, has_previous: objects.has_previous, has_next: objects.has_next })
 }
 
+/// Whether somebody has asked for the erasure, though a hold may put it off.
+#[must_use]
+pub fn is_to_go(object: &object::Model) -> bool {
+    object.requested_at.or(object.due_at).is_some()
+}
+
 /// One erasure, where the viewer may see it.
 pub async fn erasure(app: &App, viewer: &Viewer, object: Uuid) -> Result<Option<Erasure>, Fault> {
     let Some(found) = store::find(app.db.read(), object).await? else { return Ok(None) };
     let own = viewer.user_id().is_some() && viewer.user_id() == found.user_id;
-    if found.requested_at.is_none() || !(own || viewer.operator().is_ok()) {
+    if !is_to_go(&found) || !(own || viewer.operator().is_ok()) {
         return Ok(None);
     }
     Ok(with_confirmations(app, vec![found]).await?.pop())

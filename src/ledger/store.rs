@@ -212,10 +212,18 @@ pub(super) async fn set_deleting(
     .await
 }
 
-pub(super) async fn set_due(tx: &Tx, id: Uuid, now: Timestamp) -> Result<(), DbErr> {
+pub(super) async fn set_due(
+    tx: &Tx,
+    id: Uuid,
+    requested_by: Option<Uuid>,
+    reason: Reason,
+    now: Timestamp,
+) -> Result<(), DbErr> {
     update_one(
         object::Entity::update_many()
             .col_expr(object::Column::DueAt, Expr::value(now))
+            .col_expr(object::Column::RequestedBy, Expr::value(requested_by))
+            .col_expr(object::Column::Reason, Expr::value(reason))
             .filter(object::Column::Id.eq(id))
             .filter(object::Column::Holds.gt(0)),
         tx,

@@ -6,7 +6,7 @@ use entity::{
     Timestamp, alert,
     job::{Column, Entity, Model, State},
 };
-use sea_orm::{ColumnTrait as _, Condition, DbErr, EntityTrait as _, Order, QueryFilter as _, sea_query::Expr};
+use sea_orm::{ColumnTrait as _, Condition, EntityTrait as _, Order, QueryFilter as _, sea_query::Expr};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -108,8 +108,7 @@ pub async fn retry_alert(app: &App, viewer: &Viewer, id: Uuid) -> Result<Option<
         if alerts::deliver_again(app, &tx, id).await? {
             audit::record(&tx, viewer, "alert.retried", id, json!({}), now).await?;
         }
-        alert::Entity::find_by_id(id).one(&tx).await
+        Ok(alert::Entity::find_by_id(id).one(&tx).await?)
     })
     .await
-    .map_err(|error: DbErr| error.into())
 }

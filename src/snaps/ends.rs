@@ -127,13 +127,14 @@ pub async fn revoke(app: &App, viewer: &Viewer, id: Uuid) -> Result<Snap, SnapsE
     let me = viewer.person()?.user_id;
     let mine = store::find(app.db.read(), id).await?.filter(|snap| snap.sender_id == me);
     let snap = mine.ok_or(SnapsError::NotFound)?;
-    app.transaction::<_, SnapsError, _, _>(async |tx| Ok(end_all(app, &tx, &snap).await?)).await?;
+    app.transaction::<_, SnapsError, _, _>(async |tx| Ok(end_all(app, &tx, &snap).await.map(drop)?)).await?;
     find(app, viewer, id).await?.ok_or(SnapsError::NotFound)
 }
 
-/// Ends the snap for all who are not done with it.
-async fn end_all(app: &App, tx: &Tx, snap: &snap::Model) -> Result<(), DbErr> {
+/// Ends the snap for all who are not done with it. Those it were.
+pub(super) async fn end_all(app: &App, tx: &Tx, snap: &snap::Model) -> Result<Vec<Uuid>, DbErr> {
     let rows = store::lock_open(tx, snap.id).await?;
+    let ended = rows.iter().map(|row| row.recipient_id).collect();
     let now = app.db.now(tx).await?;
     for row in rows {
         let state = match phase(&row, snap, &app.config.snaps, now) {
@@ -143,7 +144,7 @@ async fn end_all(app: &App, tx: &Tx, snap: &snap::Model) -> Result<(), DbErr> {
         };
         end(app, tx, snap, row, state, now).await?;
     }
-    Ok(())
+    Ok(ended)
 }
 
 /// Ends some of what a person who closes the account sent or received. Whether there is more.

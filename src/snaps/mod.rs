@@ -10,6 +10,7 @@ pub mod graphql;
 mod jobs;
 pub mod model;
 mod open;
+mod report;
 mod send;
 mod store;
 mod ticket;
@@ -21,6 +22,7 @@ use uuid::Uuid;
 pub use ends::{close, forget, leave, report_screenshot, revoke};
 pub use error::{SnapsError, ViewError};
 pub use open::{Opened, open, replay};
+pub use report::{Reported, remove, report};
 pub use send::{NewSnap, Sent, Source, send};
 pub use view::{Picture, fetch};
 
@@ -115,6 +117,6 @@ pub async fn unopened(app: &App, viewer: &Viewer) -> Result<u64, Fault> {
 /// the snap.
 pub async fn erasure(app: &App, snap: &Snap) -> Result<Option<ledger::Erasure>, Fault> {
     let object = ledger::find(app.db.read(), snap.row.object_id).await?;
-    let object = object.filter(|object| object.requested_at.is_some());
+    let object = object.filter(ledger::is_to_go);
     Ok(ledger::with_confirmations(app, object.into_iter().collect()).await?.pop())
 }

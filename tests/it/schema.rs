@@ -20,11 +20,12 @@ use snaphaven::{
         events::{EventsMutation, EventsQuery},
     },
     files::graphql::{
-        FilesMutation, FilesQuery, SharesMutation, UploadsMutation, UploadsQuery, UsageMutation, UsageQuery,
-        VersionsMutation,
+        FilesMutation, FilesQuery, HoldsMutation, HoldsQuery, SharesMutation, UploadsMutation, UploadsQuery,
+        UsageMutation, UsageQuery, VersionsMutation,
     },
     ledger::graphql::LedgerQuery,
     operations::graphql::{OperationsMutation, OperationsQuery},
+    reports::graphql::{ReportsMutation, ReportsQuery},
     snaps::graphql::{SnapsMutation, SnapsQuery},
 };
 
@@ -75,6 +76,8 @@ fn no_two_modules_name_a_root_field_alike() {
                 fields::<FilesQuery>(),
                 fields::<UploadsQuery>(),
                 fields::<UsageQuery>(),
+                fields::<HoldsQuery>(),
+                fields::<ReportsQuery>(),
                 fields::<LedgerQuery>(),
                 fields::<AlertsQuery>(),
                 fields::<OperationsQuery>(),
@@ -96,6 +99,8 @@ fn no_two_modules_name_a_root_field_alike() {
                 fields::<VersionsMutation>(),
                 fields::<SharesMutation>(),
                 fields::<UsageMutation>(),
+                fields::<HoldsMutation>(),
+                fields::<ReportsMutation>(),
                 fields::<ClosingMutation>(),
                 fields::<OperationsMutation>(),
                 fields::<EventsMutation>(),
@@ -184,7 +189,9 @@ async fn introspection_works() {
             "UploadSession",
             "Snap",
             "Job",
-            "AuditEntry"
+            "AuditEntry",
+            "LegalHold",
+            "Report"
         ]
     );
     server.finish().await;

@@ -208,6 +208,7 @@ fn processing(upload: &upload::Model, now: Timestamp) -> file::Model {
         purge_at: None,
         removed_by: None,
         removal_reason: None,
+        holds: 0,
         rejection: None,
     }
 }

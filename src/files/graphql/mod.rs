@@ -1,9 +1,11 @@
 //! Files in GraphQL: the types, and the queries that find them.
 
+mod holds;
 mod inputs;
 mod loader;
 mod mutation;
 mod progress;
+mod rendition;
 mod shares;
 mod types;
 mod uploads;
@@ -13,17 +15,18 @@ mod versions;
 use std::collections::{HashMap, HashSet};
 
 use async_graphql::{Context, InputType, Lookahead, Object};
-use entity::rendition;
+use entity::rendition::Size;
 use tokio::sync::OnceCell;
 use uuid::Uuid;
 
+pub use holds::{HoldsMutation, HoldsQuery, LegalHold, legal_hold_node};
 pub use inputs::{FileFilter, FileOrder, FileState};
 pub use loader::{FileLoader, file_loader};
 pub use mutation::{FilesMutation, content};
 pub use progress::UploadsSubscription;
+use rendition::RenditionSize;
 pub use shares::{ShareLink, SharesMutation, share_link_node};
 pub use types::File;
-use types::RenditionSize;
 pub use uploads::{UploadSession, UploadsMutation, UploadsQuery, upload_node};
 pub use usage::{UsageMutation, UsageQuery};
 pub use versions::{FileVersion, VersionsMutation, version_node};
@@ -135,9 +138,9 @@ impl FilesQuery {
 }
 
 /// The sizes of renditions that are asked of files.
-fn sizes(files: &[Lookahead<'_>]) -> Vec<rendition::Size> {
+fn sizes(files: &[Lookahead<'_>]) -> Vec<Size> {
     let fields = files.iter().flat_map(|file| file.field("rendition").selection_fields());
-    let sizes: HashSet<rendition::Size> = fields
+    let sizes: HashSet<Size> = fields
         .filter_map(|field| {
             let given = field.arguments().ok()?.into_iter().find(|(name, _)| name == "size");
             match given {

@@ -40,8 +40,10 @@ pub enum FileErrorCode {
     StaleRevision,
     /// The file's state does not allow this.
     WrongState,
-    /// Under a legal hold.
+    /// A legal hold keeps it.
     Held,
+    /// It is being deleted, so that it cannot be held any more.
+    Deleted,
     InvalidReason,
     IdempotencyKeyReused,
     /// Too few or too many ids.
@@ -122,6 +124,8 @@ pub struct RestoreFilesPayload {
 #[derive(SimpleObject)]
 pub struct PurgeFilesPayload {
     purged_ids: Vec<ID>,
+    /// What a legal hold keeps: put away at once, and deleted for good when the hold ends.
+    held: Vec<File>,
     /// One for every stored object of the files: the proof that it is gone, at first still under way.
     erasures: Vec<Erasure>,
     /// The alert this raised; null where they were purged before.
@@ -263,6 +267,7 @@ impl FilesMutation {
                 let erasures = ledger::with_confirmations(app, purged.objects).await.or_fault()?;
                 Ok(PurgeFilesPayload {
                     purged_ids: purged.files.into_iter().map(|id| NodeKind::File.id(id).into()).collect(),
+                    held: purged.held.into_iter().map(Into::into).collect(),
                     erasures: erasures.into_iter().map(Erasure).collect(),
                     alert: purged.alert.map(Alert),
                     user_errors: Vec::new(),
@@ -270,6 +275,7 @@ impl FilesMutation {
             }
             Err(error) => Ok(PurgeFilesPayload {
                 purged_ids: Vec::new(),
+                held: Vec::new(),
                 erasures: Vec::new(),
                 alert: None,
                 user_errors: vec![user_error(&error)?],
@@ -320,6 +326,8 @@ pub(super) fn user_error(error: &FilesError) -> async_graphql::Result<FileUserEr
         FilesError::Stale(_) => (Code::StaleRevision, Some("revision")),
         FilesError::WrongState(_) => (Code::WrongState, None),
         FilesError::Held => (Code::Held, None),
+        FilesError::Deleted => (Code::Deleted, Some("fileId")),
+        FilesError::NoSuchHold => (Code::NotFound, Some("id")),
         FilesError::InvalidReason => (Code::InvalidReason, Some("reason")),
         FilesError::IdempotencyKeyReused => (Code::IdempotencyKeyReused, Some("idempotencyKey")),
         FilesError::BadCount { .. } => (Code::InvalidCount, Some("ids")),

@@ -11,6 +11,7 @@ use std::{collections::HashMap, time::Duration};
 
 use entity::{Timestamp, file, share_link};
 use secrecy::{ExposeSecret as _, SecretString};
+use serde_json::json;
 use uuid::Uuid;
 
 pub use download::{Broken, Download, Handed, begin, look};
@@ -19,6 +20,7 @@ pub use error::{DownloadError, SharesError};
 use super::{Scope, manageable};
 use crate::{
     app::App,
+    audit,
     db::{
         idempotency::IdempotencyKey,
         page::{Page, PageRequest, Position},
@@ -163,6 +165,10 @@ pub async fn revoke(app: &App, viewer: &Viewer, id: Uuid) -> Result<Shared, Shar
                 let now = app.db.now(&tx).await?;
                 store::set_revoked(&tx, id, now).await?;
                 link.revoked_at = Some(now);
+                if viewer.user_id() != Some(link.owner_id) {
+                    let details = json!({ "file": link.file_id, "owner": link.owner_id });
+                    audit::record(&tx, viewer, "share.revoked", id, details, now).await?;
+                }
             }
             Ok(Shared { link, file })
         })

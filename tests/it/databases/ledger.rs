@@ -4,11 +4,10 @@ use std::time::Duration;
 
 use aws_lc_rs::digest::{SHA256, digest};
 use entity::{
-    object,
     object::{Kind, Reason, State},
     site_role, write_intent,
 };
-use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter, sea_query::Expr};
+use sea_orm::{DbErr, EntityTrait, sea_query::Expr};
 use serde_json::{Value, json};
 use snaphaven::{
     adapters::objects::{Body, ObjectStore, Presence, PutObject, StoreErrorKind, memory::MemoryStore},
@@ -271,34 +270,6 @@ async fn an_erasure_is_not_proven_while_a_site_is_away() {
         assert_eq!(erasure, json!({ "erasedAt": null, "replicaConfirmedAt": null }), "{kind:?} proves nothing");
     }
     server.second.set_failure(None);
-    server.settle().await;
-    server.assert_buckets_empty().await;
-    server.finish().await;
-}
-
-#[tokio::test]
-async fn a_held_file_is_not_purged_and_nothing_with_it() {
-    let server = TestServer::with(|config| config.files.trash_retention = Duration::from_secs(60)).await;
-    let ada = server.person("ada").await;
-    let [held, free] = [ada.upload("held", *b"1").await, ada.upload("free", *b"2").await];
-    server.settle().await;
-    let id = server.objects().await[0].id;
-    let hold = async |count: i32| {
-        let update = object::Entity::update_many().col_expr(object::Column::Holds, Expr::value(count));
-        update.filter(object::Column::Id.eq(id)).exec(server.app.db.read()).await.unwrap();
-    };
-    hold(1).await;
-    let refused = ada.purge(&[&free, &held]).await;
-    assert_eq!(refused["userErrors"][0]["code"], "HELD");
-    assert!(server.objects().await.iter().all(|object| object.state == State::Live), "all or none");
-    ada.trash(&[&free, &held]).await;
-    server.advance(Duration::from_secs(61));
-    server.schedule("files.purge_expired").await;
-    server.settle().await;
-    assert_eq!(ada.file(&free, "id").await, Value::Null, "one hold does not keep the others");
-    assert_eq!(ada.file(&held, "state").await["state"], "TRASHED");
-    hold(0).await;
-    server.schedule("files.purge_expired").await;
     server.settle().await;
     server.assert_buckets_empty().await;
     server.finish().await;

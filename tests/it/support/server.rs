@@ -36,7 +36,10 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::{MemoryQueue, PASSWORD, Person};
-use crate::{judges::usage, servers::TestDatabase};
+use crate::{
+    judges::{holds, usage},
+    servers::TestDatabase,
+};
 
 /// How long anything may take that normally takes milliseconds.
 pub const PATIENCE: Duration = Duration::from_secs(60);
@@ -337,6 +340,8 @@ impl TestServer {
         let dead = self.jobs(job::State::Dead).await;
         assert!(dead.is_empty(), "dead jobs: {dead:#?}");
         self.assert_usage_is_counted().await;
+        let wrong = holds::wrong(self.app.db.read()).await.unwrap();
+        assert!(wrong.is_empty(), "{wrong:#?}");
         let objects = self.objects().await;
         let copies = object_copy::Entity::find().all(self.app.db.read()).await.unwrap();
         for (site, store) in [(object_copy::Site::First, &self.first), (object_copy::Site::Second, &self.second)] {

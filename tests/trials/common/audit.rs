@@ -11,8 +11,8 @@ use std::{
 use aws_lc_rs::digest::{Context, SHA256};
 use entity::{
     Timestamp, alert, audit_checkpoint, event, event_counter, file, file_label, file_term, file_version, idempotency,
-    job, lease, object, object_copy, object_copy::Site, rendition, session, share_link, snap, snap_recipient, upload,
-    usage, user, write_intent,
+    job, lease, object, object_copy, object_copy::Site, rendition, report, session, share_link, snap, snap_recipient,
+    upload, usage, user, write_intent,
 };
 use futures::TryStreamExt;
 use sea_orm::{
@@ -287,6 +287,8 @@ impl Auditor {
                 findings.rows(format!("{row} points to {id} as another row does"));
             }
         }
+        let held = report::Entity::find().filter(report::Column::Evidence.eq(report::Evidence::Held));
+        owned.extend(held.all(connection).await?.into_iter().map(|row| row.object_id));
         for object in live.values().filter(|object| !owned.contains(&object.id)) {
             findings.rows(format!("{} is live and no row points to it", object.key));
         }
@@ -311,6 +313,7 @@ impl Auditor {
             findings.rows(format!("rendition {} failed: {:?}", row.id, row.error));
         }
         judges::usage::wrong(connection).await?.into_iter().for_each(|what| findings.rows(what));
+        judges::holds::wrong(connection).await?.into_iter().for_each(|what| findings.rows(what));
         self.copies(objects, copies, findings);
         let dead = job::Entity::find().filter(job::Column::State.eq(job::State::Dead)).all(connection).await?;
         for job in dead {

@@ -296,6 +296,11 @@ impl Door {
         self.mutate(token, &input_of(name), name, want, json!({ "id": id })).await
     }
 
+    /// Any mutation, for what only one race does.
+    pub async fn act(&self, token: &str, name: &str, want: &str, input: Value) -> Answer {
+        self.mutate(token, &input_of(name), name, want, input).await
+    }
+
     async fn mutate(&self, token: &str, input_type: &str, name: &str, want: &str, input: Value) -> Answer {
         let query = mutation(input_type, name, want);
         self.ask(token, &query, input).await

@@ -9,6 +9,7 @@ mod door;
 mod ends;
 mod friends;
 mod guesses;
+mod holds;
 mod leader;
 mod live;
 mod names;
@@ -43,7 +44,7 @@ pub struct Options<'a> {
     pub say: &'a (dyn Fn(&str) + Send + Sync),
 }
 
-const RACES: [&str; 14] = [
+const RACES: [&str; 15] = [
     "names",
     "revisions",
     "deletions",
@@ -57,6 +58,7 @@ const RACES: [&str; 14] = [
     "uploads",
     "friends",
     "snaps",
+    "holds",
     "live",
 ];
 /// It needs a database of each round's own.
@@ -128,6 +130,7 @@ async fn race(
             "shares" => shares::round(arena, owner, rng, &mut tally).await?,
             "friends" => friends::round(arena, rng, &mut tally).await?,
             "snaps" => snaps::round(arena, rng, &mut tally).await?,
+            "holds" => holds::round(arena, people, rng, &mut tally).await?,
             "queue" => {
                 queue::round(arena, owner, &files, rng, &mut tally).await?;
                 if slow {
@@ -186,6 +189,7 @@ async fn controls(arena: &Arena, people: &[Person; 3], options: &Options<'_>) ->
         ("downloads of share links that are not counted", shares::planted(arena, owner, &mut rng).await?),
         ("a counter of usage that stands still", uploads::planted(arena, &people[1], &mut rng).await?),
         ("snaps that forget who opened them", snaps::planted(arena).await?),
+        ("a file that forgets that it is held", holds::planted(arena, people, &mut rng).await?),
         ("requests that cannot be taken back", friends::planted(arena, &mut rng).await?),
         ("no unique key of idempotency keys", repeats::planted(arena, owner, &mut rng).await?),
         ("no unique key of user names", names::planted(arena, &mut rng).await?),

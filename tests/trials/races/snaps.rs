@@ -29,20 +29,20 @@ static PICTURE: LazyLock<Bytes> =
     LazyLock::new(|| generate::photo_jpeg(1, 64, 48, 2_000).map(Bytes::from).unwrap_or_default());
 
 /// Somebody, and the id by which others name them.
-struct Friend {
-    person: Person,
-    id: String,
+pub struct Friend {
+    pub person: Person,
+    pub id: String,
 }
 
 impl Friend {
-    async fn new(arena: &Arena) -> Result<Self, Failure> {
+    pub async fn new(arena: &Arena) -> Result<Self, Failure> {
         let person = arena.person("snap").await?;
         let id = arena.doors[0].user_id(&person.token).await;
         Ok(Self { person, id })
     }
 
     /// A friend of this person's.
-    async fn of(arena: &Arena, other: &Self, tally: &mut Tally) -> Result<Self, Failure> {
+    pub async fn of(arena: &Arena, other: &Self, tally: &mut Tally) -> Result<Self, Failure> {
         let new = Self::new(arena).await?;
         let asked = arena.doors[0].to_user(&new.person.token, "requestFriendship", &other.id).await;
         let id = asked.text("/friendship/id");
@@ -62,7 +62,7 @@ pub async fn round(arena: &Arena, rng: &mut StdRng, tally: &mut Tally) -> Result
     unfriended(arena, &sender, &two, rng, tally).await
 }
 
-async fn send(arena: &Arena, from: &Friend, to: &[&Friend], seconds: Option<u32>, tally: &mut Tally) -> String {
+pub async fn send(arena: &Arena, from: &Friend, to: &[&Friend], seconds: Option<u32>, tally: &mut Tally) -> String {
     let to: Vec<&str> = to.iter().map(|friend| friend.id.as_str()).collect();
     let sent = arena.doors[0].send_snap(&from.person.token, &to, PICTURE.clone(), seconds).await;
     let id = sent.text("/snap/id");

@@ -76,7 +76,7 @@ const TABLE: &[Fields] = &[
     fields("ApiTokenEdge", "node cursor", OWN),
 
     fields("File", "id name description tags metadata owner createdAt updatedAt revision contentType size sha256 width \
-        height thumbhash downloadUrl rendition versions shareLinks state copies trashedAt purgeAt removal viewerCan", OWN_AND_ADMIN),
+        height thumbhash downloadUrl rendition versions shareLinks state copies trashedAt purgeAt removal isHeld legalHolds viewerCan", OWN_AND_ADMIN),
     // None of these was rejected.
     fields("File", "rejection", [H, N, H, H, N]),
     fields("FileConnection", "pageInfo edges nodes totalCount totalCountIsExact", OWN),
@@ -99,7 +99,7 @@ const TABLE: &[Fields] = &[
     // A file that is there has its copies: none of them is gone.
     fields("Copy", "goneAt", [H, N, H, H, N]),
 
-    fields("Erasure", "id key kind size sha256 fileId requestedBy requestedAt reason primaryConfirmedAt \
+    fields("Erasure", "id key kind size sha256 fileId requestedBy requestedAt isHeld reason primaryConfirmedAt \
         replicaConfirmedAt erasedAt", OWN_AND_STAFF),
     fields("ErasureConnection", "pageInfo edges nodes", OWN),
     fields("ErasureEdge", "node cursor", OWN),
@@ -108,6 +108,21 @@ const TABLE: &[Fields] = &[
     fields("Alert", "lastError", [H, N, H, S, S]),
     fields("AlertConnection", "pageInfo edges nodes", OWN),
     fields("AlertEdge", "node cursor", OWN),
+
+    fields("LegalHold", "id file fileId fileName reason placedBy placedAt releasedBy releasedAt", [H, H, H, H, S]),
+    fields("LegalHoldConnection", "pageInfo edges nodes", OWN),
+    fields("LegalHoldEdge", "node cursor", OWN),
+    fields("PlaceLegalHoldPayload", "legalHold userErrors", OWN),
+    fields("ReleaseLegalHoldPayload", "legalHold userErrors", OWN),
+    fields("Report", "id kind state category comment createdAt subjectId decision decidedAt", OWN_AND_ADMIN),
+    fields("Report", "reporter accused file sha256 facts evidence evidenceUrl sameCount upheldCount decisionReason decidedBy",
+        [H, N, H, H, S]),
+    fields("ReportConnection", "pageInfo edges nodes totalCount", OWN),
+    fields("ReportEdge", "node cursor", OWN),
+    fields("ReportFilePayload", "report userErrors", OWN),
+    fields("ReportSnapPayload", "report userErrors", OWN),
+    fields("ResolveReportPayload", "report resolvedCount alerts userErrors", OWN),
+    fields("ReportUserError", "code field message", OWN),
 
     fields("Job", "id kind state payload runAt attempts maxAttempts lastError createdAt failedAt", [H, H, H, S, S]),
     fields("JobConnection", "pageInfo edges nodes", OWN),
@@ -173,7 +188,7 @@ const TABLE: &[Fields] = &[
     fields("TrashFilesPayload", "files alert userErrors", OWN),
     fields("RemoveFilesPayload", "files alert userErrors", OWN),
     fields("RestoreFilesPayload", "files userErrors", OWN),
-    fields("PurgeFilesPayload", "purgedIds erasures alert userErrors", OWN),
+    fields("PurgeFilesPayload", "purgedIds held erasures alert userErrors", OWN),
     fields("CreateUploadPayload", "uploadSession userErrors", OWN),
     fields("SignUploadPartsPayload", "parts userErrors", OWN),
     fields("CompleteUploadPayload", "uploadSession userErrors", OWN),

@@ -63,6 +63,7 @@ async fn every_role_gets_of_every_operation_and_field_what_the_tables_say() {
         mutations::SHARE_MUTATIONS,
         mutations::CLOSING_MUTATIONS,
         mutations::SNAP_MUTATIONS,
+        mutations::REPORT_MUTATIONS,
         mutations::EVENT_MUTATIONS,
     ];
     let mutations = mutations.into_iter().flat_map(|all| all.chunks(3));

@@ -33,6 +33,14 @@ enum Target {
     Purged,
     ShareLink,
     RevokedShareLink,
+    /// What a share link is written as.
+    SharedUrl,
+    /// Under a legal hold.
+    Held,
+    /// The hold.
+    LegalHold,
+    /// Somebody else's, of a file.
+    Report,
     Session,
     ApiToken,
     /// An API token's key in the id of a session, and the other way round.
@@ -235,7 +243,33 @@ pub const FILE_MUTATIONS: &[Mutation] = &[
     at("purgeFiles", "in the trash", Target::Trashed, ids, OWNER_AND_ADMIN),
     at("purgeFiles", "removed by an admin", Target::Removed, ids, OWNER_AND_ADMIN),
     at("purgeFiles", "purged before", Target::Purged, ids, OWNER_AND_ADMIN),
+    at("purgeFiles", "under a legal hold", Target::Held, ids, OWNER_AND_ADMIN),
+    at("placeLegalHold", "", Target::File,
+        |id| json!({ "fileId": id, "reason": "new", "idempotencyKey": format!("holds {id}") }), ADMINS),
+    at("releaseLegalHold", "", Target::LegalHold, id, ADMINS),
 ];
+
+/// Of what is one's own, one says nothing.
+const OTHERS_FILE: [Outcome; 6] = [Anon, Code("YOUR_OWN"), Code("YOUR_OWN"), Miss, Miss, Seen];
+const OTHERS_LINK: [Outcome; 6] = [Anon, Code("YOUR_OWN"), Code("YOUR_OWN"), Seen, Seen, Seen];
+
+#[rustfmt::skip]
+pub const REPORT_MUTATIONS: &[Mutation] = &[
+    at("reportFile", "by its id", Target::File,
+        |id| json!({ "fileId": id, "category": "SPAM", "comment": "new" }), OTHERS_FILE),
+    at("reportFile", "by a share link", Target::SharedUrl,
+        |url| json!({ "shareUrl": url, "category": "SPAM", "comment": "new" }), OTHERS_LINK),
+    at("reportSnap", "that the owner received", Target::Opened, complaint, OWNER),
+    Mutation { case: "that one received", ..own("reportSnap", Target::Opened, complaint) },
+    at("reportSnap", "not opened", Target::Received, complaint, UNOPENED),
+    at("reportSnap", "that the owner sent", Target::Snap, complaint, NOBODY),
+    at("resolveReport", "", Target::Report,
+        |id| json!({ "id": id, "decision": "REMOVE", "reason": "new" }), ADMINS),
+];
+
+fn complaint(id: &str) -> Value {
+    json!({ "id": id, "category": "HARASSMENT", "comment": "new" })
+}
 
 fn part(id: &str) -> Value {
     json!({ "id": id, "parts": [{ "number": 1, "sha256": HELLO }] })
@@ -412,6 +446,7 @@ pub fn all() -> impl Iterator<Item = &'static Mutation> {
         .chain(CLOSING_MUTATIONS)
         .chain(EVENT_MUTATIONS)
         .chain(SNAP_MUTATIONS)
+        .chain(REPORT_MUTATIONS)
 }
 
 /// Runs these mutations as everybody, each on things made for it alone.
@@ -560,6 +595,14 @@ async fn make(stage: &Stage, admin: &Account, target: Target, owner: &Account) -
             }
             link
         }
+        Target::SharedUrl => stage.share_url(owner, &upload().await).await,
+        Target::Held => {
+            let id = upload().await;
+            stage.hold(admin, &id).await;
+            id
+        }
+        Target::LegalHold => stage.hold(admin, &upload().await).await,
+        Target::Report => stage.report(&stage.account(Role::User).await, owner, &upload().await).await,
         Target::Session => stage.log_in(owner).await.1,
         Target::ApiToken => stage.api_token(owner).await.1,
         Target::Upload => stage.direct_upload(owner, false).await,

@@ -72,6 +72,9 @@ pub const TABLE: &[Query] = &[
     node("Alert", "alert", OWNER_AND_STAFF),
     node("Job", "job", STAFF),
     node("AuditEntry", "audited", [Miss, Miss, Miss, Miss, Miss, Seen]),
+    node("LegalHold", "hold", [Miss, Miss, Miss, Miss, Miss, Seen]),
+    node("Report", "report", OWNER_AND_ADMIN),
+    node("Report that was decided", "decided", OWNER_AND_ADMIN),
     node("UploadSession", "upload", [Miss, Seen, Seen, Miss, Miss, Miss]),
     node("Friendship", "friendship", [Miss, Seen, Seen, Miss, Miss, Miss]),
     node("Snap", "snap", [Miss, Seen, Seen, Miss, Miss, Miss]),
@@ -136,6 +139,11 @@ pub const TABLE: &[Query] = &[
     query("alerts", "", [Anon, Forb, Forb, Forb, All, All]),
     query("jobs", "", [Anon, Forb, Forb, Forb, All, All]),
     query("jobs(state)", "state: FAILED", [Anon, Forb, Forb, Forb, All, All]),
+
+    query("legalHolds", "", ADMINS),
+    query("legalHolds(active)", "active: false", ADMINS),
+    query("reports", "", ADMINS),
+    query("reports(state)", "state: RESOLVED", ADMINS),
 
     query("auditLog", "", ADMINS),
     query("auditLog(filter.action)", r#"filter: { action: "user.did" }"#, ADMINS),
@@ -351,6 +359,18 @@ async fn furnish(stage: &Stage, person: &Account) -> BTreeMap<&'static str, Stri
     let received = stage.snap(&friend, person).await;
     stage.open_snap(person, &received).await;
     stage.snap(&friend, person).await;
+    // Reports of the snap, which is held, and of a file, which was decided.
+    let complaint = json!({ "id": received, "category": "OTHER", "comment": "said of it" });
+    let report = person.client.done("reportSnap", "report { id }", complaint, None).await["report"]["id"].clone();
+    let input = json!({ "file": null, "name": "theirs.txt" });
+    let theirs = friend.client.done("uploadFile", "file { id }", input, Some(b"theirs".to_vec())).await;
+    let decided = stage.report(person, &friend, &string(&theirs["file"]["id"])).await;
+    let decision = json!({ "id": decided, "decision": "DISMISS", "reason": "old" });
+    admin.client.done("resolveReport", "report { id }", decision, None).await;
+    // A file under a hold, and one whose hold has ended.
+    let hold = stage.hold(&admin, &upload("held.txt", b"held".to_vec()).await).await;
+    let released = stage.hold(&admin, &versioned).await;
+    admin.client.done("releaseLegalHold", "legalHold { id }", json!({ "id": released }), None).await;
     let owned = stage.server.objects().await;
     let key = snaphaven::id::NodeKind::File.parse(&file).unwrap();
     let object = owned.iter().find(|object| object.file_id == Some(key)).unwrap();
@@ -373,6 +393,9 @@ async fn furnish(stage: &Stage, person: &Account) -> BTreeMap<&'static str, Stri
         ("object", snaphaven::id::NodeKind::Erasure.id(object.id).to_string()),
         ("job", stage.dead_job().await),
         ("alert", string(&gone["alert"]["id"])),
+        ("hold", hold),
+        ("report", string(&report)),
+        ("decided", decided),
         ("audited", stage.audited(person).await),
         ("upload", stage.direct_upload(person, true).await),
         ("receipt", string(&closed["receipt"])),

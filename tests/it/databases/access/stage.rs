@@ -7,9 +7,9 @@ use std::{
 
 use entity::{
     Timestamp, account_closure, alert, audit_checkpoint, audit_entry, audit_seal, block, event, event_counter, file,
-    file_label, file_term, file_version, friendship, idempotency, job, lease, object, object_copy, rendition, session,
-    share_download, share_link, site_role, snap, snap_recipient, throttle, upload, usage, user, user_term,
-    write_intent,
+    file_label, file_term, file_version, friendship, idempotency, job, lease, legal_hold, object, object_copy,
+    rendition, report, session, share_download, share_link, site_role, snap, snap_recipient, throttle, upload, usage,
+    user, user_term, write_intent,
 };
 use sea_orm::{
     ActiveModelTrait as _, ColumnTrait, EntityTrait, ExprTrait as _, IntoActiveModel as _, QueryFilter, sea_query::Expr,
@@ -427,6 +427,12 @@ impl Stage {
         for row in audit_entry::Entity::find().all(db).await.unwrap() {
             owners.insert(NodeKind::AuditEntry.id(row.id).to_string(), row.actor_id);
         }
+        for row in legal_hold::Entity::find().all(db).await.unwrap() {
+            owners.insert(NodeKind::LegalHold.id(row.id).to_string(), None);
+        }
+        for row in report::Entity::find().all(db).await.unwrap() {
+            owners.insert(NodeKind::Report.id(row.id).to_string(), row.reporter_id);
+        }
         let pairs = friendship::Entity::find().all(db).await.unwrap().into_iter();
         let pairs = pairs.map(|row| (NodeKind::Friendship.id(row.id).to_string(), vec![row.low_id, row.high_id]));
         let mut owners: Owners =
@@ -438,6 +444,25 @@ impl Stage {
             owners.get_mut(&NodeKind::Snap.id(row.snap_id).to_string()).unwrap().push(row.recipient_id);
         }
         owners
+    }
+
+    /// The id of a legal hold on a file.
+    pub async fn hold(&self, admin: &Account, file: &str) -> String {
+        let input = json!({ "fileId": file, "reason": "old" });
+        string(&admin.client.done("placeLegalHold", "legalHold { id }", input, None).await["legalHold"]["id"])
+    }
+
+    /// A link to a person's file.
+    pub async fn share_url(&self, person: &Account, file: &str) -> String {
+        let input = json!({ "fileId": file });
+        string(&person.client.done("createShareLink", "url", input, None).await["url"])
+    }
+
+    /// The id of a report of a person's file, which somebody was given a link to.
+    pub async fn report(&self, by: &Account, owner: &Account, file: &str) -> String {
+        let input =
+            json!({ "shareUrl": self.share_url(owner, file).await, "category": "SPAM", "comment": "said of it" });
+        string(&by.client.done("reportFile", "report { id }", input, None).await["report"]["id"])
     }
 
     /// A job in the dead letter.
@@ -493,7 +518,7 @@ impl Stage {
                 assert_eq!(all.matches("pub mod ").count(), [$(stringify!($table)),*].len());
             };
         }
-        read!(account_closure alert audit_checkpoint audit_entry audit_seal block event event_counter file file_label file_term file_version friendship idempotency job lease object object_copy rendition session
+        read!(account_closure alert audit_checkpoint audit_entry audit_seal block event event_counter file file_label file_term file_version friendship idempotency job lease legal_hold object object_copy rendition report session
             share_download share_link site_role snap snap_recipient throttle upload usage user user_term write_intent);
         rows.sort();
         rows

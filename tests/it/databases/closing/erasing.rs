@@ -5,7 +5,6 @@ use std::{sync::Arc, time::Duration};
 use aws_lc_rs::digest::{SHA256, digest};
 use entity::object;
 use futures::{StreamExt as _, stream};
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, sea_query::Expr};
 use serde_json::{Value, json};
 use snaphaven::{compose, jobs};
 use tokio_util::sync::CancellationToken;
@@ -207,12 +206,9 @@ async fn a_legal_hold_keeps_its_file_whole_until_it_ends() {
     let id = snaphaven::id::NodeKind::File.parse(held["id"].as_str().unwrap()).unwrap();
     let kept: Vec<_> = server.objects().await.into_iter().filter(|object| object.file_id == Some(id)).collect();
     assert_eq!(kept.len(), 4, "with its renditions");
-    let hold = async |count: i32| {
-        let update = object::Entity::update_many().col_expr(object::Column::Holds, Expr::value(count));
-        let original = object::Column::Kind.eq(object::Kind::Original);
-        update.filter(object::Column::FileId.eq(id)).filter(original).exec(server.app.db.read()).await.unwrap();
-    };
-    hold(1).await;
+    let root = server.admin().await;
+    let hold =
+        root.mutate("placeLegalHold", "legalHold { id }", json!({ "fileId": held["id"], "reason": "A case" })).await;
     let receipt = close(&ada).await;
     for _ in 0..3 {
         // As often as the job looks again, and until every free object is proven gone.
@@ -232,7 +228,7 @@ async fn a_legal_hold_keeps_its_file_whole_until_it_ends() {
         kept.iter().map(|object| object.id).collect::<Vec<_>>()
     );
     server.assert_usage_is_counted().await;
-    hold(0).await;
+    root.mutate("releaseLegalHold", "legalHold { id }", json!({ "id": hold["legalHold"]["id"] })).await;
     server.settle().await;
     assert_gone(&server, &ada, "ada", &receipt).await;
     server.finish().await;

@@ -42,7 +42,7 @@ fn snap_key(snap: &Value) -> Uuid {
 }
 
 /// Makes friends of two people.
-async fn befriend(one: &Person, other: &Person) {
+pub(super) async fn befriend(one: &Person, other: &Person) {
     let asked = one.mutate("requestFriendship", "friendship { id }", json!({ "userId": other.id })).await;
     let id = &asked["friendship"]["id"];
     let accepted = other.mutate("acceptFriendship", "friendship { state }", json!({ "id": id })).await;
@@ -85,7 +85,7 @@ pub(super) async fn send(sender: &Person, to: &[&Person], more: Value) -> Value 
 }
 
 /// The payload of `openSnap`.
-async fn try_open(person: &Person, snap: &Value, key: Option<&str>) -> Value {
+pub(super) async fn try_open(person: &Person, snap: &Value, key: Option<&str>) -> Value {
     person.mutate("openSnap", VIEW, json!({ "id": snap["id"], "idempotencyKey": key })).await
 }
 
@@ -103,7 +103,7 @@ fn url(payload: &Value) -> String {
     payload["view"]["url"].as_str().unwrap().to_owned()
 }
 
-async fn close(person: &Person, snap: &Value) -> Value {
+pub(super) async fn close(person: &Person, snap: &Value) -> Value {
     person.mutate("closeSnap", &format!("snap {{ {SNAP} }}"), json!({ "id": snap["id"] })).await
 }
 
@@ -116,13 +116,13 @@ async fn report_screenshot(person: &Person, snap: &Value) -> Value {
 }
 
 /// Status and body of a GET.
-async fn fetch(person: &Person, url: &str) -> (u16, Vec<u8>) {
+pub(super) async fn fetch(person: &Person, url: &str) -> (u16, Vec<u8>) {
     let response = person.get(url).send().await.unwrap();
     (response.status().as_u16(), response.bytes().await.map(|bytes| bytes.to_vec()).unwrap_or_default())
 }
 
 /// The picture of an open view.
-async fn see(person: &Person, url: &str) -> Vec<u8> {
+pub(super) async fn see(person: &Person, url: &str) -> Vec<u8> {
     let (status, picture) = fetch(person, url).await;
     assert_eq!(status, 200);
     picture
@@ -136,7 +136,7 @@ async fn sides(picture: &[u8]) -> (u32, u32) {
 }
 
 /// The snap as this person has it; null where it is not there.
-async fn now(person: &Person, snap: &Value) -> Value {
+pub(super) async fn now(person: &Person, snap: &Value) -> Value {
     let query = format!("query ($id: ID!) {{ node(id: $id) {{ ... on Snap {{ {SNAP} }} }} }}");
     person.query(&query, json!({ "id": snap["id"] })).await["node"].clone()
 }
@@ -188,7 +188,7 @@ async fn told(server: &TestServer, person: &Person) -> Vec<String> {
 }
 
 /// Picture and caption are gone, at both sites, and it shows.
-async fn assert_gone(server: &TestServer, sender: &Person, snap: &Value) {
+pub(super) async fn assert_gone(server: &TestServer, sender: &Person, snap: &Value) {
     let end = now(sender, snap).await;
     assert!(end["goneAt"].is_string() && end["caption"].is_null(), "{end}");
     let erasure = &end["erasure"];
