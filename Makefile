@@ -20,7 +20,7 @@ NODE := $(shell npm --version >/dev/null 2>&1 && node -p 'process.versions.node.
 PAGES := admin/dist/graphiql/index.html
 PAGE_SOURCES := $(shell find admin -type f -not -path '*/node_modules/*' -not -path '*/dist/*')
 
-.PHONY: help run test trials bench lint format schema pages tools
+.PHONY: help run demo test trials bench lint format schema pages tools
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,6 +29,10 @@ run: tools pages ## Build and serve at http://127.0.0.1:8080 (some 5 minutes the
 	@scripts/step.sh "building the server" "4 minutes the first time, then seconds" cargo build --locked
 	@echo "▸ serving; stop with Ctrl-C"
 	@exec cargo run --quiet --locked -- serve $(ARGS)
+
+demo: tools pages ## Serve from data/demo, filled with people, pictures, snaps and reports (a minute after the build)
+	@scripts/step.sh "building the server" "4 minutes the first time, then seconds" cargo build --locked
+	@exec scripts/demo.sh $(ARGS)
 
 test: tools pages ## Run every test that guards a merge (some 20 minutes from a clean clone on 2 cores, then 9)
 	@scripts/test.sh

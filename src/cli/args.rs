@@ -74,6 +74,8 @@ pub enum Command {
     Config(ConfigCommand),
     /// Walk through sign-up, upload, download, edit, replace and delete against a running server
     SmokeTest(SmokeTestArgs),
+    /// Fill a fresh server with people, pictures, snaps and reports, through its public API
+    Demo(DemoArgs),
     /// Print what happened, such as new files
     Events(EventsArgs),
 }
@@ -183,6 +185,19 @@ pub struct SmokeTestArgs {
 }
 
 #[derive(Clone, Debug, ClapArgs)]
+pub struct DemoArgs {
+    /// The server's address, for example http://127.0.0.1:8080
+    #[arg(long)]
+    pub url: String,
+    /// Upload the pictures of this folder instead of generated ones
+    #[arg(long, value_name = "DIR")]
+    pub photos: Option<PathBuf>,
+    /// Upload so many pictures, or fewer where the folder has not as many
+    #[arg(long, value_name = "COUNT", default_value_t = 60)]
+    pub files: usize,
+}
+
+#[derive(Clone, Debug, ClapArgs)]
 pub struct EventsArgs {
     /// Keep printing new events until stopped
     #[arg(long)]
@@ -203,6 +218,7 @@ impl Command {
             Self::Audit(_) => "audit",
             Self::Config(_) => "config",
             Self::SmokeTest(_) => "smoke-test",
+            Self::Demo(_) => "demo",
             Self::Events(_) => "events",
         }
     }
@@ -210,7 +226,7 @@ impl Command {
     /// Whether the command writes a log. Those that print a document do not.
     #[must_use]
     pub fn logs(&self) -> bool {
-        !matches!(self, Self::Schema | Self::Audit(_) | Self::Config(_) | Self::SmokeTest(_))
+        !matches!(self, Self::Schema | Self::Audit(_) | Self::Config(_) | Self::SmokeTest(_) | Self::Demo(_))
     }
 }
 

@@ -6,6 +6,7 @@ pub mod args;
 mod audit;
 pub mod client;
 mod config;
+mod demo;
 mod events;
 mod failure;
 mod migrate;
@@ -48,6 +49,7 @@ pub async fn run(args: Args) -> Result<(), Failure> {
         Command::Audit(command) => audit::run(settings.config, command).await,
         Command::Events(args) => events::run(settings.config, args).await,
         Command::SmokeTest(args) => smoke_test::run(&settings, args).await,
+        Command::Demo(args) => demo::run(args).await,
     }
 }
 

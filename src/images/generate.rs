@@ -17,7 +17,7 @@ use super::{
 const GRAIN_SIDE: usize = 512;
 
 /// Deterministic noise (Steele, Lea, Flood: "Fast splittable pseudorandom number generators", 2014).
-struct SplitMix(u64);
+pub(super) struct SplitMix(pub u64);
 
 impl SplitMix {
     fn next(&mut self) -> u64 {
@@ -28,12 +28,12 @@ impl SplitMix {
         z ^ (z >> 31)
     }
 
-    fn byte(&mut self) -> u8 {
+    pub fn byte(&mut self) -> u8 {
         self.next().to_le_bytes()[0]
     }
 
     /// Below `bound`, which is small.
-    fn below(&mut self, bound: usize) -> usize {
+    pub fn below(&mut self, bound: usize) -> usize {
         usize::try_from(self.next() % bound as u64).unwrap_or_default()
     }
 }

@@ -11,6 +11,7 @@ pub mod generate;
 mod orientation;
 mod probe;
 mod render;
+mod scenes;
 mod sniff;
 
 use std::{
@@ -27,6 +28,7 @@ pub use self::{
     formats::Format,
     probe::Probe,
     render::{Rendered, Still},
+    scenes::scene_jpeg,
     sniff::{SNIFF_LEN, is_raster, raster_types, sniff},
 };
 use self::{

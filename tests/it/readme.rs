@@ -45,6 +45,36 @@ async fn the_smoke_test_passes_and_finds_both_buckets_empty() {
     assert!(!server.data_dir().join("s3.env").exists(), "the address outlives the server");
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_demo_fills_a_server_as_people_would_and_can_be_played_again() {
+    let mut server = ServerProcess::start(&[]).await;
+    for files in ["20", "3"] {
+        let (code, said) = run(command().args(["demo", "--url", &server.app, "--files", files]), LIMIT).await;
+        assert_eq!(code, Some(0), "{said}");
+        let counts: Vec<(&str, &str)> = said
+            .lines()
+            .filter_map(|line| line.strip_suffix(" s")?.trim().rsplit_once("  ")?.0.trim().rsplit_once("  "))
+            .map(|(step, count)| (step.trim(), count.trim()))
+            .collect();
+        let (edits, reports, deletions) = if files == "20" { ("3", "4", "2") } else { ("0", "2", "0") };
+        assert_eq!(
+            counts,
+            [
+                ("people", "10"),
+                ("friendships", "32"),
+                ("pictures", files),
+                ("edits", edits),
+                ("snaps", "14"),
+                ("reports", reports),
+                ("deletions", deletions),
+            ],
+            "{said}"
+        );
+        assert!(said.contains("with the password demo-"), "{said}");
+    }
+    assert_eq!(server.stop().await.code(), Some(0), "{}", server.log());
+}
+
 #[tokio::test]
 async fn the_smoke_test_says_in_one_line_what_stands_in_its_way() {
     let mut server = ServerProcess::start(&["--set", "accounts.sign_up=false"]).await;
