@@ -33,9 +33,9 @@ use crate::{
     files::{
         self,
         graphql::{
-            File, FileVersion, FilesMutation, FilesQuery, ShareLink, SharesMutation, UploadSession, UploadsMutation,
-            UploadsQuery, UploadsSubscription, UsageMutation, UsageQuery, VersionsMutation, file_loader, file_node,
-            share_link_node, upload_node, version_node,
+            BulkAction, BulkQuery, File, FileVersion, FilesMutation, FilesQuery, ShareLink, SharesMutation,
+            UploadSession, UploadsMutation, UploadsQuery, UploadsSubscription, UsageMutation, UsageQuery,
+            VersionsMutation, action_node, file_loader, file_node, share_link_node, upload_node, version_node,
         },
     },
     graphql::{self, FaultExt, GlobalId, NodeKind, request::MAX_FILES, scalars::Long},
@@ -58,6 +58,7 @@ pub struct Query(
     AccountsQuery,
     FriendsQuery,
     FilesQuery,
+    BulkQuery,
     UploadsQuery,
     UsageQuery,
     SnapsQuery,
@@ -105,6 +106,7 @@ pub enum Node {
     Snap(Snap),
     Job(Box<Job>),
     AuditEntry(Box<AuditEntry>),
+    BulkAction(Box<BulkAction>),
 }
 
 /// What a client must know before it asks.
@@ -174,6 +176,8 @@ pub struct Limits {
     metadata_size: i32,
     /// Ids in one trash, restore or purge.
     files_at_once: i32,
+    /// Files in one removal by a filter.
+    files_by_filter: i32,
     password_min_length: i32,
     /// Seconds that events are kept.
     event_retention: Long,
@@ -232,6 +236,7 @@ async fn node(ctx: &Context<'_>, GlobalId { kind, key }: GlobalId) -> async_grap
             let entry = crate::audit::find(app, viewer, key).await.or_fault()?;
             entry.map(|entry| Node::AuditEntry(Box::new(AuditEntry(entry))))
         }
+        NodeKind::BulkAction => action_node(app, viewer, key).await.or_fault()?.map(Box::new).map(Node::BulkAction),
         NodeKind::Alert => alerts::find(app, viewer, key).await.or_fault()?.map(|alert| Node::Alert(Alert(alert))),
     })
 }
@@ -276,6 +281,7 @@ fn limits(config: &Config) -> Limits {
         tag_length: int(files::model::MAX_TAG),
         metadata_size: int(files::model::MAX_METADATA),
         files_at_once: int(files::model::MAX_FILES_AT_ONCE),
+        files_by_filter: i32::try_from(files::bulk::MAX_FILES).unwrap_or(i32::MAX),
         password_min_length: int(config.accounts.password_min_length),
         event_retention: long(config.events.retention.as_secs()),
         sockets: int(config.live.max_sockets),

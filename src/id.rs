@@ -20,6 +20,7 @@ pub enum NodeKind {
     Snap,
     Job,
     AuditEntry,
+    BulkAction,
 }
 
 /// What clients hold as the id of a thing.
@@ -35,7 +36,7 @@ pub struct GlobalId {
 pub struct NotAnId;
 
 impl NodeKind {
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::User,
         Self::Friendship,
         Self::Session,
@@ -49,6 +50,7 @@ impl NodeKind {
         Self::Snap,
         Self::Job,
         Self::AuditEntry,
+        Self::BulkAction,
     ];
 
     const fn prefix(self) -> &'static str {
@@ -66,6 +68,7 @@ impl NodeKind {
             Self::Snap => "snap",
             Self::Job => "job",
             Self::AuditEntry => "audit",
+            Self::BulkAction => "action",
         }
     }
 

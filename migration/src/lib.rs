@@ -17,6 +17,7 @@ mod m0014_snaps;
 mod m0015_people;
 mod m0016_moderation;
 mod m0017_audit_chain;
+mod m0019_bulk;
 mod schema;
 
 use sea_orm_migration::prelude::*;
@@ -45,6 +46,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0015_people::Migration),
             Box::new(m0016_moderation::Migration),
             Box::new(m0017_audit_chain::Migration),
+            Box::new(m0019_bulk::Migration),
         ]
     }
 }

@@ -55,7 +55,7 @@ impl Job for Deliver {
         }
     }
 
-    async fn on_dead(&self, tx: &Tx, error: &str) -> Result<(), DbErr> {
+    async fn on_dead(&self, _app: &App, tx: &Tx, error: &str) -> Result<(), DbErr> {
         Entity::update_many()
             .col_expr(Column::State, Expr::value(State::Failed))
             .col_expr(Column::LastError, Expr::value(error))

@@ -1,5 +1,6 @@
 //! Files: upload, edit, replace, trash, restore, purge, sharing by link, and finding them again.
 
+pub mod bulk;
 pub mod graphql;
 pub mod model;
 pub mod shares;
@@ -22,6 +23,7 @@ mod upload;
 pub mod versions;
 
 use entity::{file, file::State, object::Kind, object_copy, rendition};
+use serde::Serialize;
 use uuid::Uuid;
 
 pub use closing::{Left, count_owned, erase_some, forget};
@@ -51,10 +53,10 @@ use crate::{
 };
 
 /// Whose files are meant. Only [`scope`] and [`manageable`] make one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct ScopeOf(Scope);
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 enum Scope {
     Everyone,
     Owner(Uuid),
@@ -72,6 +74,7 @@ pub fn register(registry: &mut Registry, config: &Config) -> Result<(), serde_js
     registry.register::<renditions::Render>();
     direct::register(registry, config)?;
     registry.register::<index::Reindex>();
+    bulk::register(registry);
     registry.schedule(config.ledger.sweep_interval, &versions::Expire {})?;
     registry.schedule(config.ledger.sweep_interval, &trash::PurgeExpired {})
 }

@@ -67,37 +67,13 @@ async fn put_away(app: &App, viewer: &Viewer, ids: &[Uuid], reason: Option<Strin
         let mut result = Vec::with_capacity(files.len());
         let mut trashed = Vec::new();
         for current in files {
-            match current.state {
-                State::Active => {}
-                State::Trashed if reason.is_some() => {}
-                State::Trashed | State::Removed => {
-                    result.push(current);
-                    continue;
+            match put_away_one(app, &tx, viewer, &current, reason.as_deref(), now).await? {
+                Some(row) => {
+                    trashed.push(row.clone());
+                    result.push(row);
                 }
-                State::Processing => {
-                    return Err(FilesError::WrongState("The file is still being verified. Purge it, or wait."));
-                }
-                State::Rejected => {
-                    return Err(FilesError::WrongState("The file was rejected and has no content. Purge it."));
-                }
+                None => result.push(current),
             }
-            let removes = reason.is_some() || viewer.user_id() != Some(current.owner_id);
-            let row = file::Model {
-                state: if removes { State::Removed } else { State::Trashed },
-                revision: current.revision + 1,
-                updated_at: now,
-                trashed_at: current.trashed_at.or(Some(now)),
-                purge_at: current.purge_at.or_else(|| Some(now.plus(app.config.files.trash_retention))),
-                removed_by: viewer.user_id().filter(|_| removes),
-                removal_reason: reason.clone(),
-                ..current.clone()
-            };
-            save(&tx, &current, &row).await?;
-            if removes {
-                note(&tx, viewer, "file.removed", &row, reason.as_deref(), now).await?;
-            }
-            trashed.push(row.clone());
-            result.push(row);
         }
         let alert = match trashed.as_slice() {
             [] => None,
@@ -106,6 +82,45 @@ async fn put_away(app: &App, viewer: &Viewer, ids: &[Uuid], reason: Option<Strin
         Ok(Trashed { files: in_order(result, &ids), alert })
     })
     .await
+}
+
+/// The same of one file, which the caller has locked: with a reason as an admin's removal. `None`: it is there already. A state
+/// that does not allow it is told before anything is written.
+pub(super) async fn put_away_one(
+    app: &App,
+    tx: &Tx,
+    viewer: &Viewer,
+    current: &file::Model,
+    reason: Option<&str>,
+    now: Timestamp,
+) -> Result<Option<file::Model>, FilesError> {
+    match current.state {
+        State::Active => {}
+        State::Trashed if reason.is_some() => {}
+        State::Trashed | State::Removed => return Ok(None),
+        State::Processing => {
+            return Err(FilesError::WrongState("The file is still being verified. Purge it, or wait."));
+        }
+        State::Rejected => {
+            return Err(FilesError::WrongState("The file was rejected and has no content. Purge it."));
+        }
+    }
+    let removes = reason.is_some() || viewer.user_id() != Some(current.owner_id);
+    let row = file::Model {
+        state: if removes { State::Removed } else { State::Trashed },
+        revision: current.revision + 1,
+        updated_at: now,
+        trashed_at: current.trashed_at.or(Some(now)),
+        purge_at: current.purge_at.or_else(|| Some(now.plus(app.config.files.trash_retention))),
+        removed_by: viewer.user_id().filter(|_| removes),
+        removal_reason: reason.map(str::to_owned),
+        ..current.clone()
+    };
+    save(tx, current, &row).await?;
+    if removes {
+        note(tx, viewer, "file.removed", &row, reason, now).await?;
+    }
+    Ok(Some(row))
 }
 
 /// Takes files back from the trash, all or none. What an admin removed only an admin restores.

@@ -20,7 +20,7 @@ use snaphaven::{
         events::{EventsMutation, EventsQuery},
     },
     files::graphql::{
-        FilesMutation, FilesQuery, SharesMutation, UploadsMutation, UploadsQuery, UsageMutation, UsageQuery,
+        BulkQuery, FilesMutation, FilesQuery, SharesMutation, UploadsMutation, UploadsQuery, UsageMutation, UsageQuery,
         VersionsMutation,
     },
     ledger::graphql::LedgerQuery,
@@ -73,6 +73,7 @@ fn no_two_modules_name_a_root_field_alike() {
                 fields::<AccountsQuery>(),
                 fields::<FriendsQuery>(),
                 fields::<FilesQuery>(),
+                fields::<BulkQuery>(),
                 fields::<UploadsQuery>(),
                 fields::<UsageQuery>(),
                 fields::<LedgerQuery>(),
@@ -184,7 +185,8 @@ async fn introspection_works() {
             "UploadSession",
             "Snap",
             "Job",
-            "AuditEntry"
+            "AuditEntry",
+            "BulkAction"
         ]
     );
     server.finish().await;

@@ -3,6 +3,7 @@
 mod access;
 mod accounts;
 mod audit;
+mod bulk;
 mod closing;
 mod crash;
 mod crowd;

@@ -3,6 +3,7 @@
 
 mod admins;
 mod arena;
+mod bulk;
 mod crowd;
 mod deletions;
 mod door;
@@ -43,7 +44,7 @@ pub struct Options<'a> {
     pub say: &'a (dyn Fn(&str) + Send + Sync),
 }
 
-const RACES: [&str; 14] = [
+const RACES: [&str; 15] = [
     "names",
     "revisions",
     "deletions",
@@ -58,6 +59,7 @@ const RACES: [&str; 14] = [
     "friends",
     "snaps",
     "live",
+    "bulk",
 ];
 /// It needs a database of each round's own.
 const STARTS: &str = "starts";
@@ -140,6 +142,7 @@ async fn race(
                     guesses::crowd(arena, owner, &mut tally).await?;
                 }
             }
+            "bulk" => bulk::round(arena, people, rng, &mut tally).await?,
             "admins" => admins::round(arena, people, rng, &mut tally).await?,
             "ends" => {
                 ends::round(arena, &mut tally).await?;

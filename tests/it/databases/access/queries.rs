@@ -72,6 +72,7 @@ pub const TABLE: &[Query] = &[
     node("Alert", "alert", OWNER_AND_STAFF),
     node("Job", "job", STAFF),
     node("AuditEntry", "audited", [Miss, Miss, Miss, Miss, Miss, Seen]),
+    node("BulkAction", "action", [Miss, Miss, Miss, Miss, Miss, Seen]),
     node("UploadSession", "upload", [Miss, Seen, Seen, Miss, Miss, Miss]),
     node("Friendship", "friendship", [Miss, Seen, Seen, Miss, Miss, Miss]),
     node("Snap", "snap", [Miss, Seen, Seen, Miss, Miss, Miss]),
@@ -136,6 +137,8 @@ pub const TABLE: &[Query] = &[
     query("alerts", "", [Anon, Forb, Forb, Forb, All, All]),
     query("jobs", "", [Anon, Forb, Forb, Forb, All, All]),
     query("jobs(state)", "state: FAILED", [Anon, Forb, Forb, Forb, All, All]),
+
+    query("bulkActions", "", ADMINS),
 
     query("auditLog", "", ADMINS),
     query("auditLog(filter.action)", r#"filter: { action: "user.did" }"#, ADMINS),
@@ -323,6 +326,10 @@ async fn furnish(stage: &Stage, person: &Account) -> BTreeMap<&'static str, Stri
     let removed = upload("removed.txt", b"removed".to_vec()).await;
     let admin = stage.account(Role::Admin).await;
     admin.client.done("removeFiles", "files { id }", json!({ "ids": [&removed], "reason": "old" }), None).await;
+    upload("bulky.txt", b"bulky".to_vec()).await;
+    let bulky = json!({ "filter": { "ownerId": person.id, "search": "bulky" }, "expectedCount": 1 });
+    let bulky = json!({ "matching": bulky, "reason": "old" });
+    let action = admin.client.done("removeFiles", "action { id }", bulky, None).await;
     let share = async || {
         let input = json!({ "fileId": file });
         let made = person.client.done("createShareLink", "shareLink { id } url", input, None).await;
@@ -374,6 +381,7 @@ async fn furnish(stage: &Stage, person: &Account) -> BTreeMap<&'static str, Stri
         ("job", stage.dead_job().await),
         ("alert", string(&gone["alert"]["id"])),
         ("audited", stage.audited(person).await),
+        ("action", string(&action["action"]["id"])),
         ("upload", stage.direct_upload(person, true).await),
         ("receipt", string(&closed["receipt"])),
     ])
