@@ -3,6 +3,7 @@
 pub mod account_closure;
 pub mod action;
 pub mod alert;
+pub mod alert_storm;
 pub mod audit_checkpoint;
 pub mod audit_entry;
 pub mod audit_seal;

@@ -11,6 +11,7 @@ mod log_in;
 mod model;
 mod moderation;
 mod profile;
+mod refusals;
 mod sessions;
 mod sign_up;
 mod store;

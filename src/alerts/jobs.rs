@@ -77,5 +77,6 @@ pub(super) fn subject(kind: Kind) -> &'static str {
         Kind::AccountClosed => "Snaphaven: account closed",
         Kind::UserSuspended => "Snaphaven: account suspended",
         Kind::AdminMade => "Snaphaven: admin made",
+        Kind::LogInThrottled => "Snaphaven: log-ins refused after too many failures",
     }
 }

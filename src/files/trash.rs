@@ -325,7 +325,10 @@ async fn raise(
         alert::Kind::FilesRemoved if objects > 0 => "deleted for good by an admin",
         alert::Kind::FilesRemoved => "removed by an admin",
         alert::Kind::FilesExpired => "deleted for good, the time in the trash being over",
-        alert::Kind::AccountClosed | alert::Kind::UserSuspended | alert::Kind::AdminMade => "deleted",
+        alert::Kind::AccountClosed
+        | alert::Kind::UserSuspended
+        | alert::Kind::AdminMade
+        | alert::Kind::LogInThrottled => "deleted",
     };
     let names: Vec<&str> = files.iter().take(10).map(|file| file.name.as_str()).collect();
     let more = files.len() - names.len();

@@ -19,5 +19,6 @@ mod races;
 mod scale;
 mod shares;
 mod snaps;
+mod storms;
 mod uploads;
 mod weather;

@@ -6,7 +6,7 @@ use std::{
 };
 
 use entity::{
-    Timestamp, account_closure, action, alert, audit_checkpoint, audit_entry, audit_seal, block,
+    Timestamp, account_closure, action, alert, alert_storm, audit_checkpoint, audit_entry, audit_seal, block,
     bulk_item, event, event_counter, file, file_label, file_term, file_version, friendship, idempotency, job, lease,
     object, object_copy, rendition, session, share_download, share_link, site_role, snap, snap_recipient, throttle,
     upload, usage, user, user_term, write_intent,
@@ -496,7 +496,7 @@ impl Stage {
                 assert_eq!(all.matches("pub mod ").count(), [$(stringify!($table)),*].len());
             };
         }
-        read!(account_closure action alert audit_checkpoint audit_entry audit_seal block bulk_item event event_counter file file_label file_term file_version friendship idempotency job lease object object_copy rendition session
+        read!(account_closure action alert alert_storm audit_checkpoint audit_entry audit_seal block bulk_item event event_counter file file_label file_term file_version friendship idempotency job lease object object_copy rendition session
             share_download share_link site_role snap snap_recipient throttle upload usage user user_term write_intent);
         rows.sort();
         rows
