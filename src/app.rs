@@ -22,7 +22,7 @@ use crate::{
     },
     clock::Clock,
     config::{Config, Sink},
-    db::{AsDbErr, ConnectError, Db, Tx},
+    db::{AsDbErr, ConnectError, Db, Tally, Tx},
     embedded::{edge::EdgeCache, keys},
     images::Images,
     password::PasswordHasher,
@@ -37,6 +37,7 @@ struct Shared {
     parts: Parts,
     /// Made when it is first asked for: commands that move no bytes leave none behind.
     spool: OnceLock<Spool>,
+    refused_log_ins: Tally,
 }
 
 /// What an [`App`] is made of; tests put their own adapters here.
@@ -84,13 +85,19 @@ impl std::ops::Deref for App {
 impl App {
     #[must_use]
     pub fn new(parts: Parts) -> Self {
-        Self(Arc::new(Shared { parts, spool: OnceLock::new() }))
+        Self(Arc::new(Shared { parts, spool: OnceLock::new(), refused_log_ins: Tally::default() }))
     }
 
     /// UTC by this host's clock: for display and URLs. Where time decides, use `db.now`.
     #[must_use]
     pub fn now(&self) -> Timestamp {
         self.clock.now()
+    }
+
+    /// Log-ins that were refused because too many had failed, and that are still to be counted.
+    #[must_use]
+    pub fn refused_log_ins(&self) -> &Tally {
+        &self.0.refused_log_ins
     }
 
     /// Where bytes wait on their way through, on the data folder's disk.

@@ -33,10 +33,10 @@ use crate::{
     files::{
         self,
         graphql::{
-            File, FileVersion, FilesMutation, FilesQuery, HoldsMutation, HoldsQuery, LegalHold, ShareLink,
-            SharesMutation, UploadSession, UploadsMutation, UploadsQuery, UploadsSubscription, UsageMutation,
-            UsageQuery, VersionsMutation, file_loader, file_node, legal_hold_node, share_link_node, upload_node,
-            version_node,
+            BulkAction, BulkQuery, File, FileVersion, FilesMutation, FilesQuery, HoldsMutation, HoldsQuery, LegalHold,
+            ShareLink, SharesMutation, UploadSession, UploadsMutation, UploadsQuery, UploadsSubscription,
+            UsageMutation, UsageQuery, VersionsMutation, action_node, file_loader, file_node, legal_hold_node,
+            share_link_node, upload_node, version_node,
         },
     },
     graphql::{self, FaultExt, GlobalId, NodeKind, request::MAX_FILES, scalars::Long},
@@ -63,6 +63,7 @@ pub struct Query(
     AccountsQuery,
     FriendsQuery,
     FilesQuery,
+    BulkQuery,
     UploadsQuery,
     UsageQuery,
     HoldsQuery,
@@ -116,6 +117,7 @@ pub enum Node {
     AuditEntry(Box<AuditEntry>),
     LegalHold(Box<LegalHold>),
     Report(Box<Report>),
+    BulkAction(Box<BulkAction>),
 }
 
 /// What a client must know before it asks.
@@ -185,6 +187,8 @@ pub struct Limits {
     metadata_size: i32,
     /// Ids in one trash, restore or purge.
     files_at_once: i32,
+    /// Files in one removal by a filter.
+    files_by_filter: i32,
     password_min_length: i32,
     /// Seconds that events are kept.
     event_retention: Long,
@@ -245,6 +249,7 @@ async fn node(ctx: &Context<'_>, GlobalId { kind, key }: GlobalId) -> async_grap
         }
         NodeKind::LegalHold => legal_hold_node(ctx, key).await?.map(|hold| Node::LegalHold(Box::new(hold))),
         NodeKind::Report => report_node(ctx, key).await?.map(|report| Node::Report(Box::new(report))),
+        NodeKind::BulkAction => action_node(app, viewer, key).await.or_fault()?.map(Box::new).map(Node::BulkAction),
         NodeKind::Alert => alerts::find(app, viewer, key).await.or_fault()?.map(|alert| Node::Alert(Alert(alert))),
     })
 }
@@ -289,6 +294,7 @@ fn limits(config: &Config) -> Limits {
         tag_length: int(files::model::MAX_TAG),
         metadata_size: int(files::model::MAX_METADATA),
         files_at_once: int(files::model::MAX_FILES_AT_ONCE),
+        files_by_filter: i32::try_from(files::bulk::MAX_FILES).unwrap_or(i32::MAX),
         password_min_length: int(config.accounts.password_min_length),
         event_retention: long(config.events.retention.as_secs()),
         sockets: int(config.live.max_sockets),

@@ -163,6 +163,8 @@ pub struct Downloads {
 #[serde(deny_unknown_fields)]
 pub struct Alerts {
     pub sink: Sink,
+    #[serde(with = "humantime_serde")]
+    pub storm_window: Duration,
     pub topic_arn: String,
     pub region: String,
     pub endpoint: String,

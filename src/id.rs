@@ -22,6 +22,7 @@ pub enum NodeKind {
     AuditEntry,
     LegalHold,
     Report,
+    BulkAction,
 }
 
 /// What clients hold as the id of a thing.
@@ -37,7 +38,7 @@ pub struct GlobalId {
 pub struct NotAnId;
 
 impl NodeKind {
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::User,
         Self::Friendship,
         Self::Session,
@@ -53,6 +54,7 @@ impl NodeKind {
         Self::AuditEntry,
         Self::LegalHold,
         Self::Report,
+        Self::BulkAction,
     ];
 
     const fn prefix(self) -> &'static str {
@@ -72,6 +74,7 @@ impl NodeKind {
             Self::AuditEntry => "audit",
             Self::LegalHold => "hold",
             Self::Report => "report",
+            Self::BulkAction => "action",
         }
     }
 

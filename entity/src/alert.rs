@@ -46,6 +46,7 @@ pub enum Kind {
     AccountClosed,
     UserSuspended,
     AdminMade,
+    LogInThrottled,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumIter, DeriveActiveEnum)]

@@ -1,6 +1,7 @@
 //! Files as their owners see them. The current version's facts stand here too, so that a list needs no join.
 
 use sea_orm::entity::prelude::*;
+use serde::Serialize;
 
 use crate::Timestamp;
 
@@ -53,7 +54,7 @@ pub struct Model {
 
 impl ActiveModelBehavior for ActiveModel {}
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumIter, DeriveActiveEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, EnumIter, DeriveActiveEnum)]
 #[sea_orm(rs_type = "String", db_type = "String(StringLen::N(16))", rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum State {
     /// Uploaded, being verified.

@@ -1,11 +1,14 @@
 //! One file per table: rows and their states as the database keeps them, and nothing else.
 
 pub mod account_closure;
+pub mod action;
 pub mod alert;
+pub mod alert_storm;
 pub mod audit_checkpoint;
 pub mod audit_entry;
 pub mod audit_seal;
 pub mod block;
+pub mod bulk_item;
 pub mod event;
 pub mod event_counter;
 pub mod file;

@@ -18,6 +18,8 @@ mod m0015_people;
 mod m0016_moderation;
 mod m0017_audit_chain;
 mod m0018_reports;
+mod m0019_bulk;
+mod m0020_alert_storms;
 mod schema;
 
 use sea_orm_migration::prelude::*;
@@ -47,6 +49,8 @@ impl MigratorTrait for Migrator {
             Box::new(m0016_moderation::Migration),
             Box::new(m0017_audit_chain::Migration),
             Box::new(m0018_reports::Migration),
+            Box::new(m0019_bulk::Migration),
+            Box::new(m0020_alert_storms::Migration),
         ]
     }
 }

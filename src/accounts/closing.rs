@@ -43,8 +43,8 @@ pub async fn retire(app: &App, tx: &Tx, me: &Identity, confirmed: &Confirmed) ->
     if row.password_hash != confirmed.user.password_hash {
         return Err(Problem::WrongPassword.into());
     }
-    if let Some(retry_after) = throttle::check(app, tx, &confirmed.counters).await? {
-        return Err(Problem::TooManyAttempts { retry_after }.into());
+    if let Some(over) = throttle::check(app, tx, &confirmed.counters).await? {
+        return Err(Problem::from(over).into());
     }
     // Of two admins who close at once, each waits for the other's row: the database lets one of them begin anew.
     if row.role == Role::Admin && store::lock_other_admins(tx, row.id).await?.is_empty() {

@@ -11,6 +11,7 @@ mod log_in;
 mod model;
 mod moderation;
 mod profile;
+mod refusals;
 mod sessions;
 mod sign_up;
 mod store;
@@ -31,7 +32,7 @@ pub use find::list;
 pub use jobs::register;
 pub use log_in::log_in;
 pub use model::{Email, Username};
-pub use moderation::{Moderated, reinstate, set_role, suspend, suspend_in};
+pub use moderation::{Moderated, hold_admin, reinstate, set_role, suspend, suspend_in};
 pub use profile::{PasswordChange, PasswordChanged, ProfileChange, change_password, update_profile};
 pub use sessions::{
     ApiTokenCreated, LoggedIn, NewApiToken, api_tokens, authenticate, create_api_token, log_out, revoke_api_token,

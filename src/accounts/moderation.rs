@@ -6,7 +6,7 @@ use entity::{
     session::Kind,
     user::{Column, Model, Role, Status},
 };
-use sea_orm::{ActiveEnum as _, sea_query::Expr};
+use sea_orm::{ActiveEnum as _, DbErr, sea_query::Expr};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -122,6 +122,17 @@ pub async fn set_role(app: &App, viewer: &Viewer, user: Uuid, role: Role) -> Res
         Ok(Moderated { user: changed(&tx, user).await?, alert })
     })
     .await
+}
+
+/// The admin on whose word something goes on without them, held: until the transaction ends nobody suspends or demotes them.
+/// The inner error says why it may not go on.
+pub async fn hold_admin(tx: &Tx, admin: Uuid) -> Result<Result<Model, &'static str>, DbErr> {
+    Ok(match store::hold_user(tx, admin).await? {
+        None | Some(Model { status: Status::Closing, .. }) => Err("its admin has closed the account"),
+        Some(Model { status: Status::Suspended, .. }) => Err("its admin was suspended"),
+        Some(Model { role: Role::User | Role::Operator, .. }) => Err("its admin is an admin no more"),
+        Some(row) => Ok(row),
+    })
 }
 
 /// The person who moderates. The server itself has its command line for that.

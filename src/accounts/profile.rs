@@ -115,8 +115,8 @@ pub async fn change_password(
             if row.password_hash != user.password_hash {
                 return Err(Problem::WrongPassword.into());
             }
-            if let Some(retry_after) = throttle::check(app, &tx, &counters).await? {
-                return Err(Problem::TooManyAttempts { retry_after }.into());
+            if let Some(over) = throttle::check(app, &tx, &counters).await? {
+                return Err(Problem::from(over).into());
             }
             let update = store::update_user(user.id, app.now());
             update.col_expr(Column::PasswordHash, Expr::value(hash.as_str())).exec(&tx).await?;
@@ -136,14 +136,14 @@ pub(super) async fn compare_password(
     password: &SecretString,
     counters: &[Counter],
 ) -> Result<(), AccountsError> {
-    if let Some(retry_after) = throttle::glance(app, counters).await? {
-        return Err(Problem::TooManyAttempts { retry_after }.into());
+    if let Some(over) = throttle::glance(app, counters).await? {
+        return Err(Problem::from(over).into());
     }
     let candidate = credentials::candidate(password);
     if app.password_hasher.verify(candidate, Some(user.password_hash.clone())).await? == Verdict::Wrong {
-        let wait =
+        let over =
             app.transaction::<_, AccountsError, _, _>(async |tx| Ok(throttle::fail(app, &tx, counters).await?)).await?;
-        return Err(wait.map_or(Problem::WrongPassword, |retry_after| Problem::TooManyAttempts { retry_after }).into());
+        return Err(over.map_or(Problem::WrongPassword, Problem::from).into());
     }
     Ok(())
 }

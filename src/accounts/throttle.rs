@@ -15,7 +15,7 @@ use sea_orm::{
     sea_query::{Expr, OnConflict},
 };
 
-use super::credentials::sha256;
+use super::{credentials::sha256, error::Problem};
 use crate::{app::App, db::Tx};
 
 /// What is counted, and how many failures a window allows.
@@ -55,30 +55,44 @@ impl Counter {
     }
 }
 
-/// How long to wait where one of the counters is at its limit. Takes no lock: a first look that saves a hash.
-pub(super) async fn glance(app: &App, counters: &[Counter]) -> Result<Option<Duration>, DbErr> {
+/// A counter is at its limit.
+#[derive(Clone, Debug)]
+pub(super) struct Over {
+    pub wait: Duration,
+    /// Of two the one that is so for longer.
+    pub key: String,
+}
+
+impl From<Over> for Problem {
+    fn from(over: Over) -> Self {
+        Self::TooManyAttempts { retry_after: over.wait }
+    }
+}
+
+/// Which of the counters is at its limit. Takes no lock: a first look that saves a hash.
+pub(super) async fn glance(app: &App, counters: &[Counter]) -> Result<Option<Over>, DbErr> {
     let connection = app.db.read();
     let rows = Entity::find().filter(Column::Key.is_in(keys(counters))).all(connection).await?;
     if rows.is_empty() {
         return Ok(None);
     }
-    Ok(wait(app, &rows, counters, app.db.now(connection).await?, |count, limit| count >= limit))
+    Ok(over(app, &rows, counters, app.db.now(connection).await?, |count, limit| count >= limit))
 }
 
 /// The same under lock, to be decided upon in this transaction.
-pub(super) async fn check(app: &App, tx: &Tx, counters: &[Counter]) -> Result<Option<Duration>, DbErr> {
+pub(super) async fn check(app: &App, tx: &Tx, counters: &[Counter]) -> Result<Option<Over>, DbErr> {
     let rows = locked(tx, counters).await?;
-    Ok(wait(app, &rows, counters, app.db.now(tx).await?, |count, limit| count >= limit))
+    Ok(over(app, &rows, counters, app.db.now(tx).await?, |count, limit| count >= limit))
 }
 
-/// Counts a failure, and says how long to wait where the limit had been reached before it.
-pub(super) async fn fail(app: &App, tx: &Tx, counters: &[Counter]) -> Result<Option<Duration>, DbErr> {
+/// Counts a failure, and says which limit had been reached before it.
+pub(super) async fn fail(app: &App, tx: &Tx, counters: &[Counter]) -> Result<Option<Over>, DbErr> {
     let now = app.db.now(tx).await?;
     for counter in counters {
         count(tx, counter, now, now.minus(app.config.accounts.log_in_window)).await?;
     }
     let rows = locked(tx, counters).await?;
-    Ok(wait(app, &rows, counters, now, |count, limit| count > limit))
+    Ok(over(app, &rows, counters, now, |count, limit| count > limit))
 }
 
 pub(super) async fn clear(tx: &Tx, counters: &[Counter]) -> Result<(), DbErr> {
@@ -109,21 +123,21 @@ async fn locked(connection: &impl ConnectionTrait, counters: &[Counter]) -> Resu
         .await
 }
 
-fn wait(
+fn over(
     app: &App,
     rows: &[Model],
     counters: &[Counter],
     now: Timestamp,
-    over: impl Fn(i64, i64) -> bool,
-) -> Option<Duration> {
+    is_over: impl Fn(i64, i64) -> bool,
+) -> Option<Over> {
     let limit =
         |key: &str| counters.iter().find(|counter| counter.key == key).map_or(i64::MAX, |counter| counter.limit);
     let window = app.config.accounts.log_in_window;
     rows.iter()
-        .filter(|row| over(row.count, limit(&row.key)))
-        .map(|row| row.window_start.plus(window).since(now).min(window))
-        .filter(|wait| !wait.is_zero())
-        .max()
+        .filter(|row| is_over(row.count, limit(&row.key)))
+        .map(|row| Over { wait: row.window_start.plus(window).since(now).min(window), key: row.key.clone() })
+        .filter(|over| !over.wait.is_zero())
+        .max_by_key(|over| over.wait)
 }
 
 fn keys(counters: &[Counter]) -> impl Iterator<Item = &str> {

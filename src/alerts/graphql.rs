@@ -31,6 +31,9 @@ pub enum AlertKind {
     UserSuspended,
     /// Somebody was given the role ADMIN.
     AdminMade,
+    /// Log-ins to an account, or from an address, that were refused because too many had failed. Told in sums: `count` is how
+    /// many were refused since the alert before, and `details.total` how many in all.
+    LogInThrottled,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Enum)]

@@ -55,7 +55,7 @@ impl Job for Deliver {
         }
     }
 
-    async fn on_dead(&self, tx: &Tx, error: &str) -> Result<(), DbErr> {
+    async fn on_dead(&self, _app: &App, tx: &Tx, error: &str) -> Result<(), DbErr> {
         Entity::update_many()
             .col_expr(Column::State, Expr::value(State::Failed))
             .col_expr(Column::LastError, Expr::value(error))
@@ -77,5 +77,6 @@ pub(super) fn subject(kind: Kind) -> &'static str {
         Kind::AccountClosed => "Snaphaven: account closed",
         Kind::UserSuspended => "Snaphaven: account suspended",
         Kind::AdminMade => "Snaphaven: admin made",
+        Kind::LogInThrottled => "Snaphaven: log-ins refused after too many failures",
     }
 }

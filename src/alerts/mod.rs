@@ -2,6 +2,7 @@
 
 pub mod graphql;
 mod jobs;
+pub mod storms;
 
 use entity::{
     Timestamp,
@@ -40,12 +41,17 @@ pub struct NewAlert {
 
 pub fn register(registry: &mut Registry) {
     registry.register::<jobs::Deliver>();
+    registry.register::<storms::Tell>();
 }
 
 /// Writes the alert and its delivery in the caller's transaction. Deliveries carry the returned row's id.
 pub async fn raise(app: &App, tx: &Tx, alert: NewAlert) -> Result<Model, DbErr> {
+    raise_as(app, tx, Uuid::now_v7(), alert).await
+}
+
+async fn raise_as(app: &App, tx: &Tx, id: Uuid, alert: NewAlert) -> Result<Model, DbErr> {
     let row = Model {
-        id: Uuid::now_v7(),
+        id,
         kind: alert.kind,
         state: State::Pending,
         actor_id: alert.actor_id,

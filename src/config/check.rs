@@ -297,6 +297,7 @@ fn durations(checks: &mut Checks, config: &Config) {
         ("downloads.window", config.downloads.window, far),
         ("accounts.session_ttl", config.accounts.session_ttl, far),
         ("accounts.log_in_window", config.accounts.log_in_window, far),
+        ("alerts.storm_window", config.alerts.storm_window, far),
         ("friends.request_pause", config.friends.request_pause, far),
         ("uploads.session_ttl", config.uploads.session_ttl, far),
         // Signature Version 4 signs for a week at the most.

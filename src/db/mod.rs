@@ -8,6 +8,7 @@ mod listen;
 pub mod page;
 mod pulse;
 mod reader;
+mod tally;
 mod tx;
 
 use std::{
@@ -30,6 +31,7 @@ pub use self::{
     error::{AsDbErr, is_transient, is_unavailable, is_unique_violation},
     listen::Listener,
     reader::Reader,
+    tally::{Batch, Counted, Tally},
     tx::Tx,
 };
 

@@ -4,7 +4,7 @@ use entity::object::Reason;
 use sea_orm::DbErr;
 use uuid::Uuid;
 
-use super::{FilesError, Scope, direct, model::MAX_FILES_AT_ONCE, quota, store, trash};
+use super::{FilesError, Scope, direct, model::MAX_FILES_AT_ONCE, purge, quota, store};
 use crate::{app::App, db::Tx, ledger};
 
 /// What a person still has.
@@ -28,7 +28,7 @@ pub async fn erase_some(app: &App, tx: &Tx, owner: Uuid) -> Result<(usize, Left)
         let free: Vec<Uuid> = files.iter().map(|file| file.id).collect();
         let objects = ledger::lock_of_files(tx, &free).await?;
         let objects: Vec<Uuid> = objects.iter().map(|object| object.id).collect();
-        trash::delete_for_good(app, tx, &files, &objects, Some(owner), Reason::AccountClosed).await?;
+        purge::delete_for_good(app, tx, &files, &objects, Some(owner), Reason::AccountClosed).await?;
         return Ok((files.len(), Left::More));
     }
     if direct::give_up(app, tx, owner, Reason::AccountClosed).await? {

@@ -2,6 +2,7 @@
 
 use entity::file;
 
+use super::find::COUNTED;
 use crate::{db::idempotency::RecallError, error::Fault, module_error};
 
 #[derive(Debug, thiserror::Error)]
@@ -52,6 +53,11 @@ pub enum FilesError {
     TooManyUploads { limit: u32 },
     #[error("Name 1 to {limit} files at a time.")]
     BadCount { limit: usize },
+    #[error("A filter takes 1 to {limit} files at a time. Narrow it, or choose the files.")]
+    BadExpectedCount { limit: u64 },
+    /// How many match now, up to one more than may.
+    #[error("The filter matches {} now. Look at them, and ask again with that number.", files(*now))]
+    CountChanged { now: u64 },
     #[error("A size is 0 or more bytes.")]
     InvalidSize,
     #[error("A content type is written as in `image/png`.")]
@@ -70,6 +76,14 @@ pub enum FilesError {
 }
 
 module_error!(FilesError);
+
+fn files(count: u64) -> String {
+    match count {
+        1 => "1 file".to_owned(),
+        more if more > COUNTED => format!("more than {COUNTED} files"),
+        count => format!("{count} files"),
+    }
+}
 
 impl From<RecallError> for FilesError {
     fn from(error: RecallError) -> Self {

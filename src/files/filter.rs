@@ -27,7 +27,7 @@ fn invalid<T>(reason: impl Into<String>) -> Result<T, InvalidFilter> {
 }
 
 /// Which files a list shows: those that meet all of it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
 pub struct FileFilter {
     pub(super) state: State,
     pub(super) words: BTreeSet<String>,
@@ -36,7 +36,7 @@ pub struct FileFilter {
 }
 
 /// A half-open range of one of a file's values: microseconds, or bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub(super) struct Range {
     pub field: OrderField,
     pub from: i64,

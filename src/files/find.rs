@@ -92,6 +92,16 @@ pub(super) async fn count(
     scope: Scope,
     filter: &FileFilter,
 ) -> Result<Count, DbErr> {
+    let found = number(connection, matching(connection, scope, filter).await?, COUNTED + 1).await?;
+    Ok(Count { files: Ord::min(found, COUNTED), is_exact: found <= COUNTED })
+}
+
+/// The ids of all files that meet the filter, each once, as one column.
+pub(super) async fn matching(
+    connection: &impl ConnectionTrait,
+    scope: Scope,
+    filter: &FileFilter,
+) -> Result<SelectStatement, DbErr> {
     let search = Search { scope, filter };
     let conditions = search.conditions();
     let indexed: Vec<_> =
@@ -101,7 +111,7 @@ pub(super) async fn count(
         [only] => Some(*only),
         several => search.rarest(connection, several).await?.map(|(condition, _)| condition),
     };
-    let select = match driver {
+    Ok(match driver {
         Some(driver) => {
             let mut select = search.ids(driver);
             let id = match driver {
@@ -127,9 +137,7 @@ pub(super) async fn count(
             });
             files.select_only().column(file::Column::Id).into_query()
         }
-    };
-    let found = number(connection, select, COUNTED + 1).await?;
-    Ok(Count { files: Ord::min(found, COUNTED), is_exact: found <= COUNTED })
+    })
 }
 
 /// How many rows there are, up to `most`.

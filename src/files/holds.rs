@@ -14,7 +14,7 @@ use sea_orm::{
 use serde_json::json;
 use uuid::Uuid;
 
-use super::{FilesError, Scope, store, trash, versions};
+use super::{FilesError, Scope, purge, store, trash, versions};
 use crate::{
     app::App,
     audit,
@@ -101,7 +101,7 @@ pub async fn release(app: &App, viewer: &Viewer, hold: Uuid) -> Result<Model, Fi
         ledger::release(app, &tx, &contents(&tx, current.id).await?).await?;
         if current.holds == 0 {
             versions::drop_surplus(app, &tx, &current).await?;
-            trash::look_again(app, &tx, &current, now).await?;
+            purge::look_again(app, &tx, &current, now).await?;
         }
         note(&tx, viewer, "file.hold_released", &row, now).await?;
         Ok(row)

@@ -1,5 +1,6 @@
 //! Files: upload, edit, replace, trash, restore, purge, sharing by link, and finding them again.
 
+pub mod bulk;
 pub mod graphql;
 pub mod model;
 pub mod shares;
@@ -13,6 +14,7 @@ mod filter;
 mod find;
 pub mod holds;
 mod index;
+mod purge;
 mod quota;
 mod renditions;
 mod replace;
@@ -23,6 +25,7 @@ mod upload;
 pub mod versions;
 
 use entity::{file, file::State, object::Kind, object_copy, rendition};
+use serde::Serialize;
 use uuid::Uuid;
 
 pub use closing::{Left, count_owned, erase_some, forget};
@@ -31,9 +34,10 @@ pub use edit::{Edit, edit};
 pub use error::FilesError;
 pub use filter::{FileFilter, FileOrder, InvalidFilter, OrderField, Place};
 pub use find::{COUNTED, Count};
+pub use purge::{Purged, purge};
 pub use quota::{NewQuota, Usage, set as set_quota, usage};
 pub use replace::{Replace, replace};
-pub use trash::{Purged, Trashed, purge, remove, remove_in, restore, trash};
+pub use trash::{Trashed, remove, remove_in, restore, trash};
 pub use upload::{Upload, upload};
 
 use crate::{
@@ -52,10 +56,10 @@ use crate::{
 };
 
 /// Whose files are meant. Only [`scope`] and [`manageable`] make one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct ScopeOf(Scope);
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 enum Scope {
     Everyone,
     Owner(Uuid),
@@ -73,8 +77,9 @@ pub fn register(registry: &mut Registry, config: &Config) -> Result<(), serde_js
     registry.register::<renditions::Render>();
     direct::register(registry, config)?;
     registry.register::<index::Reindex>();
+    bulk::register(registry);
     registry.schedule(config.ledger.sweep_interval, &versions::Expire {})?;
-    registry.schedule(config.ledger.sweep_interval, &trash::PurgeExpired {})
+    registry.schedule(config.ledger.sweep_interval, &purge::PurgeExpired {})
 }
 
 /// The rule of lists: one's own; another's and everyone's for admins only.

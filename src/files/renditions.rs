@@ -58,7 +58,7 @@ impl Job for Render {
     }
 
     /// Clients wait for READY or FAILED: a job that never succeeds says so.
-    async fn on_dead(&self, tx: &Tx, error: &str) -> Result<(), DbErr> {
+    async fn on_dead(&self, _app: &App, tx: &Tx, error: &str) -> Result<(), DbErr> {
         tracing::error!(version = %self.version, %error, "renditions given up");
         for row in store::renditions(tx, &[self.version]).await? {
             let error = Some("the server could not make it".to_owned());

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use aws_lc_rs::digest::{SHA256, digest};
 use entity::file;
+use serde::Serialize;
 use serde_json::Value;
 use unicode_normalization::char::is_combining_mark;
 
@@ -58,7 +59,7 @@ pub(super) fn labels(row: &file::Model) -> BTreeSet<Label> {
 
 /// A tag, a metadata key, a key with its value, a content type or a family of them, as a hash: all are looked for whole,
 /// and any length fits one index.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub(super) struct Label(pub Vec<u8>);
 
 impl Label {

@@ -1,20 +1,11 @@
-//! Deleting files: to the trash, back from it, and for good.
+//! Putting files away: to the trash and back from it, and out of their owner's reach.
 
-use std::collections::BTreeMap;
-
-use async_trait::async_trait;
-use entity::{Timestamp, alert, file, file::State, object, object::Reason};
+use entity::{Timestamp, alert, alert::Kind, file, file::State};
 use sea_orm::DbErr;
-use serde::{Deserialize, Serialize};
 use serde_json::json;
 use uuid::Uuid;
 
-use super::{
-    FilesError, Scope, direct, manageable,
-    model::MAX_FILES_AT_ONCE,
-    quota::{self, Amount},
-    store,
-};
+use super::{FilesError, Scope, manageable, model::MAX_FILES_AT_ONCE, store};
 use crate::{
     alerts::{self, NewAlert},
     app::App,
@@ -22,8 +13,6 @@ use crate::{
     db::Tx,
     error::Fault,
     id::NodeKind,
-    jobs::{self, Job, JobError},
-    ledger::{self, Doomed},
     text,
     viewer::Viewer,
 };
@@ -32,16 +21,6 @@ use crate::{
 #[derive(Debug)]
 pub struct Trashed {
     pub files: Vec<file::Model>,
-    pub alert: Option<alert::Model>,
-}
-
-/// What a purge deleted: every object of every file, on its way to be proven gone.
-#[derive(Debug)]
-pub struct Purged {
-    pub files: Vec<Uuid>,
-    /// What a legal hold keeps: put away, and purged when that ends.
-    pub held: Vec<file::Model>,
-    pub objects: Vec<object::Model>,
     pub alert: Option<alert::Model>,
 }
 
@@ -79,34 +58,23 @@ async fn put_away(
     let mut result = Vec::with_capacity(files.len());
     let mut trashed = Vec::new();
     for current in files {
-        match current.state {
-            State::Active => {}
-            State::Trashed if reason.is_some() => {}
-            State::Trashed | State::Removed => {
-                result.push(current);
-                continue;
+        match put_away_one(app, tx, viewer, &current, reason, now).await? {
+            Some(row) => {
+                trashed.push(row.clone());
+                result.push(row);
             }
-            State::Processing => {
-                return Err(FilesError::WrongState("The file is still being verified. Purge it, or wait."));
-            }
-            State::Rejected => {
-                return Err(FilesError::WrongState("The file was rejected and has no content. Purge it."));
-            }
+            None => result.push(current),
         }
-        let purge_at = current.purge_at.unwrap_or(now.plus(app.config.files.trash_retention));
-        let row = put_one_away(tx, viewer, &current, reason, purge_at, now).await?;
-        trashed.push(row.clone());
-        result.push(row);
     }
     let alert = match trashed.as_slice() {
         [] => None,
-        files => Some(raise(app, tx, viewer, alert::Kind::FilesTrashed, files, 0, reason).await?),
+        files => Some(raise(app, tx, viewer, files, None, reason).await?),
     };
     Ok(Trashed { files: in_order(result, &ids), alert })
 }
 
 /// Puts a locked file away until `purge_at`: its owner into the trash, anybody else out of its owner's reach.
-async fn put_one_away(
+pub(super) async fn hide(
     tx: &Tx,
     viewer: &Viewer,
     current: &file::Model,
@@ -130,6 +98,31 @@ async fn put_one_away(
         note(tx, viewer, "file.removed", &row, reason, now).await?;
     }
     Ok(row)
+}
+
+/// The same of one file, which the caller has locked: with a reason as an admin's removal. `None`: it is there already. A state
+/// that does not allow it is told before anything is written.
+pub(super) async fn put_away_one(
+    app: &App,
+    tx: &Tx,
+    viewer: &Viewer,
+    current: &file::Model,
+    reason: Option<&str>,
+    now: Timestamp,
+) -> Result<Option<file::Model>, FilesError> {
+    match current.state {
+        State::Active => {}
+        State::Trashed if reason.is_some() => {}
+        State::Trashed | State::Removed => return Ok(None),
+        State::Processing => {
+            return Err(FilesError::WrongState("The file is still being verified. Purge it, or wait."));
+        }
+        State::Rejected => {
+            return Err(FilesError::WrongState("The file was rejected and has no content. Purge it."));
+        }
+    }
+    let purge_at = current.purge_at.unwrap_or(now.plus(app.config.files.trash_retention));
+    hide(tx, viewer, current, reason, purge_at, now).await.map(Some)
 }
 
 /// Takes files back from the trash, all or none. What an admin removed only an admin restores.
@@ -174,146 +167,8 @@ pub async fn restore(app: &App, viewer: &Viewer, ids: &[Uuid]) -> Result<Vec<fil
     .await
 }
 
-/// Deletes files for good, all or none, trashed or not: their rows go at once, their objects are erased at both sites
-/// and proven gone. What a legal hold keeps is put away, and purged when that ends. A repeat returns the same objects.
-pub async fn purge(app: &App, viewer: &Viewer, ids: &[Uuid]) -> Result<Purged, FilesError> {
-    let scope = manageable(viewer)?;
-    let ids = distinct(ids)?;
-    app.transaction(async |tx| {
-        let files = store::lock(&tx, scope, &ids).await?;
-        let now = app.db.now(&tx).await?;
-        let is_late = |file: &file::Model| file.purge_at.is_none_or(|purge_at| purge_at > now) || file.holds > 0;
-        if matches!(viewer, Viewer::System(_)) && files.iter().any(is_late) {
-            return Err(FilesError::NotFound); // Restored or held since it was found expired.
-        }
-        let (held, files): (Vec<_>, Vec<_>) = files.into_iter().partition(|file| file.holds > 0);
-        let mut objects = Vec::new();
-        for id in ids.iter().filter(|id| held.iter().all(|file| file.id != **id)) {
-            let found = ledger::of_file(&tx, *id).await?;
-            let present = files.iter().any(|file| file.id == *id);
-            let purged_before = found.iter().any(|object| match scope {
-                Scope::Everyone => true,
-                Scope::Owner(owner) => object.user_id == Some(owner),
-            });
-            if !present && !purged_before {
-                return Err(FilesError::NotFound);
-            }
-            objects.extend(found.into_iter().map(|object| object.id));
-        }
-        let reason = match viewer {
-            Viewer::System(_) => Reason::RetentionExpired,
-            _ if files.iter().any(|file| viewer.user_id() != Some(file.owner_id)) => Reason::Removed,
-            _ => Reason::Purged,
-        };
-        let doomed = delete_for_good(app, &tx, &files, &objects, viewer.user_id(), reason).await?;
-        for file in files.iter().filter(|file| viewer.user_id().is_some_and(|me| me != file.owner_id)) {
-            note(&tx, viewer, "file.purged", file, None, now).await?;
-        }
-        let mut alert = match files.as_slice() {
-            [] => None,
-            files => Some(raise(app, &tx, viewer, alert::Kind::FilesPurged, files, doomed.deleting.len(), None).await?),
-        };
-        let (held, newly) = keep(&tx, viewer, held, now).await?;
-        if !newly.is_empty() {
-            let told = raise(app, &tx, viewer, alert::Kind::FilesTrashed, &newly, 0, None).await?;
-            alert = alert.or(Some(told));
-        }
-        let purged: Vec<Uuid> = ids.iter().copied().filter(|id| held.iter().all(|file| file.id != *id)).collect();
-        let mut objects = Vec::new();
-        for id in &purged {
-            objects.extend(ledger::of_file(&tx, *id).await?);
-        }
-        Ok(Purged { files: purged, held: in_order(held, &ids), objects, alert })
-    })
-    .await
-}
-
-/// Puts held files away until their hold ends. All of them, and those that were active.
-async fn keep(
-    tx: &Tx,
-    viewer: &Viewer,
-    held: Vec<file::Model>,
-    now: Timestamp,
-) -> Result<(Vec<file::Model>, Vec<file::Model>), FilesError> {
-    let (mut kept, mut newly) = (Vec::with_capacity(held.len()), Vec::new());
-    for current in held {
-        if current.purge_at.is_some_and(|purge_at| purge_at <= now) {
-            kept.push(current);
-            continue;
-        }
-        let row = match current.state {
-            State::Removed => {
-                let row = file::Model {
-                    purge_at: Some(now),
-                    revision: current.revision + 1,
-                    updated_at: now,
-                    ..current.clone()
-                };
-                save(tx, &current, &row).await?;
-                row
-            }
-            _ => put_one_away(tx, viewer, &current, None, now, now).await?,
-        };
-        if current.state == State::Active {
-            newly.push(row.clone());
-        }
-        kept.push(row);
-    }
-    Ok((kept, newly))
-}
-
-/// Purges a file soon whose time in the trash was over before its last hold ended.
-pub(super) async fn look_again(app: &App, tx: &Tx, file: &file::Model, now: Timestamp) -> Result<(), DbErr> {
-    if file.purge_at.is_some_and(|purge_at| purge_at <= now) {
-        jobs::enqueue(app, tx, &PurgeExpired {}).await?;
-    }
-    Ok(())
-}
-
-/// Deletes the rows of files that the caller has locked, and dooms their objects. A held object refuses all of it.
-pub(super) async fn delete_for_good(
-    app: &App,
-    tx: &Tx,
-    files: &[file::Model],
-    objects: &[Uuid],
-    by: Option<Uuid>,
-    reason: Reason,
-) -> Result<Doomed, FilesError> {
-    let ids: Vec<Uuid> = files.iter().map(|file| file.id).collect();
-    direct::forget(app, tx, &ids).await?;
-    let doomed = ledger::doom(app, tx, objects, by, reason).await?;
-    if !doomed.held.is_empty() {
-        return Err(FilesError::Held);
-    }
-    let counted = counted(tx, files).await?;
-    store::delete(tx, &ids).await?;
-    for (owner, amount) in counted {
-        quota::give_back(tx, owner, amount).await?;
-    }
-    Ok(doomed)
-}
-
-/// What these files count for each of their owners, who come in their order.
-async fn counted(tx: &Tx, files: &[file::Model]) -> Result<BTreeMap<Uuid, Amount>, DbErr> {
-    let ids: Vec<Uuid> = files.iter().map(|file| file.id).collect();
-    let versions = store::bytes_of(tx, &ids).await?;
-    let mut counted = BTreeMap::<Uuid, Amount>::new();
-    for file in files {
-        let amount = match file.state {
-            // Its upload was counted no longer when it was refused.
-            State::Rejected => continue,
-            State::Processing => Amount::file(file.bytes),
-            State::Active | State::Trashed | State::Removed => {
-                Amount::file(versions.get(&file.id).copied().unwrap_or_default())
-            }
-        };
-        *counted.entry(file.owner_id).or_default() += amount;
-    }
-    Ok(counted)
-}
-
 /// Each id once, in the order given.
-fn distinct(ids: &[Uuid]) -> Result<Vec<Uuid>, FilesError> {
+pub(super) fn distinct(ids: &[Uuid]) -> Result<Vec<Uuid>, FilesError> {
     let mut distinct = Vec::with_capacity(ids.len().min(MAX_FILES_AT_ONCE));
     for id in ids {
         if !distinct.contains(id) {
@@ -331,7 +186,7 @@ async fn lock_all(tx: &Tx, scope: Scope, ids: &[Uuid]) -> Result<Vec<file::Model
     if files.len() == ids.len() { Ok(files) } else { Err(FilesError::NotFound) }
 }
 
-fn in_order(mut files: Vec<file::Model>, ids: &[Uuid]) -> Vec<file::Model> {
+pub(super) fn in_order(mut files: Vec<file::Model>, ids: &[Uuid]) -> Vec<file::Model> {
     files.sort_by_key(|file| ids.iter().position(|id| *id == file.id));
     files
 }
@@ -346,7 +201,7 @@ pub(super) async fn save(tx: &Tx, before: &file::Model, row: &file::Model) -> Re
 }
 
 /// What an admin did to a file, for the audit log.
-async fn note(
+pub(super) async fn note(
     tx: &Tx,
     viewer: &Viewer,
     action: &'static str,
@@ -360,31 +215,25 @@ async fn note(
     audit::record(tx, viewer, action, file.id, details, now).await
 }
 
-/// One alert per act. An admin's act on another's file, and the server's own, are kinds of their own.
-async fn raise(
+/// One alert per act; `objects`: how many a purge has doomed. An admin's act on another's file, and the server's own, are
+/// kinds of their own.
+pub(super) async fn raise(
     app: &App,
     tx: &Tx,
     viewer: &Viewer,
-    kind: alert::Kind,
     files: &[file::Model],
-    objects: usize,
+    objects: Option<usize>,
     reason: Option<&str>,
 ) -> Result<alert::Model, FilesError> {
     let removes = reason.is_some() || files.iter().any(|file| viewer.user_id() != Some(file.owner_id));
-    let kind = match viewer {
-        Viewer::System(_) => alert::Kind::FilesExpired,
-        _ if removes => alert::Kind::FilesRemoved,
-        _ => kind,
+    let (kind, verb) = match (viewer, objects) {
+        (Viewer::System(_), _) => (Kind::FilesExpired, "deleted for good, the time in the trash being over"),
+        (_, Some(_)) if removes => (Kind::FilesRemoved, "deleted for good by an admin"),
+        (_, Some(_)) => (Kind::FilesPurged, "deleted for good by the owner"),
+        (_, None) if removes => (Kind::FilesRemoved, "removed by an admin"),
+        (_, None) => (Kind::FilesTrashed, "moved to the trash by the owner"),
     };
     let noun = if files.len() == 1 { "file" } else { "files" };
-    let verb = match kind {
-        alert::Kind::FilesTrashed => "moved to the trash by the owner",
-        alert::Kind::FilesPurged => "deleted for good by the owner",
-        alert::Kind::FilesRemoved if objects > 0 => "deleted for good by an admin",
-        alert::Kind::FilesRemoved => "removed by an admin",
-        alert::Kind::FilesExpired => "deleted for good, the time in the trash being over",
-        alert::Kind::AccountClosed | alert::Kind::UserSuspended | alert::Kind::AdminMade => "deleted",
-    };
     let names: Vec<&str> = files.iter().take(10).map(|file| file.name.as_str()).collect();
     let more = files.len() - names.len();
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
@@ -406,38 +255,7 @@ async fn raise(
         actor_id: viewer.user_id(),
         count: files.len(),
         message: format!("{} {noun} {verb}: {}{more}{why}", files.len(), names.join(", ")),
-        details: json!({ "files": list, "objects": objects, "reason": reason }),
+        details: json!({ "files": list, "objects": objects.unwrap_or(0), "reason": reason }),
     };
     Ok(alerts::raise(app, tx, alert).await?)
-}
-
-/// Purges what has been in the trash for its time.
-#[derive(Serialize, Deserialize)]
-pub(super) struct PurgeExpired {}
-
-#[async_trait]
-impl Job for PurgeExpired {
-    const KIND: &'static str = "files.purge_expired";
-
-    async fn run(&self, app: &App) -> Result<(), JobError> {
-        let now = app.db.now(app.db.read()).await?;
-        let expired = store::expired(app.db.read(), now, MAX_FILES_AT_ONCE as u64).await?;
-        if expired.is_empty() {
-            return Ok(());
-        }
-        match purge(app, &Viewer::System("trash retention"), &expired).await {
-            // Restored or purged by somebody meanwhile, or held: one at a time, so that one does not stop the others.
-            Err(FilesError::NotFound | FilesError::Held) => {
-                for id in expired {
-                    match purge(app, &Viewer::System("trash retention"), &[id]).await {
-                        Ok(_) | Err(FilesError::NotFound | FilesError::Held) => {}
-                        Err(error) => return Err(JobError::Retry(error.to_string())),
-                    }
-                }
-                Ok(())
-            }
-            Ok(_) => Ok(()),
-            Err(error) => Err(JobError::Retry(error.to_string())),
-        }
-    }
 }

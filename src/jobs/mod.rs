@@ -28,7 +28,7 @@ pub trait Job: Serialize + DeserializeOwned + Send + Sync + 'static {
     async fn run(&self, app: &App) -> Result<(), JobError>;
 
     /// Runs in the transaction that moves the job to the dead letter.
-    async fn on_dead(&self, _tx: &Tx, _error: &str) -> Result<(), DbErr> {
+    async fn on_dead(&self, _app: &App, _tx: &Tx, _error: &str) -> Result<(), DbErr> {
         Ok(())
     }
 }
@@ -101,7 +101,7 @@ pub async fn discard_dead<J: Job>(tx: &Tx, job: &J) -> Result<(), DbErr> {
 
 type Run = Arc<dyn Fn(App, String) -> Pin<Box<dyn Future<Output = Result<(), JobError>> + Send>> + Send + Sync>;
 type OnDead = Arc<
-    dyn for<'c> Fn(&'c Tx, &'c str, &'c str) -> Pin<Box<dyn Future<Output = Result<(), DbErr>> + Send + 'c>>
+    dyn for<'c> Fn(&'c App, &'c Tx, &'c str, &'c str) -> Pin<Box<dyn Future<Output = Result<(), DbErr>> + Send + 'c>>
         + Send
         + Sync,
 >;
@@ -135,10 +135,10 @@ impl Registry {
                 job.run(&app).await
             })
         });
-        let on_dead: OnDead = Arc::new(|tx, payload, error| {
+        let on_dead: OnDead = Arc::new(|app, tx, payload, error| {
             Box::pin(async move {
                 match serde_json::from_str::<J>(payload) {
-                    Ok(job) => job.on_dead(tx, error).await,
+                    Ok(job) => job.on_dead(app, tx, error).await,
                     Err(_) => Ok(()),
                 }
             })

@@ -137,7 +137,7 @@ async fn finish(app: &App, handler: &Handler, job: &Model, outcome: Result<(), J
                     .transaction::<_, sea_orm::DbErr, _, _>(async |tx| {
                         let held = store::bury(&tx, job, &error, now).await?;
                         if held {
-                            (handler.on_dead)(&tx, &job.payload, &error).await?;
+                            (handler.on_dead)(app, &tx, &job.payload, &error).await?;
                         }
                         Ok(held)
                     })

@@ -20,7 +20,7 @@ use snaphaven::{
         events::{EventsMutation, EventsQuery},
     },
     files::graphql::{
-        FilesMutation, FilesQuery, HoldsMutation, HoldsQuery, SharesMutation, UploadsMutation, UploadsQuery,
+        BulkQuery, FilesMutation, FilesQuery, HoldsMutation, HoldsQuery, SharesMutation, UploadsMutation, UploadsQuery,
         UsageMutation, UsageQuery, VersionsMutation,
     },
     ledger::graphql::LedgerQuery,
@@ -74,6 +74,7 @@ fn no_two_modules_name_a_root_field_alike() {
                 fields::<AccountsQuery>(),
                 fields::<FriendsQuery>(),
                 fields::<FilesQuery>(),
+                fields::<BulkQuery>(),
                 fields::<UploadsQuery>(),
                 fields::<UsageQuery>(),
                 fields::<HoldsQuery>(),
@@ -191,7 +192,8 @@ async fn introspection_works() {
             "Job",
             "AuditEntry",
             "LegalHold",
-            "Report"
+            "Report",
+            "BulkAction"
         ]
     );
     server.finish().await;

@@ -62,7 +62,7 @@ impl Job for Verify {
         }
     }
 
-    async fn on_dead(&self, tx: &Tx, error: &str) -> Result<(), DbErr> {
+    async fn on_dead(&self, _app: &App, tx: &Tx, error: &str) -> Result<(), DbErr> {
         tracing::error!(upload = %self.upload, %error, "a direct upload cannot be verified");
         // Its objects are the sweeper's, which finds them when nobody keeps them.
         let Some(row) = store::get(tx, self.upload).await? else { return Ok(()) };

@@ -5,8 +5,8 @@ use chrono::{DateTime, Utc};
 use entity::{Timestamp, file};
 
 use crate::{
-    files::{self, OrderField},
-    graphql::{error::bad_input, request::Upload, scalars::Long},
+    files::{self, OrderField, Whose},
+    graphql::{NodeKind, error::bad_input, request::Upload, scalars::Long},
 };
 
 #[derive(Clone, Copy, PartialEq, Eq, Enum)]
@@ -64,6 +64,18 @@ pub struct MetadataFilter {
 }
 
 impl FileFilter {
+    pub(super) fn whose(&self) -> async_graphql::Result<Whose> {
+        match (&self.owner_id, self.everyone) {
+            (None, false) => Ok(Whose::Mine),
+            (None, true) => Ok(Whose::Everyones),
+            (Some(owner), false) => {
+                let owner = NodeKind::User.parse(owner);
+                owner.map(Whose::Of).ok_or_else(|| bad_input("`ownerId` is not the id of a user."))
+            }
+            (Some(_), true) => Err(bad_input("Give `ownerId` or `everyone`, not both.")),
+        }
+    }
+
     /// Without whose files they are. What cannot be looked for is `BAD_USER_INPUT`.
     pub(super) fn parse(self) -> async_graphql::Result<files::FileFilter> {
         let at =
@@ -169,12 +181,26 @@ pub struct TrashFilesInput {
     pub ids: Vec<ID>,
 }
 
-/// All or none of the files; a repeat changes nothing.
+/// Files by their ids: all or none of them; a repeat changes nothing. Or all that match a filter.
 #[derive(InputObject)]
 pub struct RemoveFilesInput {
-    pub ids: Vec<ID>,
+    /// These, or `matching`.
+    pub ids: Option<Vec<ID>>,
+    /// Those, or `ids`.
+    pub matching: Option<MatchingFiles>,
     /// Shown to their owners, and in the alert and the audit log; 1 to 500 characters.
     pub reason: String,
+    /// With `matching`: a repeat with the same key returns the first action. Of ids a repeat changes nothing anyway.
+    pub idempotency_key: Option<String>,
+}
+
+/// All files that match a filter when the server takes the order. What comes to match later stays as it is.
+#[derive(InputObject)]
+pub struct MatchingFiles {
+    /// As of `files`; only the states ACTIVE and TRASHED.
+    pub filter: FileFilter,
+    /// `totalCount` of the list that was looked at, 1 to `limits.filesByFilter`. Where other than so many match, nothing is done.
+    pub expected_count: i32,
 }
 
 /// All or none of the files; a repeat changes nothing.

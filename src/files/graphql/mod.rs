@@ -1,5 +1,6 @@
 //! Files in GraphQL: the types, and the queries that find them.
 
+mod bulk;
 mod holds;
 mod inputs;
 mod loader;
@@ -19,6 +20,7 @@ use entity::rendition::Size;
 use tokio::sync::OnceCell;
 use uuid::Uuid;
 
+pub use bulk::{BulkAction, BulkQuery, action_node};
 pub use holds::{HoldsMutation, HoldsQuery, LegalHold, legal_hold_node};
 pub use inputs::{FileFilter, FileOrder, FileState};
 pub use loader::{FileLoader, file_loader};
@@ -31,13 +33,13 @@ pub use uploads::{UploadSession, UploadsMutation, UploadsQuery, upload_node};
 pub use usage::{UsageMutation, UsageQuery};
 pub use versions::{FileVersion, VersionsMutation, version_node};
 
-use super::{Count, FileFilter as Filter, Place, ScopeOf, Whose};
+use super::{Count, FileFilter as Filter, Place, ScopeOf};
 use crate::{
     app::App,
     db::page::Position,
     error::Fault,
     graphql::{
-        self, Connection, FaultExt, NodeKind, PageArguments,
+        self, Connection, FaultExt, PageArguments,
         connection::{connection, page_cost},
         error::bad_input,
         scalars::Long,
@@ -96,15 +98,7 @@ impl FilesQuery {
     ) -> async_graphql::Result<Connection<File, FileConnectionFields>> {
         let app = graphql::app(ctx);
         let filter = filter.unwrap_or_default();
-        let whose = match (&filter.owner_id, filter.everyone) {
-            (None, false) => Whose::Mine,
-            (None, true) => Whose::Everyones,
-            (Some(owner), false) => {
-                Whose::Of(NodeKind::User.parse(owner).ok_or_else(|| bad_input("`ownerId` is not the id of a user."))?)
-            }
-            (Some(_), true) => return Err(bad_input("Give `ownerId` or `everyone`, not both.")),
-        };
-        let scope = super::scope(graphql::viewer(ctx), whose).or_fault()?;
+        let scope = super::scope(graphql::viewer(ctx), filter.whose()?).or_fault()?;
         let filter = filter.parse()?;
         let order = super::FileOrder::from(order_by.unwrap_or_default());
         let page = PageArguments { first, after, last, before }.page(app.config.graphql.max_page_size)?;

@@ -1,10 +1,11 @@
 //! Changing files.
 
 use async_graphql::{Context, Enum, ID, Object, SimpleObject};
+use entity::action;
 use uuid::Uuid;
 
 use super::{
-    File, UploadSession,
+    BulkAction, File, UploadSession,
     inputs::{
         EditFileInput, PurgeFilesInput, RemoveFilesInput, ReplaceFileContentInput, RestoreFilesInput, TrashFilesInput,
         UploadFileInput,
@@ -15,7 +16,8 @@ use crate::{
     alerts::graphql::Alert,
     error::Fault,
     files::{
-        self, Content, FilesError,
+        self, Content, FilesError, Trashed,
+        bulk::{self, Removal},
         direct::{self, Replacement},
     },
     graphql::{
@@ -23,6 +25,7 @@ use crate::{
         connection::ids_cost,
         error::{bad_input, fault},
         request::Upload,
+        scalars::Long,
     },
     ledger::{self, graphql::Erasure},
 };
@@ -46,8 +49,10 @@ pub enum FileErrorCode {
     Deleted,
     InvalidReason,
     IdempotencyKeyReused,
-    /// Too few or too many ids.
+    /// Too few or too many ids, or files of a filter.
     InvalidCount,
+    /// Other than the expected number of files match; the payload has how many.
+    CountChanged,
     /// The upload broke off; send it again.
     UnreadableUpload,
     InvalidSize,
@@ -106,13 +111,30 @@ pub struct TrashFilesPayload {
     user_errors: Vec<FileUserError>,
 }
 
-#[derive(SimpleObject)]
+#[derive(SimpleObject, Default)]
 pub struct RemoveFilesPayload {
     /// In the order of the ids.
     files: Vec<File>,
-    /// The alert this raised; null where all were removed already.
+    /// The alert this raised; null where all were removed already. That of files that match a filter is the action's.
     alert: Option<Alert>,
+    /// What becomes of the files that match the filter.
+    action: Option<BulkAction>,
+    /// With COUNT_CHANGED: how many files match now, up to one more than `limits.filesByFilter`.
+    matching_count: Option<Long>,
     user_errors: Vec<FileUserError>,
+}
+
+impl From<Trashed> for RemoveFilesPayload {
+    fn from(removed: Trashed) -> Self {
+        let files = removed.files.into_iter().map(Into::into).collect();
+        Self { files, alert: removed.alert.map(Alert), ..Self::default() }
+    }
+}
+
+impl From<action::Model> for RemoveFilesPayload {
+    fn from(row: action::Model) -> Self {
+        Self { action: Some(BulkAction(row)), ..Self::default() }
+    }
 }
 
 #[derive(SimpleObject)]
@@ -223,24 +245,37 @@ impl FilesMutation {
         }
     }
 
-    /// Removes files of anyone's, also from their owner's trash: while they are kept, only an admin restores them. Raises an
-    /// alert. Admins.
+    /// Removes files of anyone's, also from their owner's trash: while they are kept, only an admin restores them. Of those that
+    /// match a filter the server keeps a list, and works it off as `action` tells. Raises an alert. Admins.
     #[graphql(complexity = "ids_cost(__ctx, __variables_definition, __field, child_complexity)")]
     async fn remove_files(
         &self,
         ctx: &Context<'_>,
         input: RemoveFilesInput,
     ) -> async_graphql::Result<RemoveFilesPayload> {
-        match files::remove(graphql::app(ctx), graphql::viewer(ctx), &file_keys(&input.ids), &input.reason).await {
-            Ok(removed) => Ok(RemoveFilesPayload {
-                files: removed.files.into_iter().map(Into::into).collect(),
-                alert: removed.alert.map(Alert),
-                user_errors: Vec::new(),
-            }),
-            Err(error) => {
-                Ok(RemoveFilesPayload { files: Vec::new(), alert: None, user_errors: vec![user_error(&error)?] })
+        let (app, viewer) = (graphql::app(ctx), graphql::viewer(ctx));
+        let removed = match (input.ids, input.matching) {
+            (Some(ids), None) => files::remove(app, viewer, &file_keys(&ids), &input.reason).await.map(Into::into),
+            (None, Some(matching)) => {
+                let removal = Removal {
+                    scope: files::scope(viewer, matching.filter.whose()?).or_fault()?,
+                    filter: matching.filter.parse()?,
+                    // A negative number is as little as none at all, which the service refuses.
+                    expected: u64::try_from(matching.expected_count).unwrap_or_default(),
+                    reason: input.reason,
+                    idempotency_key: input.idempotency_key,
+                };
+                bulk::remove(app, viewer, &removal).await.map(Into::into)
             }
-        }
+            _ => return Err(bad_input("Give `ids` or `matching`, one of them.")),
+        };
+        removed.or_else(|error| {
+            let matching_count = match &error {
+                FilesError::CountChanged { now } => Some(Long(i64::try_from(*now).unwrap_or(i64::MAX))),
+                _ => None,
+            };
+            Ok(RemoveFilesPayload { matching_count, user_errors: vec![user_error(&error)?], ..Default::default() })
+        })
     }
 
     /// Takes files back from the trash. What an admin removed only an admin restores.
@@ -331,6 +366,8 @@ pub(super) fn user_error(error: &FilesError) -> async_graphql::Result<FileUserEr
         FilesError::InvalidReason => (Code::InvalidReason, Some("reason")),
         FilesError::IdempotencyKeyReused => (Code::IdempotencyKeyReused, Some("idempotencyKey")),
         FilesError::BadCount { .. } => (Code::InvalidCount, Some("ids")),
+        FilesError::BadExpectedCount { .. } => (Code::InvalidCount, Some("expectedCount")),
+        FilesError::CountChanged { .. } => (Code::CountChanged, Some("expectedCount")),
         FilesError::InvalidSize => (Code::InvalidSize, Some("size")),
         FilesError::InvalidContentType => (Code::InvalidContentType, Some("contentType")),
         FilesError::BadPartCount { .. } => (Code::InvalidCount, Some("parts")),

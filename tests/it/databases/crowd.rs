@@ -6,6 +6,11 @@ pub const FILES: u64 = 100_000;
 
 /// Makes the one file there is a hundred thousand, in a few statements. Neighbours share their time.
 pub async fn multiply(connection: &impl ConnectionTrait) {
+    multiply_to(connection, FILES).await;
+}
+
+/// The same, to so many.
+pub async fn multiply_to(connection: &impl ConnectionTrait, wanted: u64) {
     let backend = connection.get_database_backend();
     let id = match backend {
         DbBackend::Postgres => "gen_random_uuid()",
@@ -13,8 +18,8 @@ pub async fn multiply(connection: &impl ConnectionTrait) {
         _ => "randomblob(16)",
     };
     let mut files = 1;
-    while files < FILES {
-        let more = files.min(FILES - files);
+    while files < wanted {
+        let more = files.min(wanted - files);
         // Every order is another one.
         let time = format!("(created_at + {})", files.div_ceil(2));
         let mixed = format!("({time} % 100000 * 7919 % 100003)");

@@ -94,7 +94,7 @@ impl Job for Probe {
         }
     }
 
-    async fn on_dead(&self, _tx: &Tx, error: &str) -> Result<(), DbErr> {
+    async fn on_dead(&self, _app: &App, _tx: &Tx, error: &str) -> Result<(), DbErr> {
         note(self.id, if error.is_empty() { "dead without reason" } else { "dead" }, Timestamp(0));
         Ok(())
     }

@@ -3,6 +3,7 @@
 mod access;
 mod accounts;
 mod audit;
+mod bulk;
 mod closing;
 mod crash;
 mod crowd;
@@ -20,5 +21,6 @@ mod reports;
 mod scale;
 mod shares;
 mod snaps;
+mod storms;
 mod uploads;
 mod weather;

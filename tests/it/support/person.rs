@@ -47,6 +47,11 @@ impl Person {
         Self { url: url.to_owned(), ..self.clone() }
     }
 
+    /// Where this person's server is.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
     fn post(&self) -> reqwest::RequestBuilder {
         self.request(reqwest::Method::POST, &format!("{}/graphql", self.url))
     }

@@ -140,6 +140,20 @@ impl Door {
         self.mutate(token, "PurgeFilesInput", "purgeFiles", want, json!({ "ids": ids })).await
     }
 
+    /// Orders the removal of all of a person's files.
+    pub async fn remove_matching(&self, token: &str, owner: &str, expected: usize, key: Option<&str>) -> Answer {
+        let matching = json!({ "filter": { "ownerId": owner }, "expectedCount": expected });
+        let input = json!({ "matching": matching, "reason": "race", "idempotencyKey": key });
+        self.mutate(token, "RemoveFilesInput", "removeFiles", "action { id }", input).await
+    }
+
+    /// How far such an order is.
+    pub async fn action(&self, token: &str, id: &str) -> Answer {
+        let query = "query($input: ID!) { answer: node(id: $input) { ... on BulkAction { state total done skipped \
+             alert { count } } } }";
+        self.ask(token, query, json!(id)).await
+    }
+
     pub async fn change_password(&self, token: &str, current: &str, new: &str) -> Answer {
         let input = json!({ "currentPassword": current, "newPassword": new, "revokeApiTokens": true });
         self.mutate(token, "ChangePasswordInput", "changePassword", "revoked", input).await

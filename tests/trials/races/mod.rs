@@ -3,6 +3,7 @@
 
 mod admins;
 mod arena;
+mod bulk;
 mod crowd;
 mod deletions;
 mod door;
@@ -60,6 +61,7 @@ const RACES: [&str; 15] = [
     "snaps",
     "holds",
     "live",
+    "bulk",
 ];
 /// It needs a database of each round's own.
 const STARTS: &str = "starts";
@@ -143,6 +145,7 @@ async fn race(
                     guesses::crowd(arena, owner, &mut tally).await?;
                 }
             }
+            "bulk" => bulk::round(arena, people, rng, &mut tally).await?,
             "admins" => admins::round(arena, people, rng, &mut tally).await?,
             "ends" => {
                 ends::round(arena, &mut tally).await?;

@@ -49,7 +49,7 @@ const OWN_AND_STAFF: [Shown; 5] = [H, S, H, S, S];
 #[rustfmt::skip]
 const TABLE: &[Fields] = &[
     fields("Limits", "friends pendingFriendRequests friendRequestPause blockedUsers openUploads fileVersions versionRetention uploadSize directUploadSize uploadSessionTtl bodySize downloadTtl trashRetention pageSize depth aliases complexity directives recursion documentSize tokens filesPerRequest requestTime \
-        eventRetention sockets socketOperations snapRecipients captionLength snapTtl snapViewCap snapFetchTime shareLinkTtl shareLinkDownloads fileNameLength descriptionLength tags tagLength metadataSize filesAtOnce passwordMinLength pictureTypes", ANYONE),
+        eventRetention sockets socketOperations snapRecipients captionLength snapTtl snapViewCap snapFetchTime shareLinkTtl shareLinkDownloads fileNameLength descriptionLength tags tagLength metadataSize filesAtOnce filesByFilter passwordMinLength pictureTypes", ANYONE),
 
     fields("User", "id username firstName lastName displayName about createdAt", [H, S, S, S, S]),
     // Everybody has something with somebody.
@@ -131,6 +131,11 @@ const TABLE: &[Fields] = &[
     fields("RetryAlertPayload", "alert userErrors", OWN),
     fields("OperationsUserError", "code field message", OWN),
     fields("AuditEntry", "id at action actor subject subjectId details seq sealedAt", [H, H, H, H, S]),
+    fields("BulkAction", "id kind state total done skipped reason actor alert createdAt finishedAt", [H, H, H, H, S]),
+    // None of these was stopped.
+    fields("BulkAction", "error", [H, H, H, H, N]),
+    fields("BulkActionConnection", "pageInfo edges nodes", OWN),
+    fields("BulkActionEdge", "node cursor", OWN),
     fields("AuditEntryConnection", "pageInfo edges nodes", OWN),
     fields("AuditEntryEdge", "node cursor", OWN),
 
@@ -186,7 +191,7 @@ const TABLE: &[Fields] = &[
     fields("Usage", "files bytes maxFiles maxBytes", OWN),
     fields("SetQuotaPayload", "usage userErrors", OWN),
     fields("TrashFilesPayload", "files alert userErrors", OWN),
-    fields("RemoveFilesPayload", "files alert userErrors", OWN),
+    fields("RemoveFilesPayload", "files alert action matchingCount userErrors", OWN),
     fields("RestoreFilesPayload", "files userErrors", OWN),
     fields("PurgeFilesPayload", "purgedIds held erasures alert userErrors", OWN),
     fields("CreateUploadPayload", "uploadSession userErrors", OWN),

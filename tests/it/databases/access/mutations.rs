@@ -57,6 +57,8 @@ enum Target {
     OldVersion,
     CurrentVersion,
     User,
+    /// Who has a file with a description, a tag and metadata.
+    Owning,
     /// Somebody else.
     Stranger,
     /// Somebody else, whom an admin has suspended.
@@ -310,6 +312,20 @@ fn old(id: &str) -> Value {
     json!({ "id": id, "idempotencyKey": format!("deletes {id}") })
 }
 
+/// All that [`Target::Owning`] says of the file.
+fn matching(owner: &str) -> Value {
+    let filter = json!({
+        "ownerId": owner, "state": "ACTIVE", "search": "mine said", "tags": ["a tag"],
+        "metadata": [{ "key": "some", "value": "data" }], "contentType": "text/*", "sizeFrom": 1, "sizeTo": 1_000,
+        "createdAfter": "2000-01-01T00:00:00Z", "createdBefore": "2100-01-01T00:00:00Z",
+        "updatedAfter": "2000-01-01T00:00:00Z", "updatedBefore": "2100-01-01T00:00:00Z",
+    });
+    json!({
+        "matching": { "filter": filter, "expectedCount": 1 }, "reason": "new",
+        "idempotencyKey": format!("removes of {owner}"),
+    })
+}
+
 #[rustfmt::skip]
 pub const VERSION_MUTATIONS: &[Mutation] = &[
     at("replaceFileContent", "by the owner's upload", Target::FileAndUpload, uploaded, OWNER),
@@ -326,6 +342,10 @@ pub const VERSION_MUTATIONS: &[Mutation] = &[
         ADMINS),
     at("removeFiles", "", Target::File, |id| json!({ "ids": [id], "reason": "new" }), ADMINS),
     at("removeFiles", "trashed", Target::Trashed, |id| json!({ "ids": [id], "reason": "new" }), ADMINS),
+    at("removeFiles", "by a filter, of the owner", Target::Owning, matching, ADMINS),
+    at("removeFiles", "by a filter, of everyone", Target::Owning, |_| json!({
+        "matching": { "filter": { "everyone": true }, "expectedCount": 10_000 }, "reason": "new",
+    }), [Anon, Forb, Forb, Forb, Forb, Code("COUNT_CHANGED")]),
 ];
 
 #[rustfmt::skip]
@@ -408,16 +428,22 @@ impl Mutation {
         if self.case.is_empty() { self.name.to_owned() } else { format!("{}: {}", self.name, self.case) }
     }
 
-    /// The leaves of the input that it gives; what is within a list of objects as `list.leaf`.
-    pub fn given(&self) -> BTreeSet<String> {
-        let input = (self.input)("x");
-        let fields = input.as_object().into_iter().flatten();
-        fields
-            .flat_map(|(name, value)| match value.get(0).and_then(Value::as_object) {
-                Some(item) => item.keys().map(|leaf| format!("{name}.{leaf}")).collect(),
-                None => vec![name.clone()],
-            })
-            .collect()
+    /// Those leaves of the input that it gives; what is within a list of objects as `list.leaf`.
+    pub fn given(&self, leaves: &BTreeSet<String>) -> BTreeSet<String> {
+        let mut given = BTreeSet::new();
+        let mut below: Vec<(String, Value)> = vec![(String::new(), (self.input)("x"))];
+        while let Some((path, value)) = below.pop() {
+            let fields = value.get(0).unwrap_or(&value).as_object();
+            match fields.filter(|_| !leaves.contains(&path)) {
+                Some(fields) => {
+                    let at = |name: &str| if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") };
+                    below.extend(fields.iter().map(|(name, value)| (at(name), value.clone())));
+                }
+                None if path.is_empty() => {}
+                None => _ = given.insert(path),
+            }
+        }
+        given
     }
 
     async fn send(&self, client: &Client, selection: &str, id: &str) -> Answer {
@@ -621,6 +647,14 @@ async fn make(stage: &Stage, admin: &Account, target: Target, owner: &Account) -
             stage.versions(owner, &file).await.remove(usize::from(target == Target::OldVersion))
         }
         Target::User => owner.id.clone(),
+        Target::Owning => {
+            let input = json!({
+                "file": null, "name": "mine.txt", "description": "said of it", "tags": ["a tag"],
+                "metadata": { "some": "data" },
+            });
+            owner.client.done("uploadFile", "file { id }", input, Some(b"mine".to_vec())).await;
+            owner.id.clone()
+        }
         Target::Stranger => stage.account(Role::User).await.id,
         Target::Job => stage.dead_job().await,
         Target::DoneJob => {
@@ -667,12 +701,13 @@ async fn make(stage: &Stage, admin: &Account, target: Target, owner: &Account) -
 
 /// The inputs that rows leave out: a new argument needs a value here.
 pub fn inputs_left_out(schema: &super::schema::Schema) -> Vec<String> {
+    let known = all().filter(|mutation| schema.mutations().contains(mutation.name));
     let mut given: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
-    for mutation in all() {
-        given.entry(mutation.name).or_default().extend(mutation.given());
+    for mutation in known {
+        given.entry(mutation.name).or_default().extend(mutation.given(&schema.input(mutation.name)));
     }
-    let known = given.into_iter().filter(|(name, _)| schema.mutations().contains(*name));
-    known
+    given
+        .into_iter()
         .flat_map(|(name, given)| {
             let lines = outcome::uncovered(&schema.input(name), &given);
             lines.into_iter().map(move |line| format!("{name}(input.{line})"))

@@ -75,6 +75,7 @@ pub const TABLE: &[Query] = &[
     node("LegalHold", "hold", [Miss, Miss, Miss, Miss, Miss, Seen]),
     node("Report", "report", OWNER_AND_ADMIN),
     node("Report that was decided", "decided", OWNER_AND_ADMIN),
+    node("BulkAction", "action", [Miss, Miss, Miss, Miss, Miss, Seen]),
     node("UploadSession", "upload", [Miss, Seen, Seen, Miss, Miss, Miss]),
     node("Friendship", "friendship", [Miss, Seen, Seen, Miss, Miss, Miss]),
     node("Snap", "snap", [Miss, Seen, Seen, Miss, Miss, Miss]),
@@ -144,6 +145,7 @@ pub const TABLE: &[Query] = &[
     query("legalHolds(active)", "active: false", ADMINS),
     query("reports", "", ADMINS),
     query("reports(state)", "state: RESOLVED", ADMINS),
+    query("bulkActions", "", ADMINS),
 
     query("auditLog", "", ADMINS),
     query("auditLog(filter.action)", r#"filter: { action: "user.did" }"#, ADMINS),
@@ -331,6 +333,10 @@ async fn furnish(stage: &Stage, person: &Account) -> BTreeMap<&'static str, Stri
     let removed = upload("removed.txt", b"removed".to_vec()).await;
     let admin = stage.account(Role::Admin).await;
     admin.client.done("removeFiles", "files { id }", json!({ "ids": [&removed], "reason": "old" }), None).await;
+    upload("bulky.txt", b"bulky".to_vec()).await;
+    let bulky = json!({ "filter": { "ownerId": person.id, "search": "bulky" }, "expectedCount": 1 });
+    let bulky = json!({ "matching": bulky, "reason": "old" });
+    let action = admin.client.done("removeFiles", "action { id }", bulky, None).await;
     let share = async || {
         let input = json!({ "fileId": file });
         let made = person.client.done("createShareLink", "shareLink { id } url", input, None).await;
@@ -397,6 +403,7 @@ async fn furnish(stage: &Stage, person: &Account) -> BTreeMap<&'static str, Stri
         ("report", string(&report)),
         ("decided", decided),
         ("audited", stage.audited(person).await),
+        ("action", string(&action["action"]["id"])),
         ("upload", stage.direct_upload(person, true).await),
         ("receipt", string(&closed["receipt"])),
     ])

@@ -6,10 +6,10 @@ use std::{
 };
 
 use entity::{
-    Timestamp, account_closure, alert, audit_checkpoint, audit_entry, audit_seal, block, event, event_counter, file,
-    file_label, file_term, file_version, friendship, idempotency, job, lease, legal_hold, object, object_copy,
-    rendition, report, session, share_download, share_link, site_role, snap, snap_recipient, throttle, upload, usage,
-    user, user_term, write_intent,
+    Timestamp, account_closure, action, alert, alert_storm, audit_checkpoint, audit_entry, audit_seal, block,
+    bulk_item, event, event_counter, file, file_label, file_term, file_version, friendship, idempotency, job, lease,
+    legal_hold, object, object_copy, rendition, report, session, share_download, share_link, site_role, snap,
+    snap_recipient, throttle, upload, usage, user, user_term, write_intent,
 };
 use sea_orm::{
     ActiveModelTrait as _, ColumnTrait, EntityTrait, ExprTrait as _, IntoActiveModel as _, QueryFilter, sea_query::Expr,
@@ -421,6 +421,9 @@ impl Stage {
         for row in alert::Entity::find().all(db).await.unwrap() {
             owners.insert(NodeKind::Alert.id(row.id).to_string(), row.actor_id);
         }
+        for row in action::Entity::find().all(db).await.unwrap() {
+            owners.insert(NodeKind::BulkAction.id(row.id).to_string(), Some(row.actor_id));
+        }
         for row in job::Entity::find().all(db).await.unwrap() {
             owners.insert(NodeKind::Job.id(row.id).to_string(), None);
         }
@@ -518,7 +521,7 @@ impl Stage {
                 assert_eq!(all.matches("pub mod ").count(), [$(stringify!($table)),*].len());
             };
         }
-        read!(account_closure alert audit_checkpoint audit_entry audit_seal block event event_counter file file_label file_term file_version friendship idempotency job lease legal_hold object object_copy rendition report session
+        read!(account_closure action alert alert_storm audit_checkpoint audit_entry audit_seal block bulk_item event event_counter file file_label file_term file_version friendship idempotency job lease legal_hold object object_copy rendition report session
             share_download share_link site_role snap snap_recipient throttle upload usage user user_term write_intent);
         rows.sort();
         rows
