@@ -3,9 +3,23 @@ import { cacheExchange } from "@urql/exchange-graphcache";
 import { Client, type CombinedError, fetchExchange, mapExchange } from "urql";
 import { signInAgain } from "../session/sign-in-again";
 
-const EMBEDDED = ["Copy", "FilePermissions", "Limits", "Rendition", "SignedUrl", "Usage"];
-const PAYLOADS = ["TrashFilesPayload", "RestoreFilesPayload", "PurgeFilesPayload", "SetQuotaPayload", "LogInPayload"];
-const WITHOUT_ID = [...EMBEDDED, ...PAYLOADS, "LogOutPayload", "FileUserError", "AccountUserError"];
+/** What has no id of its own, and is kept with what it belongs to. */
+const EMBEDDED = ["Copy", "FilePermissions", "Limits", "Removal", "Rendition", "SignedUrl", "Suspension", "Usage"];
+const ERRORS = ["AccountUserError", "FileUserError", "OperationsUserError"];
+const MUTATIONS = [
+  "LogIn",
+  "LogOut",
+  "PurgeFiles",
+  "ReinstateUser",
+  "RemoveFiles",
+  "RestoreFiles",
+  "RetryAlert",
+  "RetryJob",
+  "SetQuota",
+  "SetUserRole",
+  "SuspendUser",
+];
+const WITHOUT_ID = [...EMBEDDED, ...ERRORS, ...MUTATIONS.map((name) => `${name}Payload`)];
 
 const cache = cacheExchange({
   keys: Object.fromEntries(WITHOUT_ID.map((name) => [name, () => null])),
@@ -19,19 +33,17 @@ const cache = cacheExchange({
   },
 });
 
-export const client = new Client({
-  url: "/graphql",
-  preferGetMethod: false,
-  exchanges: [
-    mapExchange({
-      onError(error) {
-        if (isSignedOut(error)) signInAgain();
-      },
-    }),
-    cache,
-    fetchExchange,
-  ],
+const signedOut = mapExchange({
+  onError(error) {
+    if (isSignedOut(error)) signInAgain();
+  },
 });
+const CONNECTION = { url: "/graphql", preferGetMethod: false } as const;
+
+export const client = new Client({ ...CONNECTION, exchanges: [signedOut, cache, fetchExchange] });
+
+/** For what is read once and in bulk: nothing of it is kept. */
+export const uncached = new Client({ ...CONNECTION, exchanges: [signedOut, fetchExchange] });
 
 function isSignedOut(error: CombinedError) {
   return error.graphQLErrors.some(({ extensions }) => extensions.code === "UNAUTHENTICATED");
@@ -45,7 +57,8 @@ export interface Fault {
 
 export function explain(error: CombinedError): Fault {
   const first = error.graphQLErrors[0];
-  const requestId = first?.extensions.requestId;
+  const requestId =
+    first?.extensions.requestId ?? (error.response as Response | undefined)?.headers.get("x-request-id");
   return {
     message: first?.message ?? "The server cannot be reached. Check the connection, then try again.",
     requestId: typeof requestId === "string" ? requestId : undefined,
