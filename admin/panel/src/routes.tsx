@@ -148,10 +148,12 @@ function PageFailed({ error, reset }: ErrorComponentProps) {
 
 function NoSuchPage() {
   return (
-    <Empty
-      title="There is no such page"
-      text="It may have moved, or the address was cut off."
-      action={<Link to="/">Go to the overview</Link>}
-    />
+    <main>
+      <Empty
+        title="There is no such page"
+        text="It may have moved, or the address was cut off."
+        action={<Link to="/">Go to the overview</Link>}
+      />
+    </main>
   );
 }

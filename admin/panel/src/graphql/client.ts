@@ -1,5 +1,5 @@
 // The connection to the server: one client with a normalised cache, signed in by the session's cookie.
-import { cacheExchange } from "@urql/exchange-graphcache";
+import { cacheExchange, type UpdateResolver } from "@urql/exchange-graphcache";
 import { Client, type CombinedError, fetchExchange, mapExchange } from "urql";
 import { signInAgain } from "../session/sign-in-again";
 
@@ -21,14 +21,32 @@ const MUTATIONS = [
 ];
 const WITHOUT_ID = [...EMBEDDED, ...ERRORS, ...MUTATIONS.map((name) => `${name}Payload`)];
 
+/** What is shown of these is read again: acts of admins are in the audit log, raise alerts and leave jobs. */
+const TOUCHED = ["alerts", "auditLog", "jobs", "usage"];
+
+const touch: UpdateResolver = (_result, _args, cache) => {
+  for (const { fieldName, fieldKey } of cache.inspectFields("Query")) {
+    if (TOUCHED.includes(fieldName)) cache.invalidate("Query", fieldKey);
+  }
+};
+
 const cache = cacheExchange({
   keys: Object.fromEntries(WITHOUT_ID.map((name) => [name, () => null])),
   updates: {
     Mutation: {
-      purgeFiles(result, _, cache) {
+      removeFiles: touch,
+      restoreFiles: touch,
+      purgeFiles(result, args, cache, info) {
         const { purgedIds } = result.purgeFiles as { purgedIds: string[] };
         for (const id of purgedIds) cache.invalidate({ __typename: "File", id });
+        touch(result, args, cache, info);
       },
+      suspendUser: touch,
+      reinstateUser: touch,
+      setUserRole: touch,
+      setQuota: touch,
+      retryAlert: touch,
+      retryJob: touch,
     },
   },
 });

@@ -20,7 +20,7 @@ import { STATES } from "./search";
 const route = getRouteApi("/shell/jobs");
 
 /** Jobs come and go by themselves. */
-const EVERY_MS = 5_000;
+const EVERY_MS = 3_000;
 
 const EMPTY = {
   FAILED: { title: "No job has failed for good", text: "One that is out of attempts waits here until it is retried." },

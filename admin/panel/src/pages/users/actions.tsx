@@ -21,21 +21,11 @@ const ROLES: Record<Role, string> = {
 
 type Action = "suspend" | "reinstate" | "role";
 
-interface Props {
-  user: UserRow;
-  /** Once something was done. */
-  changed: () => void;
-}
-
 /** What can be done with an account, and why not where it cannot. */
-export function UserActions({ user, changed }: Props) {
+export function UserActions({ user }: { user: UserRow }) {
   const me = useViewer().id === user.id;
   const [pending, setPending] = useState<Action>();
   const close = () => setPending(undefined);
-  const done = () => {
-    close();
-    changed();
-  };
   const closing = user.status === "CLOSING" ? "Closed by its owner, and being erased" : undefined;
   const suspended = user.status === "SUSPENDED";
   const barred = {
@@ -56,9 +46,9 @@ export function UserActions({ user, changed }: Props) {
         Change role…
       </Button>
       {reasons.length > 0 && <span className={styles.note}>{reasons.join(". ")}.</span>}
-      {pending === "suspend" && <SuspendDialog user={user} onClose={close} onDone={done} />}
-      {pending === "reinstate" && <ReinstateDialog user={user} onClose={close} onDone={done} />}
-      {pending === "role" && <RoleDialog user={user} me={me} onClose={close} onDone={done} />}
+      {pending === "suspend" && <SuspendDialog user={user} onClose={close} />}
+      {pending === "reinstate" && <ReinstateDialog user={user} onClose={close} />}
+      {pending === "role" && <RoleDialog user={user} me={me} onClose={close} />}
     </>
   );
 }
@@ -78,15 +68,14 @@ function tell(title: string, alert: { id: string } | null | undefined) {
 interface DialogProps {
   user: UserRow;
   onClose: () => void;
-  onDone: () => void;
 }
 
-function SuspendDialog({ user: { id, username, role }, onClose, onDone }: DialogProps) {
+function SuspendDialog({ user: { id, username, role }, onClose }: DialogProps) {
   const act = async (form: FormData) => {
     const { refusal, done } = await perform(SUSPEND, { id, reason: reasonOf(form) }, ({ suspendUser }) => suspendUser);
     if (refusal) return refusal;
     tell(`${username} is suspended`, done.alert);
-    onDone();
+    onClose();
   };
   return (
     <DecisionDialog
@@ -103,12 +92,12 @@ function SuspendDialog({ user: { id, username, role }, onClose, onDone }: Dialog
   );
 }
 
-function ReinstateDialog({ user: { id, username, suspension }, onClose, onDone }: DialogProps) {
+function ReinstateDialog({ user: { id, username, suspension }, onClose }: DialogProps) {
   const act = async () => {
     const { refusal } = await perform(REINSTATE, { id }, ({ reinstateUser }) => reinstateUser);
     if (refusal) return refusal;
     toast.done(`${username} is reinstated`);
-    onDone();
+    onClose();
   };
   return (
     <DecisionDialog
@@ -124,7 +113,7 @@ function ReinstateDialog({ user: { id, username, suspension }, onClose, onDone }
   );
 }
 
-function RoleDialog({ user: { id, username, role: current }, me, onClose, onDone }: DialogProps & { me: boolean }) {
+function RoleDialog({ user: { id, username, role: current }, me, onClose }: DialogProps & { me: boolean }) {
   const [role, setRole] = useState<Role>(current ?? "USER");
   const act = async () => {
     if (role === current) return { message: `${username} has this role already. Choose another.` };
@@ -133,7 +122,7 @@ function RoleDialog({ user: { id, username, role: current }, me, onClose, onDone
     // Who is no admin any more has other pages.
     if (me) return location.assign("/admin/") as undefined;
     tell(`${username} has the role ${sentence(role)}`, done.alert);
-    onDone();
+    onClose();
   };
   return (
     <DecisionDialog

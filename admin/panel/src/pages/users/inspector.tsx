@@ -23,9 +23,8 @@ export function UserInspector({ id, onClose }: { id: string; onClose: () => void
   const user = data?.node?.__typename === "User" ? data.node : undefined;
   if (!data || !user) return <Waiting id={id} noun="user" {...{ error, fetching, again, onClose }} />;
   const [usage, sessions] = [data.usage, user.sessions];
-  const changed = () => again({ requestPolicy: "network-only" });
   return (
-    <Inspector title={user.displayName} onClose={onClose} actions={<UserActions user={user} changed={changed} />}>
+    <Inspector title={user.displayName} onClose={onClose} actions={<UserActions user={user} />}>
       <Facts
         facts={[
           ["User name", user.username],
@@ -54,7 +53,7 @@ export function UserInspector({ id, onClose }: { id: string; onClose: () => void
             most={usage.maxFiles}
             text={`${usage.files} of ${count(usage.maxFiles, "file")}`}
           />
-          <Quota userId={id} maxBytes={usage.maxBytes} maxFiles={usage.maxFiles} changed={changed} />
+          <Quota userId={id} maxBytes={usage.maxBytes} maxFiles={usage.maxFiles} />
         </Section>
       )}
       {sessions && (
@@ -72,7 +71,7 @@ export function UserInspector({ id, onClose }: { id: string; onClose: () => void
         </Section>
       )}
       <History subject={id} entries={data.history} />
-      <p className={styles.links}>
+      <p className={styles.acts}>
         <Link to="/audit" search={{ actor: id }}>
           What they did, in the audit log
         </Link>

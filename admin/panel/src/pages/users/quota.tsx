@@ -13,10 +13,9 @@ interface Props {
   userId: string;
   maxBytes: number;
   maxFiles: number;
-  changed: () => void;
 }
 
-export function Quota({ userId, maxBytes, maxFiles, changed }: Props) {
+export function Quota({ userId, maxBytes, maxFiles }: Props) {
   const [open, setOpen] = useState(false);
   const act = async (form: FormData) => {
     const [size, files] = [given(form, "bytes"), given(form, "files")];
@@ -27,7 +26,6 @@ export function Quota({ userId, maxBytes, maxFiles, changed }: Props) {
     const { refusal } = await perform(SET_QUOTA, { input }, ({ setQuota }) => setQuota);
     if (refusal) return refusal;
     setOpen(false);
-    changed();
     toast.done("The quota is set");
   };
   return (
