@@ -14,6 +14,7 @@ mod ledger;
 mod live;
 mod migrations;
 mod moderation;
+mod panel;
 mod races;
 mod scale;
 mod shares;

@@ -14,13 +14,25 @@ interface Props {
   look: "primary" | "danger";
   /** To be typed first, where there is no way back. */
   phrase?: string | undefined;
+  /** Whether there is something to do. */
+  ready?: boolean;
   /** Does it. What stood in its way is shown, and the dialog stays. */
   act: (form: FormData) => Promise<Fault | undefined>;
   onClose: () => void;
   children?: ReactNode;
 }
 
-export function DecisionDialog({ title, consequence, verb, look, phrase, act, onClose, children }: Props) {
+export function DecisionDialog({
+  title,
+  consequence,
+  verb,
+  look,
+  phrase,
+  ready = true,
+  act,
+  onClose,
+  children,
+}: Props) {
   const [typed, setTyped] = useState("");
   const consequenceId = useId();
   const [refusal, submit, busy] = useActionState((_: Fault | undefined, form: FormData) => act(form), undefined);
@@ -43,7 +55,7 @@ export function DecisionDialog({ title, consequence, verb, look, phrase, act, on
         <p id={consequenceId}>{consequence}</p>
         <div className={styles.buttons}>
           <Button onClick={onClose}>Cancel</Button>
-          <Button type="submit" look={look} disabled={busy || !confirmed} aria-describedby={consequenceId}>
+          <Button type="submit" look={look} disabled={busy || !ready || !confirmed} aria-describedby={consequenceId}>
             {busy ? "Working…" : verb}
           </Button>
         </div>

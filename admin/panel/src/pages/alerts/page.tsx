@@ -3,9 +3,10 @@ import { getRouteApi } from "@tanstack/react-router";
 import { useQuery } from "urql";
 import { useChange } from "../../ui/address";
 import { Id } from "../../ui/copy";
-import { Failure } from "../../ui/failure";
+import { useEvery } from "../../ui/every";
 import { Facts, Inspector, Json, Section } from "../../ui/inspector";
 import { ObjectLink } from "../../ui/jump";
+import { LastError } from "../../ui/last-error";
 import { usePages } from "../../ui/pages";
 import { sentence } from "../../ui/relative";
 import { RetryButton } from "../../ui/retry-button";
@@ -54,6 +55,7 @@ function Details({ id, onClose }: { id: string; onClose: () => void }) {
     requestPolicy: "cache-and-network",
   });
   const alert = data?.node?.__typename === "Alert" ? data.node : undefined;
+  useEvery(() => again({ requestPolicy: "network-only" }), alert?.state === "PENDING");
   if (!alert) return <Waiting id={id} noun="alert" {...{ error, fetching, again, onClose }} />;
   return (
     <Inspector
@@ -80,12 +82,9 @@ function Details({ id, onClose }: { id: string; onClose: () => void }) {
             ["Attempts", alert.attempts],
             ["Raised", <Time key="raised" at={alert.createdAt} />],
             ["Delivered", alert.deliveredAt && <Time at={alert.deliveredAt} />],
-            ["Failed before", alert.state === "DELIVERED" && alert.lastError],
           ]}
         />
-        {alert.state !== "DELIVERED" && alert.lastError && (
-          <Failure message={`The last attempt failed: ${alert.lastError}`} />
-        )}
+        {alert.state !== "DELIVERED" && alert.lastError && <LastError error={alert.lastError} />}
       </Section>
       <Section title="What it tells of">
         <Facts

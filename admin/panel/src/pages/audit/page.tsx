@@ -25,10 +25,10 @@ const route = getRouteApi("/shell/admins/audit");
 
 const COLUMNS: readonly Column<AuditRow>[] = [
   { title: "When", width: "104px", narrow: true, cell: ({ at }) => <Time at={at} /> },
-  { title: "Who", width: "minmax(80px, 1fr)", narrow: true, cell: (entry) => <Cut>{whoOf(entry)}</Cut> },
+  { title: "Who", width: "minmax(64px, 0.8fr)", narrow: true, cell: (entry) => <Cut>{whoOf(entry)}</Cut> },
   {
     title: "What",
-    width: "minmax(112px, 1.2fr)",
+    width: "minmax(136px, 1.2fr)",
     narrow: true,
     cell: ({ action }) => <Cut>{inWords(action)}</Cut>,
   },
@@ -42,7 +42,7 @@ const COLUMNS: readonly Column<AuditRow>[] = [
     ),
   },
   { title: "Reason", width: "minmax(120px, 2fr)", cell: (entry) => <Cut>{remarkOf(entry) ?? ""}</Cut> },
-  { title: "Seal", width: "104px", cell: ({ seq }) => <Status value={seq === null ? "UNSEALED" : "SEALED"} /> },
+  { title: "Seal", width: "96px", cell: ({ seq }) => <Status value={seq === null ? "UNSEALED" : "SEALED"} /> },
 ];
 
 const EXPORTED: readonly CsvColumn<AuditRow>[] = [

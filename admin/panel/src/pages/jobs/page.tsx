@@ -1,11 +1,11 @@
 // Effects outside the database that are still to be done: those that failed for good, first of all.
 import { getRouteApi } from "@tanstack/react-router";
-import { useEffect } from "react";
 import { useQuery } from "urql";
 import { useChange } from "../../ui/address";
 import { Id } from "../../ui/copy";
-import { Failure } from "../../ui/failure";
+import { useEvery } from "../../ui/every";
 import { Facts, Inspector, Json, Section } from "../../ui/inspector";
+import { LastError } from "../../ui/last-error";
 import { usePages } from "../../ui/pages";
 import { RetryButton } from "../../ui/retry-button";
 import { named, Segments } from "../../ui/segments";
@@ -18,9 +18,6 @@ import { JOB, JOBS, type Job, RETRY_JOB } from "./documents";
 import { STATES } from "./search";
 
 const route = getRouteApi("/shell/jobs");
-
-/** Jobs come and go by themselves. */
-const EVERY_MS = 3_000;
 
 const EMPTY = {
   FAILED: { title: "No job has failed for good", text: "One that is out of attempts waits here until it is retried." },
@@ -49,11 +46,8 @@ export default function JobsPage() {
   const change = useChange(search);
   const state = search.state ?? "FAILED";
   const paged = usePages(JOBS, { state }, ({ jobs }) => jobs);
-  const { reload } = paged;
-  useEffect(() => {
-    const timer = setInterval(() => document.visibilityState === "visible" && reload(), EVERY_MS);
-    return () => clearInterval(timer);
-  }, [reload]);
+  // They come and go by themselves.
+  useEvery(paged.reload);
   return (
     <TablePage
       title="Jobs"
@@ -119,7 +113,7 @@ function Details({ id, onClose }: { id: string; onClose: () => void }) {
           ["Id", <Id key="id" id={job.id} what="job id" />],
         ]}
       />
-      {job.lastError && <Failure message={`The last attempt failed: ${job.lastError}`} />}
+      {job.lastError && <LastError error={job.lastError} />}
       <Section title="What it works on">
         <Json value={parsed(job.payload)} />
       </Section>

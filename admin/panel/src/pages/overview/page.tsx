@@ -44,7 +44,7 @@ export default function OverviewPage() {
     requestPolicy: "cache-and-network",
   });
   return (
-    <div className={styles.page}>
+    <div className={styles.page} aria-busy={!data && !error}>
       <h1>Overview</h1>
       {error && <Failure {...explain(error)} action={<Button onClick={() => again()}>Try again</Button>} />}
       <Attention data={data} />

@@ -116,7 +116,6 @@ function ReinstateDialog({ user: { id, username, suspension }, onClose }: Dialog
 function RoleDialog({ user: { id, username, role: current }, me, onClose }: DialogProps & { me: boolean }) {
   const [role, setRole] = useState<Role>(current ?? "USER");
   const act = async () => {
-    if (role === current) return { message: `${username} has this role already. Choose another.` };
     const { refusal, done } = await perform(SET_ROLE, { id, role }, ({ setUserRole }) => setUserRole);
     if (refusal) return refusal;
     // Who is no admin any more has other pages.
@@ -134,6 +133,7 @@ function RoleDialog({ user: { id, username, role: current }, me, onClose }: Dial
       }
       verb="Give role"
       look="primary"
+      ready={role !== current}
       act={act}
       onClose={onClose}
     >
