@@ -5,6 +5,7 @@ import { useChange } from "../../ui/address";
 import { Chips } from "../../ui/chips";
 import { Id } from "../../ui/copy";
 import type { CsvColumn } from "../../ui/csv";
+import { useEvery } from "../../ui/every";
 import { ExportButton } from "../../ui/export-button";
 import { SelectField, TextField } from "../../ui/field";
 import { FilterPopup, given, Pair } from "../../ui/filter";
@@ -182,6 +183,7 @@ function Details({ id, onClose }: { id: string; onClose: () => void }) {
     requestPolicy: "cache-and-network",
   });
   const entry = data?.node?.__typename === "AuditEntry" ? data.node : undefined;
+  useEvery(() => again({ requestPolicy: "network-only" }), entry?.seq === null);
   if (!entry) return <Waiting id={id} noun="entry" {...{ error, fetching, again, onClose }} />;
   return (
     <Inspector title={inWords(entry.action)} onClose={onClose}>

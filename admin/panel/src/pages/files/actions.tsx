@@ -13,7 +13,7 @@ import type { FileState } from "./search";
 export type Action = "remove" | "restore" | "purge";
 
 const PRESETS = ["Illegal content", "Copyright", "Harassment", "Spam"];
-const VERBS = { remove: "Remove", restore: "Restore", purge: "Delete for good" };
+export const VERBS = { remove: "Remove", restore: "Restore", purge: "Delete for good" };
 const DONE = { remove: "removed", restore: "restored", purge: "deleted for good" };
 
 /** What is offered for files of a state. */

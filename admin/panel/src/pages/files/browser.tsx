@@ -14,7 +14,7 @@ import { Segments } from "../../ui/segments";
 import { Status } from "../../ui/status";
 import { type Column, Cut, Table } from "../../ui/table";
 import { Time } from "../../ui/time";
-import { type Action, ActionButtons, ActionDialog, OFFERED } from "./actions";
+import { type Action, ActionButtons, ActionDialog, OFFERED, VERBS } from "./actions";
 import styles from "./browser.module.css";
 import { FILES, FILES_FOR_EXPORT, type FileRow } from "./documents";
 import { FilterBar, withoutConditions } from "./filter-bar";
@@ -59,7 +59,7 @@ export function FileBrowser({ title, search, change, states, tabs, remove, empty
   useKeys(title, [
     {
       keys: "Delete",
-      label: "Remove what is selected, or the active one",
+      label: `${VERBS[remove]}: what is selected, or the active one`,
       run: () => ask(remove, selected.length > 0 ? selected : active),
     },
     { keys: "v", label: "Grid or table", run: () => change({ view: table ? "grid" : "table" }) },
