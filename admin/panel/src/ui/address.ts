@@ -17,7 +17,7 @@ interface Listed {
 }
 
 /** Whether a change is one of many on a way, as from row to row or letter to letter, which nobody wants to go back by. */
-export function isStep(search: Listed, changes: Listed) {
+function isStep(search: Listed, changes: Listed) {
   return "q" in changes || ("item" in changes && search.item !== undefined);
 }
 

@@ -24,7 +24,7 @@ export function Waiting({ id, noun, error, fetching, missing, again, onClose, ch
   const absent = !error && !fetching;
   return (
     <Inspector title={error ? "Not shown" : absent ? `No such ${noun}` : "Loading…"} onClose={onClose}>
-      {error && <Failure {...explain(error)} action={<Button onClick={again}>Try again</Button>} />}
+      {error && <Failure {...explain(error)} action={<Button onClick={() => again()}>Try again</Button>} />}
       {absent && missing && <p>{missing}</p>}
       {absent && <Facts facts={[["Id", <Id key="id" id={id} what={`${noun} id`} />]]} />}
       {children}
