@@ -12,17 +12,16 @@ import {
 import { CombinedError } from "urql";
 import * as v from "valibot";
 import { explain } from "./graphql/client";
+import { AuditSearch } from "./pages/audit/search";
 import { FilesSearch } from "./pages/files/search";
+import { JobsSearch } from "./pages/jobs/search";
 import { isAdmin, requireViewer } from "./session/viewer";
 import { Shell } from "./shell/shell";
+import { oneOf, text } from "./ui/address";
 import { Button } from "./ui/button";
 import { Empty } from "./ui/empty";
 import { Failure } from "./ui/failure";
 import { Toasts } from "./ui/toasts";
-
-const text = v.fallback(v.optional(v.string()), undefined);
-/** Which row a list has open. */
-const Item = v.object({ item: text });
 
 const root = createRootRoute({
   component: () => (
@@ -55,22 +54,25 @@ const overview = createRoute({
 const erasures = createRoute({
   getParentRoute: () => shell,
   path: "/erasures",
-  validateSearch: v.object({
-    item: text,
-    show: v.fallback(v.optional(v.picklist(["open", "proven"])), undefined),
-    file: text,
-  }),
+  validateSearch: v.object({ item: text, show: oneOf(["open", "proven"]), file: text }),
   component: lazyRouteComponent(() => import("./pages/erasures/page")),
 });
 
 const alerts = createRoute({
   getParentRoute: () => shell,
   path: "/alerts",
-  validateSearch: Item,
+  validateSearch: v.object({ item: text }),
   component: lazyRouteComponent(() => import("./pages/alerts/page")),
 });
 
-/** People and their files: not for operators. */
+const jobs = createRoute({
+  getParentRoute: () => shell,
+  path: "/jobs",
+  validateSearch: JobsSearch,
+  component: lazyRouteComponent(() => import("./pages/jobs/page")),
+});
+
+/** People, their files, and what was done to them: not for operators. */
 const admins = createRoute({
   getParentRoute: () => shell,
   id: "admins",
@@ -100,7 +102,14 @@ const users = createRoute({
   component: lazyRouteComponent(() => import("./pages/users/page")),
 });
 
-const pages = [overview, erasures, alerts, admins.addChildren([files, trash, users])];
+const audit = createRoute({
+  getParentRoute: () => admins,
+  path: "/audit",
+  validateSearch: AuditSearch,
+  component: lazyRouteComponent(() => import("./pages/audit/page")),
+});
+
+const pages = [overview, jobs, alerts, erasures, admins.addChildren([files, trash, users, audit])];
 
 export const router = createRouter({
   routeTree: root.addChildren([signIn, shell.addChildren(pages)]),
@@ -139,10 +148,12 @@ function PageFailed({ error, reset }: ErrorComponentProps) {
 
 function NoSuchPage() {
   return (
-    <Empty
-      title="There is no such page"
-      text="It may have moved, or the address was cut off."
-      action={<Link to="/">Go to the overview</Link>}
-    />
+    <main>
+      <Empty
+        title="There is no such page"
+        text="It may have moved, or the address was cut off."
+        action={<Link to="/">Go to the overview</Link>}
+      />
+    </main>
   );
 }

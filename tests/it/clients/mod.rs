@@ -1,7 +1,6 @@
 //! Clients against the real binary: Apollo Client and urql in Node, gql in Python, curl, and our own uploader.
 
 mod curl;
-mod panel;
 mod uploader;
 
 use std::{
@@ -11,9 +10,21 @@ use std::{
 
 use tokio::process::Command;
 
-use crate::support::process::{ServerProcess, repository, run};
+use crate::support::process::{BINARY, ServerProcess, repository, run};
 
 const LIMIT: Duration = Duration::from_secs(120);
+/// Of a suite of tests in Node.
+const SUITE_LIMIT: Duration = Duration::from_secs(600);
+
+/// Runs `node --test` in a folder, with the binary under test and these further variables.
+pub async fn passes(folder: &str, tests: &[&str], variables: &[(&str, &str)]) {
+    let mut node = Command::new("node");
+    // One file after the other: each starts servers of its own.
+    node.args(["--test", "--test-concurrency=1", "--test-reporter=spec"]).args(tests);
+    node.current_dir(repository().join(folder)).env("SNAPHAVEN_TEST_BINARY", BINARY).envs(variables.iter().copied());
+    let (code, said) = run(node.kill_on_drop(true), SUITE_LIMIT).await;
+    assert_eq!(code, Some(0), "{said}");
+}
 
 async fn says_ok(mut client: Command) {
     let mut server = ServerProcess::start(&[]).await;

@@ -1,31 +1,18 @@
 //! The uploader of `clients/uploader`: its own tests in Node, in Chromium, and what its package holds.
 
 use super::*;
-use crate::support::process::BINARY;
-
-const LIMIT: Duration = Duration::from_secs(600);
-
-/// Runs `node --test` with the binary under test.
-pub(super) async fn passes(folder: &str, tests: &[&str]) {
-    let mut node = Command::new("node");
-    // One file after the other: each starts servers of its own.
-    node.args(["--test", "--test-concurrency=1", "--test-reporter=spec"]).args(tests);
-    node.current_dir(repository().join(folder)).env("SNAPHAVEN_TEST_BINARY", BINARY).kill_on_drop(true);
-    let (code, said) = run(&mut node, LIMIT).await;
-    assert_eq!(code, Some(0), "{said}");
-}
 
 #[tokio::test]
 async fn the_uploader_in_node() {
     let tests = ["parts", "upload", "faults", "resume", "command"].map(|name| format!("test/{name}.test.js"));
-    passes("clients/uploader", &tests.each_ref().map(String::as_str)).await;
+    passes("clients/uploader", &tests.each_ref().map(String::as_str), &[]).await;
 }
 
 #[tokio::test]
 async fn the_uploader_in_chromium() {
     let folder = "tests/js/browser";
     assert!(repository().join(folder).join("node_modules").exists(), "run scripts/test-node.sh first (make test does)");
-    passes(folder, &["uploader.test.mjs", "types.test.mjs"]).await;
+    passes(folder, &["uploader.test.mjs", "types.test.mjs"], &[]).await;
 }
 
 #[tokio::test]

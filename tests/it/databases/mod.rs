@@ -16,6 +16,7 @@ mod ledger;
 mod live;
 mod migrations;
 mod moderation;
+mod panel;
 mod races;
 mod reports;
 mod scale;

@@ -1,37 +1,67 @@
 // The connection to the server: one client with a normalised cache, signed in by the session's cookie.
-import { cacheExchange } from "@urql/exchange-graphcache";
+import { cacheExchange, type UpdateResolver } from "@urql/exchange-graphcache";
 import { Client, type CombinedError, fetchExchange, mapExchange } from "urql";
 import { signInAgain } from "../session/sign-in-again";
 
-const EMBEDDED = ["Copy", "FilePermissions", "Limits", "Rendition", "SignedUrl", "Usage"];
-const PAYLOADS = ["TrashFilesPayload", "RestoreFilesPayload", "PurgeFilesPayload", "SetQuotaPayload", "LogInPayload"];
-const WITHOUT_ID = [...EMBEDDED, ...PAYLOADS, "LogOutPayload", "FileUserError", "AccountUserError"];
+/** What has no id of its own, and is kept with what it belongs to. */
+const EMBEDDED = ["Copy", "FilePermissions", "Limits", "Removal", "Rendition", "SignedUrl", "Suspension", "Usage"];
+const ERRORS = ["AccountUserError", "FileUserError", "OperationsUserError"];
+const MUTATIONS = [
+  "LogIn",
+  "LogOut",
+  "PurgeFiles",
+  "ReinstateUser",
+  "RemoveFiles",
+  "RestoreFiles",
+  "RetryAlert",
+  "RetryJob",
+  "SetQuota",
+  "SetUserRole",
+  "SuspendUser",
+];
+const WITHOUT_ID = [...EMBEDDED, ...ERRORS, ...MUTATIONS.map((name) => `${name}Payload`)];
+
+/** What is shown of these is read again: acts of admins are in the audit log, raise alerts and leave jobs. */
+const TOUCHED = ["alerts", "auditLog", "jobs", "usage"];
+
+const touch: UpdateResolver = (_result, _args, cache) => {
+  for (const { fieldName, fieldKey } of cache.inspectFields("Query")) {
+    if (TOUCHED.includes(fieldName)) cache.invalidate("Query", fieldKey);
+  }
+};
 
 const cache = cacheExchange({
   keys: Object.fromEntries(WITHOUT_ID.map((name) => [name, () => null])),
   updates: {
     Mutation: {
-      purgeFiles(result, _, cache) {
+      removeFiles: touch,
+      restoreFiles: touch,
+      purgeFiles(result, args, cache, info) {
         const { purgedIds } = result.purgeFiles as { purgedIds: string[] };
         for (const id of purgedIds) cache.invalidate({ __typename: "File", id });
+        touch(result, args, cache, info);
       },
+      suspendUser: touch,
+      reinstateUser: touch,
+      setUserRole: touch,
+      setQuota: touch,
+      retryAlert: touch,
+      retryJob: touch,
     },
   },
 });
 
-export const client = new Client({
-  url: "/graphql",
-  preferGetMethod: false,
-  exchanges: [
-    mapExchange({
-      onError(error) {
-        if (isSignedOut(error)) signInAgain();
-      },
-    }),
-    cache,
-    fetchExchange,
-  ],
+const signedOut = mapExchange({
+  onError(error) {
+    if (isSignedOut(error)) signInAgain();
+  },
 });
+const CONNECTION = { url: "/graphql", preferGetMethod: false } as const;
+
+export const client = new Client({ ...CONNECTION, exchanges: [signedOut, cache, fetchExchange] });
+
+/** For what is read once and in bulk: nothing of it is kept. */
+export const uncached = new Client({ ...CONNECTION, exchanges: [signedOut, fetchExchange] });
 
 function isSignedOut(error: CombinedError) {
   return error.graphQLErrors.some(({ extensions }) => extensions.code === "UNAUTHENTICATED");
@@ -45,7 +75,8 @@ export interface Fault {
 
 export function explain(error: CombinedError): Fault {
   const first = error.graphQLErrors[0];
-  const requestId = first?.extensions.requestId;
+  const requestId =
+    first?.extensions.requestId ?? (error.response as Response | undefined)?.headers.get("x-request-id");
   return {
     message: first?.message ?? "The server cannot be reached. Check the connection, then try again.",
     requestId: typeof requestId === "string" ? requestId : undefined,

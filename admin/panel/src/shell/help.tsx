@@ -19,23 +19,27 @@ function caps(keys: string) {
 
 export default function Help({ onClose }: { onClose: () => void }) {
   const groups = useBoundKeys();
+  const titles = [...new Set(groups.map(({ title }) => title))];
   const [single, setSingle] = useSingleKeys();
   return (
     <Dialog title="Keyboard" onClose={onClose}>
-      {groups.map(({ title, bindings }) => (
-        <section key={title + bindings[0]?.keys}>
+      {titles.map((title) => (
+        <section key={title}>
           <h2>{title}</h2>
           <dl className={styles.keys}>
-            {bindings.map(({ keys, label }) => (
-              <div key={keys}>
-                <dt>
-                  {caps(keys).map((cap) => (
-                    <kbd key={cap}>{cap}</kbd>
-                  ))}
-                </dt>
-                <dd>{label}</dd>
-              </div>
-            ))}
+            {groups
+              .filter((group) => group.title === title)
+              .flatMap(({ bindings }) => bindings)
+              .map(({ keys, label }) => (
+                <div key={keys}>
+                  <dt>
+                    {caps(keys).map((cap) => (
+                      <kbd key={cap}>{cap}</kbd>
+                    ))}
+                  </dt>
+                  <dd>{label}</dd>
+                </div>
+              ))}
           </dl>
         </section>
       ))}

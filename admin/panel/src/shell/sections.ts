@@ -2,7 +2,7 @@
 import type { IconName } from "../ui/icon";
 
 export interface NavigationItem {
-  to: "/" | "/files" | "/trash" | "/users" | "/erasures" | "/alerts";
+  to: "/" | "/files" | "/trash" | "/users" | "/jobs" | "/alerts" | "/erasures" | "/audit";
   title: string;
   icon: IconName;
   /** After `g`. */
@@ -16,6 +16,8 @@ export const NAVIGATION: readonly NavigationItem[] = [
   { to: "/files", title: "Files", icon: "files", key: "f", operators: false },
   { to: "/trash", title: "Trash", icon: "trash", key: "t", operators: false },
   { to: "/users", title: "Users", icon: "users", key: "u", operators: false },
-  { to: "/erasures", title: "Erasures", icon: "erasures", key: "e", operators: true },
+  { to: "/jobs", title: "Jobs", icon: "jobs", key: "j", operators: true },
   { to: "/alerts", title: "Alerts", icon: "alerts", key: "a", operators: true },
+  { to: "/erasures", title: "Erasures", icon: "erasures", key: "e", operators: true },
+  { to: "/audit", title: "Audit", icon: "audit", key: "l", operators: false },
 ];

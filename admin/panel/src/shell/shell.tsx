@@ -9,6 +9,7 @@ import { Icon } from "../ui/icon";
 import { onKeyDown, useKeys } from "../ui/keys";
 import { sentence } from "../ui/relative";
 import { named, Segments } from "../ui/segments";
+import { FindId } from "./find-id";
 import { NAVIGATION } from "./sections";
 import styles from "./shell.module.css";
 import { setTheme, THEMES, useTheme } from "./theme";
@@ -21,6 +22,7 @@ export function Shell() {
   const [helping, setHelping] = useState(false);
   const [menuOpen, setMenuOpen] = useState(false);
   const path = useRouterState({ select: ({ location }) => location.pathname });
+  const item = useRouterState({ select: ({ location }) => location.search.item });
   const sections = NAVIGATION.filter(({ operators }) => operators || isAdmin(viewer));
   const section = sections.find(({ to }) => (to === "/" ? path === "/" : path.startsWith(to)));
 
@@ -31,8 +33,8 @@ export function Shell() {
   useEffect(() => {
     document.title = section ? `${section.title} · Snaphaven admin` : "Snaphaven admin";
   }, [section]);
-  // biome-ignore lint/correctness/useExhaustiveDependencies: a new page closes the menu
-  useEffect(() => setMenuOpen(false), [path]);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: a new page closes the menu, and so do details on this one
+  useEffect(() => setMenuOpen(false), [path, item]);
   useKeys(
     "Go to",
     sections.map(({ key, title, to }) => ({ keys: `g ${key}`, label: title, run: () => navigate({ to }) })),
@@ -53,6 +55,9 @@ export function Shell() {
               <Icon name={menuOpen ? "close" : "menu"} />
             </IconButton>
           </span>
+        </div>
+        <div className={styles.find}>
+          <FindId />
         </div>
         <nav aria-label="Panel" className={styles.nav}>
           <ul>

@@ -89,6 +89,7 @@ export function useBrowse(
     opened,
     selection: selectable ? selection : undefined,
     onRowClick(event, id) {
+      if (event.target instanceof Element && event.target.closest("a, button")) return;
       const box = event.target instanceof Element && event.target.closest("[data-select]");
       setPlace({ id, index: ids.indexOf(id) });
       if (selectable && event.shiftKey) setSelection(extend(selection, ids, id));

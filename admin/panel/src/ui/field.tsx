@@ -1,4 +1,4 @@
-// A labelled text field with its hint and its fault.
+// Labelled fields, with their hints and their faults.
 import { type ComponentProps, useId } from "react";
 import styles from "./field.module.css";
 
@@ -24,6 +24,27 @@ export function TextField({ label, hint, fault, ...rest }: Props) {
       {note && (
         <p id={`${id}-note`} className={fault ? styles.fault : styles.hint}>
           {note}
+        </p>
+      )}
+    </div>
+  );
+}
+
+interface AreaProps extends ComponentProps<"textarea"> {
+  label: string;
+  hint?: string;
+}
+
+/** For texts of some lines. */
+export function TextArea({ label, hint, ...rest }: AreaProps) {
+  const id = useId();
+  return (
+    <div className={styles.field}>
+      <label htmlFor={id}>{label}</label>
+      <textarea id={id} className={styles.input} aria-describedby={hint ? `${id}-note` : undefined} {...rest} />
+      {hint && (
+        <p id={`${id}-note`} className={styles.hint}>
+          {hint}
         </p>
       )}
     </div>

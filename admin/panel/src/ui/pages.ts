@@ -29,11 +29,14 @@ export interface Paged<Node> {
   error: CombinedError | undefined;
   more: () => void;
   retry: () => void;
+  /** Reads what is shown once more. */
+  reload: () => void;
 }
 
 interface Part<Node> {
   page: Page<Node> | undefined;
   error: CombinedError | undefined;
+  after: string | null;
   stop: () => void;
 }
 
@@ -45,10 +48,13 @@ class PageList<Node extends Keyed> {
   #snapshot: Paged<Node>;
   #due = false;
   #read: (after: string | null, tell: Tell<Node>) => () => void;
+  #again: (after: string | null) => void;
 
-  /** `read` asks for the page after a cursor, tells of it now and whenever it changes, and returns what ends that. */
-  constructor(read: (after: string | null, tell: Tell<Node>) => () => void) {
+  /** `read` asks for the page after a cursor, tells of it now and whenever it changes, and returns what ends that;
+   * `again` asks for a page that was read before. */
+  constructor(read: (after: string | null, tell: Tell<Node>) => () => void, again: (after: string | null) => void) {
     this.#read = read;
+    this.#again = again;
     this.#snapshot = this.#summarise();
   }
 
@@ -76,8 +82,12 @@ class PageList<Node extends Keyed> {
     this.#open(before?.pageInfo.endCursor ?? null);
   };
 
+  reload = () => {
+    for (const { after } of this.#parts) this.#again(after);
+  };
+
   #open(after: string | null) {
-    const part: Part<Node> = { page: undefined, error: undefined, stop: () => {} };
+    const part: Part<Node> = { page: undefined, error: undefined, after, stop: () => {} };
     this.#parts.push(part);
     part.stop = this.#read(after, (page, error) => {
       part.page = page ?? part.page;
@@ -113,6 +123,7 @@ class PageList<Node extends Keyed> {
       error: last?.error,
       more: this.more,
       retry: this.retry,
+      reload: this.reload,
     };
   }
 }
@@ -127,8 +138,10 @@ export function usePages<Data, Variables extends AnyVariables, Node extends Keye
   const key = JSON.stringify(variables);
   // biome-ignore lint/correctness/useExhaustiveDependencies: the key stands for the variables, whose object is new each time
   const list = useMemo(() => {
-    return new PageList<Node>((after, tell) =>
-      read(client, document, { ...variables, first: PAGE_SIZE, after } as unknown as Variables, pick, tell),
+    const asked = (after: string | null) => ({ ...variables, first: PAGE_SIZE, after }) as unknown as Variables;
+    return new PageList<Node>(
+      (after, tell) => read(client, document, asked(after), pick, tell),
+      (after) => client.query(document, asked(after), { requestPolicy: "network-only" }).toPromise(),
     );
   }, [client, document, key]);
   return useSyncExternalStore(list.subscribe, list.snapshot);

@@ -49,5 +49,6 @@ test.each([
 
 test("counts and constants", () => {
   expect([count(1, "file"), count(1234, "file")]).toEqual(["1 file", "1,234 files"]);
+  expect([count(2, "entry"), count(2, "day")]).toEqual(["2 entries", "2 days"]);
   expect(sentence("FILES_REMOVED")).toBe("Files removed");
 });

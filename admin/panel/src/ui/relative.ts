@@ -44,9 +44,10 @@ export function parseBytes(text: string): number | undefined {
   return Math.round(Number(number) * (binary ? 1024 : 1000) ** power);
 }
 
-/** "1 file", "1,234 files". */
+/** "1 file", "1,234 files", "2 entries". */
 export function count(number: number, noun: string) {
-  return `${numbers.format(number)} ${noun}${number === 1 ? "" : "s"}`;
+  const many = /[^aeiou]y$/.test(noun) ? `${noun.slice(0, -1)}ies` : `${noun}s`;
+  return `${numbers.format(number)} ${number === 1 ? noun : many}`;
 }
 
 /** "TRASHED" → "Trashed", "FILES_REMOVED" → "Files removed". */

@@ -1,6 +1,7 @@
-// A search that asks a moment after the last key, and that `/` leads to.
+// A search that asks a moment after the last key, and that `/` leads to. An id in it leads to its object.
 import { useEffect, useRef, useState } from "react";
 import { Icon } from "./icon";
+import { isId, useJump } from "./jump";
 import { useKeys } from "./keys";
 import styles from "./search-field.module.css";
 
@@ -17,6 +18,7 @@ export function SearchField({ label, placeholder, value, onSearch }: Props) {
   const input = useRef<HTMLInputElement>(null);
   const [text, setText] = useState(value ?? "");
   const asked = useRef(value ?? "");
+  const jump = useJump();
   useKeys("Search", [{ keys: "/", label, run: () => input.current?.focus() }]);
 
   // The address may change by itself: by a chip, or by going back.
@@ -44,7 +46,12 @@ export function SearchField({ label, placeholder, value, onSearch }: Props) {
         type="search"
         placeholder={placeholder}
         value={text}
-        onChange={(event) => setText(event.target.value)}
+        onChange={(event) => {
+          const { value } = event.target;
+          if (!isId(value.trim())) return setText(value);
+          setText(asked.current);
+          jump(value.trim());
+        }}
         onKeyDown={(event) => {
           if (event.key !== "Escape" && event.key !== "Enter") return;
           // Out of the field, to the list; a further Esc is the list's.

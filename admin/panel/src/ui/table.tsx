@@ -124,6 +124,15 @@ export function Table<Row extends Keyed>({ label, columns, rows, paged, browse }
   );
 }
 
+/** A text that is cut off where there is no room for all of it. */
+export function Cut({ children }: { children: string }) {
+  return (
+    <span className={styles.cut} title={children}>
+      {children}
+    </span>
+  );
+}
+
 function cellClass({ narrow, align }: { narrow?: boolean; align?: "end" }) {
   return [styles.cell, !narrow && styles.wide, align && styles.end].filter(Boolean).join(" ");
 }

@@ -30,11 +30,13 @@ export function useNow() {
   return useSyncExternalStore(subscribe, current);
 }
 
-export function Time({ at }: { at: string }) {
+/** `exact`: the UTC time too, where that is what one looks for. */
+export function Time({ at, exact = false }: { at: string; exact?: boolean }) {
   const now = useNow();
+  const words = relative(Date.parse(at), now);
   return (
     <time dateTime={at} title={absolute(at)}>
-      {relative(Date.parse(at), now)}
+      {exact ? `${absolute(at)} (${words})` : words}
     </time>
   );
 }

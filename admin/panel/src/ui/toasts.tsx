@@ -32,7 +32,15 @@ export function Toasts({ children }: { children: ReactNode }) {
 function List() {
   const { toasts } = Toast.useToastManager<{ action?: ReactNode; requestId?: string | undefined }>();
   return toasts.map((item) => (
-    <Toast.Root key={item.id} toast={item} swipeDirection={[]} className={styles.toast} data-type={item.type}>
+    <Toast.Root
+      key={item.id}
+      toast={item}
+      swipeDirection={[]}
+      className={styles.toast}
+      data-type={item.type}
+      // It is read out at once from elsewhere, and stays to be read here.
+      aria-hidden={false}
+    >
       <Icon name={item.type === "failed" ? "warning" : "check"} />
       <div className={styles.text}>
         <Toast.Title className={styles.title} render={<p />} />
@@ -40,7 +48,7 @@ function List() {
         {item.data?.requestId && <RequestId id={item.data.requestId} />}
         {item.data?.action && <div className={styles.actions}>{item.data.action}</div>}
       </div>
-      <Toast.Close className={styles.close} aria-label="Close notice">
+      <Toast.Close className={styles.close} aria-label="Close notice" aria-hidden={false}>
         <Icon name="close" />
       </Toast.Close>
     </Toast.Root>

@@ -1,66 +1,79 @@
-// Every alert that a deletion raised, and how far its delivery is.
-import { getRouteApi, Link } from "@tanstack/react-router";
-import { isAdmin, useViewer } from "../../session/viewer";
-import { useBrowse } from "../../ui/browse";
+// Every alert that was raised, and how far its delivery is.
+import { getRouteApi } from "@tanstack/react-router";
+import { useQuery } from "urql";
+import { useChange } from "../../ui/address";
 import { Id } from "../../ui/copy";
-import { Empty } from "../../ui/empty";
-import { Failure } from "../../ui/failure";
-import { Facts, Inspector, Section } from "../../ui/inspector";
-import { ListPage } from "../../ui/list-page";
+import { useEvery } from "../../ui/every";
+import { Facts, Inspector, Json, Section } from "../../ui/inspector";
+import { ObjectLink } from "../../ui/jump";
+import { LastError } from "../../ui/last-error";
 import { usePages } from "../../ui/pages";
 import { sentence } from "../../ui/relative";
+import { RetryButton } from "../../ui/retry-button";
 import { Status } from "../../ui/status";
-import { type Column, Table } from "../../ui/table";
+import { type Column, Cut } from "../../ui/table";
+import { TablePage } from "../../ui/table-page";
 import { Time } from "../../ui/time";
-import { ALERTS, type Alert } from "./documents";
-import styles from "./page.module.css";
+import { Waiting } from "../../ui/wait";
+import { useUserName } from "../users/names";
+import { ALERT, ALERTS, type Alert, RETRY_ALERT } from "./documents";
 
 const route = getRouteApi("/shell/alerts");
 
 const COLUMNS: readonly Column<Alert>[] = [
   { title: "State", width: "108px", narrow: true, cell: ({ state }) => <Status value={state} /> },
   { title: "What", width: "128px", cell: ({ kind }) => sentence(kind) },
-  {
-    title: "Message",
-    width: "minmax(120px, 3fr)",
-    narrow: true,
-    cell: ({ message }) => <span className={styles.text}>{message}</span>,
-  },
+  { title: "Message", width: "minmax(120px, 3fr)", narrow: true, cell: ({ message }) => <Cut>{message}</Cut> },
   { title: "Attempts", width: "80px", align: "end", cell: ({ attempts }) => attempts },
   { title: "Raised", width: "112px", narrow: true, cell: ({ createdAt }) => <Time at={createdAt} /> },
   { title: "Delivered", width: "112px", cell: ({ deliveredAt }) => deliveredAt && <Time at={deliveredAt} /> },
 ];
 
 export default function AlertsPage() {
-  const { item } = route.useSearch();
-  const navigate = route.useNavigate();
-  const paged = usePages(ALERTS, {}, ({ alerts }) => alerts);
-  const open = (item: string | undefined) => navigate({ search: { item }, replace: true });
-  const browse = useBrowse(paged.rows, { opened: item, open });
-  const opened = paged.rows.find(({ id }) => id === item);
-
+  const search = route.useSearch();
   return (
-    <ListPage
+    <TablePage
       title="Alerts"
       noun="alert"
-      paged={paged}
-      shown={paged.rows.length}
-      empty={
-        <Empty
-          title="No alert was raised yet"
-          text="Every deletion of a file raises one, and it stays here whatever becomes of its delivery."
-        />
-      }
-      inspector={opened && <Details alert={opened} onClose={() => open(undefined)} />}
-    >
-      <Table label="Alerts" columns={COLUMNS} rows={paged.rows} paged={paged} browse={browse} />
-    </ListPage>
+      paged={usePages(ALERTS, {}, ({ alerts }) => alerts)}
+      columns={COLUMNS}
+      item={search.item}
+      change={useChange(search)}
+      empty={{
+        title: "No alert was raised yet",
+        text: "Every deletion, suspension and new admin raises one. It stays here whatever becomes of its delivery.",
+      }}
+      details={(id, close) => <Details key={id} id={id} onClose={close} />}
+    />
   );
 }
 
-function Details({ alert, onClose }: { alert: Alert; onClose: () => void }) {
+function Details({ id, onClose }: { id: string; onClose: () => void }) {
+  const [{ data, error, fetching }, again] = useQuery({
+    query: ALERT,
+    variables: { id },
+    requestPolicy: "cache-and-network",
+  });
+  const alert = data?.node?.__typename === "Alert" ? data.node : undefined;
+  useEvery(() => again({ requestPolicy: "network-only" }), alert?.state === "PENDING");
+  if (!alert) return <Waiting id={id} noun="alert" {...{ error, fetching, again, onClose }} />;
   return (
-    <Inspector title={alert.subject} onClose={onClose}>
+    <Inspector
+      title={alert.subject}
+      onClose={onClose}
+      actions={
+        alert.state === "FAILED" && (
+          <RetryButton
+            verb="Deliver again"
+            consequence="Under the same id, with all its attempts."
+            done="The alert is on its way"
+            document={RETRY_ALERT}
+            id={id}
+            pick={({ retryAlert }) => retryAlert}
+          />
+        )
+      }
+    >
       <p>{alert.message}</p>
       <Section title="Delivery">
         <Facts
@@ -71,30 +84,23 @@ function Details({ alert, onClose }: { alert: Alert; onClose: () => void }) {
             ["Delivered", alert.deliveredAt && <Time at={alert.deliveredAt} />],
           ]}
         />
-        {alert.lastError && <Failure message={`The last attempt failed: ${alert.lastError}`} />}
+        {alert.state !== "DELIVERED" && alert.lastError && <LastError error={alert.lastError} />}
       </Section>
       <Section title="What it tells of">
         <Facts
           facts={[
             ["Kind", sentence(alert.kind)],
             ["Count", alert.count],
-            ["By", <Actor key="by" id={alert.actorId} />],
+            ["By", alert.actorId ? <Actor key="by" id={alert.actorId} /> : "the server"],
             ["Id", <Id key="id" id={alert.id} what="alert id" />],
           ]}
         />
-        <pre className={styles.json}>{JSON.stringify(alert.details, null, 2)}</pre>
+        <Json value={alert.details} />
       </Section>
     </Inspector>
   );
 }
 
-function Actor({ id }: { id: string | null }) {
-  const viewer = useViewer();
-  if (id === null) return "the server";
-  if (!isAdmin(viewer)) return <Id id={id} what="id of the actor" />;
-  return (
-    <Link to="/users" search={{ item: id }}>
-      Show who
-    </Link>
-  );
+function Actor({ id }: { id: string }) {
+  return <ObjectLink id={id}>{useUserName(id)}</ObjectLink>;
 }

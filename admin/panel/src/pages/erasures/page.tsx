@@ -1,33 +1,20 @@
 // Proof of erasure: every stored object that was to be deleted, and when each region was found empty of it.
-import { getRouteApi, Link } from "@tanstack/react-router";
-import { graphql, type ResultOf } from "../../graphql/tada";
-import { isAdmin, useViewer } from "../../session/viewer";
-import { useBrowse } from "../../ui/browse";
-import { Button } from "../../ui/button";
+import { getRouteApi } from "@tanstack/react-router";
+import { useQuery } from "urql";
+import { useChange } from "../../ui/address";
+import { Chips } from "../../ui/chips";
 import { Id } from "../../ui/copy";
-import { Empty } from "../../ui/empty";
 import { Facts, Inspector, Section } from "../../ui/inspector";
-import { ListPage } from "../../ui/list-page";
+import { ObjectLink } from "../../ui/jump";
 import { usePages } from "../../ui/pages";
 import { bytes, sentence } from "../../ui/relative";
 import { Segments } from "../../ui/segments";
 import { Status } from "../../ui/status";
-import { type Column, Table } from "../../ui/table";
+import type { Column } from "../../ui/table";
+import { TablePage } from "../../ui/table-page";
 import { Time } from "../../ui/time";
-
-const ERASURES = graphql(`
-  query Erasures($filter: ErasureFilter!, $first: Int!, $after: String) {
-    erasures(filter: $filter, first: $first, after: $after) {
-      nodes {
-        id key kind size sha256 fileId reason requestedAt primaryConfirmedAt replicaConfirmedAt erasedAt
-        requestedBy { id username }
-      }
-      pageInfo { hasNextPage endCursor }
-    }
-  }
-`);
-
-type Erasure = ResultOf<typeof ERASURES>["erasures"]["nodes"][number];
+import { Waiting } from "../../ui/wait";
+import { ERASURE, ERASURES, type Erasure } from "./documents";
 
 const route = getRouteApi("/shell/erasures");
 
@@ -56,72 +43,77 @@ function Confirmed({ at }: { at: string | null }) {
 }
 
 export default function ErasuresPage() {
-  const { item, show, file } = route.useSearch();
-  const navigate = route.useNavigate();
+  const search = route.useSearch();
+  const { show, file } = search;
+  const change = useChange(search);
   const filter = { ...(file && { fileId: file }), ...(show && { erased: show === "proven" }) };
-  const paged = usePages(ERASURES, { filter }, ({ erasures }) => erasures);
-  const open = (item: string | undefined) => navigate({ search: (old) => ({ ...old, item }), replace: true });
-  const browse = useBrowse(paged.rows, { opened: item, open });
-  const opened = paged.rows.find(({ id }) => id === item);
-  const all = () => navigate({ search: {} });
-
+  const all = () => change({ show: undefined, file: undefined, item: undefined });
   return (
-    <ListPage
+    <TablePage
       title="Erasures"
       noun="erasure"
-      paged={paged}
-      shown={paged.rows.length}
+      paged={usePages(ERASURES, { filter }, ({ erasures }) => erasures)}
       tools={
-        <div style={{ display: "flex", flexWrap: "wrap", gap: 8 }}>
-          <Segments
-            label="Which"
-            value={show ?? "all"}
-            options={[
-              ["all", "All"],
-              ["open", "Under way"],
-              ["proven", "Proven"],
-            ]}
-            onChange={(value) =>
-              navigate({ search: (old) => ({ ...old, item: undefined, show: value === "all" ? undefined : value }) })
-            }
+        <>
+          <div>
+            <Segments
+              label="Which"
+              value={show ?? "all"}
+              options={[
+                ["all", "All"],
+                ["open", "Under way"],
+                ["proven", "Proven"],
+              ]}
+              onChange={(value) => change({ show: value === "all" ? undefined : value, item: undefined })}
+            />
+          </div>
+          <Chips
+            chips={file ? [{ name: "file", text: "Of one file" }] : []}
+            remove={() => change({ file: undefined })}
+            clear={all}
           />
-          {file && (
-            <Button look="quiet" onClick={() => navigate({ search: (old) => ({ ...old, file: undefined }) })}>
-              Of one file — show all
-            </Button>
-          )}
-        </div>
+        </>
       }
-      empty={
-        show || file ? (
-          <Empty
-            title="None of these"
-            text="No erasure meets this filter."
-            action={<Button onClick={all}>Clear filters</Button>}
-          />
-        ) : (
-          <Empty
-            title="Nothing was erased yet"
-            text="When something is deleted for good, the proof for both regions is kept here."
-          />
-        )
+      columns={COLUMNS}
+      item={search.item}
+      change={change}
+      narrowed={
+        show || file ? { title: "None of these", text: "No erasure meets this filter.", clear: all } : undefined
       }
-      inspector={opened && <Details erasure={opened} onClose={() => open(undefined)} />}
-    >
-      <Table label="Erasures" columns={COLUMNS} rows={paged.rows} paged={paged} browse={browse} />
-    </ListPage>
+      empty={{
+        title: "Nothing was erased yet",
+        text: "When something is deleted for good, the proof for both regions is kept here.",
+      }}
+      details={(id, close) => <Details key={id} id={id} onClose={close} />}
+    />
   );
 }
 
-function Details({ erasure, onClose }: { erasure: Erasure; onClose: () => void }) {
-  const admin = isAdmin(useViewer());
+function Details({ id, onClose }: { id: string; onClose: () => void }) {
+  const [{ data, error, fetching }, again] = useQuery({
+    query: ERASURE,
+    variables: { id },
+    requestPolicy: "cache-and-network",
+  });
+  const erasure = data?.node?.__typename === "Erasure" ? data.node : undefined;
+  if (!erasure) return <Waiting id={id} noun="erasure" {...{ error, fetching, again, onClose }} />;
+  const { requestedBy, fileId } = erasure;
   return (
     <Inspector title={`${sentence(erasure.kind)} of ${bytes(erasure.size)}`} onClose={onClose}>
       <Facts
         facts={[
           ["State", <Status key="state" value={erasure.erasedAt ? "PROVEN" : "UNDER_WAY"} />],
           ["Why", erasure.reason && sentence(erasure.reason)],
-          ["Asked by", erasure.requestedBy?.username ?? "the server"],
+          [
+            "Asked by",
+            requestedBy ? (
+              <ObjectLink key="link" id={requestedBy.id}>
+                {requestedBy.username}
+              </ObjectLink>
+            ) : (
+              "the server"
+            ),
+          ],
           ["Asked", erasure.requestedAt && <Time at={erasure.requestedAt} />],
         ]}
       />
@@ -139,17 +131,7 @@ function Details({ erasure, onClose }: { erasure: Erasure; onClose: () => void }
           facts={[
             ["Key", <Id key="key" id={erasure.key} what="key" />],
             ["SHA-256", erasure.sha256 && <Id id={erasure.sha256} what="SHA-256" />],
-            [
-              "File",
-              erasure.fileId &&
-                (admin ? (
-                  <Link to="/files" search={{ item: erasure.fileId }}>
-                    Show the file
-                  </Link>
-                ) : (
-                  <Id id={erasure.fileId} what="file id" />
-                )),
-            ],
+            ["File", fileId && <ObjectLink id={fileId} />],
             ["Id", <Id key="id" id={erasure.id} what="erasure id" />],
           ]}
         />

@@ -1,75 +1,89 @@
 // Removing, restoring and deleting files, singly or many: what it leads to is said beside each button before it is done.
 import { Link } from "@tanstack/react-router";
-import { useActionState, useState } from "react";
-import { type TypedDocumentNode, useQuery } from "urql";
-import { client, explain, type Fault } from "../../graphql/client";
+import { useQuery } from "urql";
+import { perform } from "../../graphql/perform";
 import { Button } from "../../ui/button";
-import { Dialog } from "../../ui/dialog";
-import { Failure } from "../../ui/failure";
-import { TextField } from "../../ui/field";
+import { DecisionDialog, ReasonField, reasonOf } from "../../ui/decision";
 import { count } from "../../ui/relative";
 import { toast } from "../../ui/toasts";
 import styles from "./actions.module.css";
-import { type FileRow, LIMITS, PURGE, RESTORE, TRASH } from "./documents";
+import { type FileRow, LIMITS, PURGE, REMOVE, RESTORE } from "./documents";
+import type { FileState } from "./search";
 
-export type Action = "trash" | "restore" | "purge";
+export type Action = "remove" | "restore" | "purge";
 
-interface Outcome {
-  alert?: { id: string } | null;
-  userErrors: { message: string }[];
-}
+const PRESETS = ["Illegal content", "Copyright", "Harassment", "Spam"];
+export const VERBS = { remove: "Remove", restore: "Restore", purge: "Delete for good" };
+const DONE = { remove: "removed", restore: "restored", purge: "deleted for good" };
 
-/** Carries an action out: what stood in its way, or the alert that it raised. */
-async function perform<Data>(
-  document: TypedDocumentNode<Data, { ids: string[] }>,
-  ids: string[],
-  pick: (data: Data) => Outcome,
-) {
-  const { data, error } = await client.mutation(document, { ids }).toPromise();
-  if (error) return { refusal: explain(error) };
-  const outcome = data && pick(data);
-  const refused = outcome?.userErrors[0];
-  return refused ? { refusal: { message: refused.message } } : { alert: outcome?.alert };
-}
-
-const PERFORM = {
-  trash: (ids: string[]) => perform(TRASH, ids, ({ trashFiles }) => trashFiles),
-  restore: (ids: string[]) => perform(RESTORE, ids, ({ restoreFiles }) => restoreFiles),
-  purge: (ids: string[]) => perform(PURGE, ids, ({ purgeFiles }) => purgeFiles),
+/** What is offered for files of a state. */
+export const OFFERED: Record<FileState, readonly Action[]> = {
+  ACTIVE: ["remove", "purge"],
+  PROCESSING: ["remove", "purge"],
+  REJECTED: ["remove", "purge"],
+  TRASHED: ["restore", "remove", "purge"],
+  REMOVED: ["restore", "purge"],
 };
 
-const DONE = { trash: "in the trash", restore: "restored", purge: "deleted for good" };
-const VERBS = { trash: "Remove", restore: "Restore", purge: "Delete for good" };
+/** Carries an action out: what stood in its way, or the alert that it raised. */
+async function carryOut(action: Action, ids: string[], reason: string) {
+  switch (action) {
+    case "remove": {
+      const { refusal, done } = await perform(REMOVE, { ids, reason }, ({ removeFiles }) => removeFiles);
+      return { refusal, alert: done?.alert };
+    }
+    case "restore": {
+      const { refusal } = await perform(RESTORE, { ids }, ({ restoreFiles }) => restoreFiles);
+      return { refusal };
+    }
+    case "purge": {
+      const { refusal, done } = await perform(PURGE, { ids }, ({ purgeFiles }) => purgeFiles);
+      return { refusal, alert: done?.alert };
+    }
+  }
+}
 
 async function restoreNow(ids: string[]) {
-  const { refusal } = await PERFORM.restore(ids);
+  const { refusal } = await carryOut("restore", ids, "");
   if (refusal) toast.failed("Nothing was restored", refusal);
   else toast.done(`${count(ids.length, "file")} restored`);
 }
 
-function tell(action: Action, ids: string[], alert: Outcome["alert"]) {
-  const raised = alert && (
-    <>
-      An alert was raised.{" "}
-      <Link to="/alerts" search={{ item: alert.id }}>
-        Show the alert
-      </Link>
-    </>
+function tell(action: Action, files: readonly FileRow[], alert: { id: string } | null | undefined) {
+  const ids = files.map(({ id }) => id);
+  // Back in its owner's trash it could not be put.
+  const undoes = action === "remove" && files.every(({ state }) => state === "ACTIVE");
+  toast.done(
+    `${count(files.length, "file")} ${DONE[action]}`,
+    alert && (
+      <>
+        An alert was raised.{" "}
+        <Link to="/alerts" search={{ item: alert.id }}>
+          Show the alert
+        </Link>
+      </>
+    ),
+    undoes && <Button onClick={() => restoreNow(ids)}>Undo</Button>,
   );
-  const undo = action === "trash" && <Button onClick={() => restoreNow(ids)}>Undo</Button>;
-  toast.done(`${count(ids.length, "file")} ${DONE[action]}`, raised, undo);
 }
+
+const WHY_NOT_REMOVED: Partial<Record<FileState, string>> = {
+  PROCESSING: "It is still being verified, and cannot be removed",
+  REJECTED: "It was refused and has no content to remove",
+  REMOVED: "It is removed already",
+};
 
 /** Why an action is not there for these files, if so. */
 function obstacle(action: Action, files: readonly FileRow[], most: number) {
   if (files.length > most) return `At most ${most} at once`;
-  if (files.every(({ viewerCan }) => viewerCan[action])) return undefined;
-  return { trash: "Not all can be removed", restore: "Not all are in the trash", purge: "Not all can be deleted" }[
-    action
-  ];
+  const barred = files.filter(({ viewerCan }) => !viewerCan[action]);
+  const [first] = barred;
+  if (!first) return undefined;
+  if (files.length === 1 && action === "remove") return WHY_NOT_REMOVED[first.state] ?? "It cannot be removed";
+  return `${barred.length} of ${files.length} cannot be ${DONE[action]}`;
 }
 
-export function useFilesAtOnce() {
+export function useLimits() {
   const [{ data }] = useQuery({ query: LIMITS });
   return { most: data?.limits.filesAtOnce ?? Number.POSITIVE_INFINITY, retention: data?.limits.trashRetention };
 }
@@ -81,15 +95,14 @@ interface ButtonsProps {
 }
 
 export function ActionButtons({ actions, files, onChoose }: ButtonsProps) {
-  const { most } = useFilesAtOnce();
+  const { most } = useLimits();
   const stated = actions.map((action) => [action, obstacle(action, files, most)] as const);
   const reasons = [...new Set(stated.map(([, reason]) => reason).filter(Boolean))];
   return (
     <>
       {stated.map(([action, reason]) => (
         <Button key={action} disabled={reason !== undefined} title={reason} onClick={() => onChoose(action)}>
-          {VERBS[action]}
-          {action !== "restore" && "…"}
+          {VERBS[action]}…
         </Button>
       ))}
       {reasons.length > 0 && <span className={styles.reason}>{reasons.join(". ")}</span>}
@@ -105,63 +118,58 @@ interface DialogProps {
 }
 
 export function ActionDialog({ action, files, onClose, onDone }: DialogProps) {
-  const { retention } = useFilesAtOnce();
-  const [typed, setTyped] = useState("");
+  const { retention } = useLimits();
   const what = count(files.length, "file");
-  const phrase = `delete ${what}`;
-  const [refusal, submit, busy] = useActionState(async (): Promise<Fault | undefined> => {
+  const act = async (form: FormData) => {
     const ids = files.map(({ id }) => id);
-    const { refusal, alert } = await PERFORM[action](ids);
+    const { refusal, alert } = await carryOut(action, ids, reasonOf(form));
     if (refusal) return refusal;
-    tell(action, ids, alert);
+    tell(action, files, alert);
     onDone();
-  }, undefined);
-
+  };
   return (
-    <Dialog title={action === "purge" ? `Delete ${what} for good` : `${VERBS[action]} ${what}`} onClose={onClose}>
-      <form action={submit} className={styles.form}>
-        <ul className={styles.names}>
-          {files.slice(0, 5).map(({ id, name, owner }) => (
-            <li key={id}>
-              {name} <span>of {owner.username}</span>
-            </li>
-          ))}
-          {files.length > 5 && <li>and {count(files.length - 5, "more file")}</li>}
-        </ul>
-        {action === "purge" && (
-          <TextField
-            label={`Type “${phrase}” to confirm`}
-            value={typed}
-            onChange={(event) => setTyped(event.target.value)}
-            autoComplete="off"
-          />
-        )}
-        {refusal && <Failure {...refusal} />}
-        <div className={styles.decision}>
-          <p>{consequence(action, retention)}</p>
-          <div className={styles.buttons}>
-            <Button onClick={onClose}>Cancel</Button>
-            <Button
-              type="submit"
-              look={action === "restore" ? "primary" : "danger"}
-              disabled={busy || (action === "purge" && typed.trim().toLowerCase() !== phrase)}
-            >
-              {busy ? "Working…" : VERBS[action]}
-            </Button>
-          </div>
-        </div>
-      </form>
-    </Dialog>
+    <DecisionDialog
+      title={action === "purge" ? `Delete ${what} for good` : `${VERBS[action]} ${what}`}
+      consequence={consequence(action, files, retention)}
+      verb={VERBS[action]}
+      look={action === "restore" ? "primary" : "danger"}
+      phrase={action === "purge" ? `delete ${what}` : undefined}
+      act={act}
+      onClose={onClose}
+    >
+      <ul className={styles.names}>
+        {files.slice(0, 5).map(({ id, name, owner }) => (
+          <li key={id}>
+            {name} <span>of {owner.username}</span>
+          </li>
+        ))}
+        {files.length > 5 && <li>and {count(files.length - 5, "more file")}</li>}
+      </ul>
+      {action === "remove" && (
+        <ReasonField
+          hint={files.length === 1 ? "Its owner reads it, in these words." : "Their owners read it, in these words."}
+          presets={PRESETS}
+        />
+      )}
+    </DecisionDialog>
   );
 }
 
-function consequence(action: Action, retention: number | undefined) {
-  const time = retention === undefined ? "the retention time" : count(Math.round(retention / 86_400), "day");
+function consequence(action: Action, files: readonly FileRow[], retention: number | undefined) {
+  const time = retention === undefined ? "a time" : count(Math.round(retention / 86_400), "day");
+  const one = files.length === 1;
+  const waiting = files.some(({ state }) => state === "TRASHED");
   switch (action) {
-    case "trash":
-      return `Nobody can download them from now on. For ${time} admins can restore them, their owners cannot; then they are deleted for good. An alert is raised.`;
+    case "remove":
+      return [
+        `${one ? "Its owner reads" : "Their owners read"} the reason, and nobody can download ${one ? "it" : "them"}.`,
+        waiting
+          ? "Admins can restore what is removed; what was in the trash keeps its date of deletion."
+          : `${one ? "It" : "They"} can be restored for ${time}, by admins only, then ${one ? "it is" : "they are"} deleted for good.`,
+        "An alert is raised.",
+      ].join(" ");
     case "restore":
-      return "Their owners have them again, with all versions, as they were.";
+      return `${one ? "Its owner has it" : "Their owners have them"} again, with all versions, as before.`;
     case "purge":
       return "Every version and rendition is erased in both regions. This cannot be undone. An alert is raised, and the proof is under Erasures.";
   }

@@ -1,19 +1,22 @@
 // The list of files, as the page of all files and the trash show it: filter, grid or table, selection, details.
 import { useCallback, useState } from "react";
+import type { ResultOf } from "../../graphql/tada";
 import { useBrowse } from "../../ui/browse";
 import { Button } from "../../ui/button";
+import type { CsvColumn } from "../../ui/csv";
 import { Empty } from "../../ui/empty";
+import { ExportButton } from "../../ui/export-button";
 import { useKeys } from "../../ui/keys";
 import { ListPage } from "../../ui/list-page";
 import { usePages } from "../../ui/pages";
 import { bytes, count } from "../../ui/relative";
 import { Segments } from "../../ui/segments";
 import { Status } from "../../ui/status";
-import { type Column, Table } from "../../ui/table";
+import { type Column, Cut, Table } from "../../ui/table";
 import { Time } from "../../ui/time";
-import { type Action, ActionButtons, ActionDialog } from "./actions";
+import { type Action, ActionButtons, ActionDialog, OFFERED, VERBS } from "./actions";
 import styles from "./browser.module.css";
-import { FILES, type FileRow } from "./documents";
+import { FILES, FILES_FOR_EXPORT, type FileRow } from "./documents";
 import { FilterBar, withoutConditions } from "./filter-bar";
 import { FileInspector } from "./inspector";
 import { Picture } from "./picture";
@@ -28,18 +31,16 @@ interface Props {
   states: readonly [FileState, ...FileState[]];
   /** Names of the states, where people switch between them above the list; else they are a filter. */
   tabs?: readonly (readonly [state: FileState, text: string])[];
-  actions: readonly Action[];
   /** What `Del` does. */
   remove: Action;
   empty: { title: string; text: string };
-  /** Whether the table shows when files will be deleted, rather than when they came. */
-  countdown?: boolean;
 }
 
-export function FileBrowser({ title, search, change, states, tabs, actions, remove, empty, countdown = false }: Props) {
+export function FileBrowser({ title, search, change, states, tabs, remove, empty }: Props) {
   const state = states.find((name) => name === search.state) ?? states[0];
   const order = { field: search.order ?? "CREATED_AT", direction: search.direction ?? "DESC" } as const;
-  const paged = usePages(FILES, { filter: toFilter(search, state), orderBy: order }, ({ files }) => files);
+  const variables = { filter: toFilter(search, state), orderBy: order };
+  const paged = usePages(FILES, variables, ({ files }) => files);
   // What an action takes to another state leaves this list at once.
   const rows = paged.rows.filter((file) => file.state === state);
 
@@ -58,7 +59,7 @@ export function FileBrowser({ title, search, change, states, tabs, actions, remo
   useKeys(title, [
     {
       keys: "Delete",
-      label: "Remove what is selected, or the active one",
+      label: `${VERBS[remove]}: what is selected, or the active one`,
       run: () => ask(remove, selected.length > 0 ? selected : active),
     },
     { keys: "v", label: "Grid or table", run: () => change({ view: table ? "grid" : "table" }) },
@@ -72,6 +73,16 @@ export function FileBrowser({ title, search, change, states, tabs, actions, remo
         noun="file"
         paged={paged}
         shown={rows.length}
+        whole={
+          <ExportButton
+            name={title.toLowerCase()}
+            noun="file"
+            document={FILES_FOR_EXPORT}
+            variables={variables}
+            pick={({ files }) => files}
+            columns={EXPORTED}
+          />
+        }
         tools={
           <>
             {tabs && (
@@ -88,7 +99,7 @@ export function FileBrowser({ title, search, change, states, tabs, actions, remo
             {selected.length > 0 && (
               <section className={styles.selected} aria-label="Selection">
                 <strong role="status">{count(selected.length, "file")} selected</strong>
-                <ActionButtons actions={actions} files={selected} onChoose={(action) => ask(action, selected)} />
+                <ActionButtons actions={OFFERED[state]} files={selected} onChoose={(action) => ask(action, selected)} />
                 <Button look="quiet" onClick={browse.clear}>
                   Clear
                 </Button>
@@ -113,18 +124,12 @@ export function FileBrowser({ title, search, change, states, tabs, actions, remo
         }
         inspector={
           search.item && (
-            <FileInspector
-              key={search.item}
-              id={search.item}
-              actions={actions}
-              onChoose={ask}
-              onClose={() => open(undefined)}
-            />
+            <FileInspector key={search.item} id={search.item} onChoose={ask} onClose={() => open(undefined)} />
           )
         }
       >
         {table ? (
-          <Table label={title} columns={columns(order, change, countdown)} rows={rows} paged={paged} browse={browse} />
+          <Table label={title} columns={columns(order, change, state)} rows={rows} paged={paged} browse={browse} />
         ) : (
           <Tiles
             label={title}
@@ -153,7 +158,23 @@ export function FileBrowser({ title, search, change, states, tabs, actions, remo
 
 type Order = { field: NonNullable<FilesSearch["order"]>; direction: NonNullable<FilesSearch["direction"]> };
 
-function columns(order: Order, change: Props["change"], countdown: boolean): Column<FileRow>[] {
+const EXPORTED: readonly CsvColumn<ResultOf<typeof FILES_FOR_EXPORT>["files"]["nodes"][number]>[] = [
+  ["id", ({ id }) => id],
+  ["name", ({ name }) => name],
+  ["owner", ({ owner }) => owner.username],
+  ["state", ({ state }) => state],
+  ["type", ({ contentType }) => contentType],
+  ["bytes", ({ size }) => size],
+  ["sha256", ({ sha256 }) => sha256],
+  ["tags", ({ tags }) => tags.join(", ")],
+  ["uploaded_at", ({ createdAt }) => createdAt],
+  ["deleted_at", ({ purgeAt }) => purgeAt],
+  ["removed_by", ({ removal }) => removal?.by?.username],
+  ["removal_reason", ({ removal }) => removal?.reason],
+];
+
+function columns(order: Order, change: Props["change"], state: FileState): Column<FileRow>[] {
+  const [removed, inTrash] = [state === "REMOVED", state === "REMOVED" || state === "TRASHED"];
   const by = (field: Order["field"], first: Order["direction"]) => {
     const current = order.field === field;
     const other = order.direction === "ASC" ? "DESC" : "ASC";
@@ -173,22 +194,31 @@ function columns(order: Order, change: Props["change"], countdown: boolean): Col
           <span className={styles.thumb}>
             <Picture url={file.thumbnail?.url} thumbhash={file.thumbhash} alt="" />
           </span>
-          <span className={styles.text} title={file.name}>
-            {file.name}
-          </span>
+          <Cut>{file.name}</Cut>
         </>
       ),
     },
-    {
-      title: "Owner",
-      width: "minmax(80px, 1fr)",
-      cell: ({ owner }) => <span className={styles.text}>{owner.username}</span>,
-    },
-    {
-      title: "Type",
-      width: "minmax(88px, 1fr)",
-      cell: ({ contentType }) => <span className={styles.text}>{contentType}</span>,
-    },
+    { title: "Owner", width: "minmax(80px, 1fr)", cell: ({ owner }) => <Cut>{owner.username}</Cut> },
+    ...(removed
+      ? [
+          {
+            title: "Removed by",
+            width: "minmax(80px, 1fr)",
+            cell: ({ removal }: FileRow) => <Cut>{removal?.by?.username ?? ""}</Cut>,
+          },
+          {
+            title: "Reason",
+            width: "minmax(120px, 2fr)",
+            cell: ({ removal }: FileRow) => <Cut>{removal?.reason ?? ""}</Cut>,
+          },
+        ]
+      : [
+          {
+            title: "Type",
+            width: "minmax(88px, 1fr)",
+            cell: ({ contentType }: FileRow) => <Cut>{contentType}</Cut>,
+          },
+        ]),
     {
       title: "Size",
       width: "80px",
@@ -198,7 +228,7 @@ function columns(order: Order, change: Props["change"], countdown: boolean): Col
       cell: ({ size }) => bytes(size),
     },
     { title: "State", width: "112px", cell: ({ state }) => <Status value={state} /> },
-    countdown
+    inTrash
       ? {
           title: "Deletion",
           width: "112px",

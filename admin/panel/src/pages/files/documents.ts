@@ -1,12 +1,14 @@
 // What is asked of the server about files.
 import { graphql, type ResultOf } from "../../graphql/tada";
+import { AUDIT_ROW } from "../audit/documents";
 
 const FILE_ROW = graphql(`
   fragment FileRow on File {
     id name state size contentType createdAt trashedAt purgeAt thumbhash
     owner { id username }
     thumbnail: rendition(size: FIT_320) { state url }
-    viewerCan { trash restore purge }
+    removal { reason by { id username } }
+    viewerCan { remove restore purge }
   }
 `);
 
@@ -44,15 +46,30 @@ export const FILE = graphql(
       erasures(filter: { fileId: $id }, first: 20) {
         nodes { id kind reason size requestedAt primaryConfirmedAt replicaConfirmedAt erasedAt }
       }
+      history: auditLog(filter: { subjectId: $id }, first: 5) { nodes { ...AuditRow } pageInfo { hasNextPage } }
     }
   `,
-  [FILE_ROW],
+  [FILE_ROW, AUDIT_ROW],
 );
 
-export const TRASH = graphql(
+/** Of each file what a table of them holds. */
+export const FILES_FOR_EXPORT = graphql(`
+  query FilesForExport($filter: FileFilter!, $orderBy: FileOrder!, $first: Int!, $after: String) {
+    files(filter: $filter, orderBy: $orderBy, first: $first, after: $after) {
+      nodes {
+        id name state size contentType sha256 tags createdAt purgeAt
+        owner { username }
+        removal { reason by { username } }
+      }
+      pageInfo { hasNextPage endCursor }
+    }
+  }
+`);
+
+export const REMOVE = graphql(
   `
-    mutation TrashFiles($ids: [ID!]!) {
-      trashFiles(input: { ids: $ids }) { files { ...FileRow } alert { id } userErrors { code message } }
+    mutation RemoveFiles($ids: [ID!]!, $reason: String!) {
+      removeFiles(input: { ids: $ids, reason: $reason }) { files { ...FileRow } alert { id } userErrors { code message } }
     }
   `,
   [FILE_ROW],
@@ -74,10 +91,6 @@ export const PURGE = graphql(`
 `);
 
 export const LIMITS = graphql(`query FileLimits { limits { filesAtOnce trashRetention } }`);
-export const OWNER = graphql(`query Owner($id: ID!) { node(id: $id) { __typename id ... on User { username } } }`);
-export const OWNER_BY_NAME = graphql(
-  `query OwnerByName($username: String!) { user(username: $username) { id username } }`,
-);
 
 export type FileRow = ResultOf<typeof FILE_ROW>;
 export type FileDetail = Extract<ResultOf<typeof FILE>["node"], { __typename: "File" }>;

@@ -1,15 +1,16 @@
 // All there is to know of one file: picture, owner, hash, where every copy is, versions, links, and proof where it is gone.
 import { Link } from "@tanstack/react-router";
 import { useQuery } from "urql";
-import { explain } from "../../graphql/client";
-import { Button } from "../../ui/button";
 import { Id } from "../../ui/copy";
 import { Failure } from "../../ui/failure";
 import { Facts, Inspector, Section } from "../../ui/inspector";
+import { ObjectLink } from "../../ui/jump";
 import { bytes, count, sentence } from "../../ui/relative";
 import { Status } from "../../ui/status";
 import { Time } from "../../ui/time";
-import { type Action, ActionButtons } from "./actions";
+import { Waiting } from "../../ui/wait";
+import { History } from "../audit/history";
+import { type Action, ActionButtons, OFFERED } from "./actions";
 import { FILE, type FileDetail, type FileErasure, type FileRow } from "./documents";
 import styles from "./inspector.module.css";
 import { Picture } from "./picture";
@@ -18,12 +19,11 @@ const PREVIEW_HEIGHT = 320;
 
 interface Props {
   id: string;
-  actions: readonly Action[];
   onChoose: (action: Action, files: readonly FileRow[]) => void;
   onClose: () => void;
 }
 
-export function FileInspector({ id, actions, onChoose, onClose }: Props) {
+export function FileInspector({ id, onChoose, onClose }: Props) {
   const [{ data, error, fetching }, again] = useQuery({
     query: FILE,
     variables: { id },
@@ -31,25 +31,28 @@ export function FileInspector({ id, actions, onChoose, onClose }: Props) {
   });
   const file = data?.node?.__typename === "File" ? data.node : undefined;
   const erasures = data?.erasures.nodes ?? [];
+  const history = data && <History subject={id} entries={data.history} />;
   if (file) {
     return (
       <Inspector
         title={file.name}
         onClose={onClose}
-        actions={<ActionButtons actions={actions} files={[file]} onChoose={(action) => onChoose(action, [file])} />}
+        actions={
+          <ActionButtons actions={OFFERED[file.state]} files={[file]} onChoose={(action) => onChoose(action, [file])} />
+        }
       >
         <Details file={file} />
+        {history}
         <Erasures erasures={erasures} fileId={id} />
       </Inspector>
     );
   }
-  const title = error ? "Not shown" : fetching ? "Loading…" : erasures.length > 0 ? "Deleted for good" : "No such file";
+  const missing = erasures.length > 0 ? "It was deleted for good." : undefined;
   return (
-    <Inspector title={title} onClose={onClose}>
-      {error && <Failure {...explain(error)} action={<Button onClick={() => again()}>Try again</Button>} />}
-      {!error && !fetching && <Facts facts={[["Id", <Id key="id" id={id} what="file id" />]]} />}
+    <Waiting id={id} noun="file" {...{ error, fetching, missing, again, onClose }}>
+      {history}
       <Erasures erasures={erasures} fileId={id} />
-    </Inspector>
+    </Waiting>
   );
 }
 
@@ -78,12 +81,18 @@ function Details({ file }: { file: FileDetail }) {
         facts={[
           ["State", <Status key="state" value={file.state} />],
           ["Deletion", file.purgeAt && <Time at={file.purgeAt} />],
+          [
+            "Removed by",
+            file.removal?.by && <ObjectLink id={file.removal.by.id}>{file.removal.by.username}</ObjectLink>,
+          ],
+          ["Reason", file.removal?.reason],
+          ["In the trash", file.trashedAt && <Time at={file.trashedAt} />],
           ["Refused for", file.rejection && sentence(file.rejection)],
           [
             "Owner",
-            <Link key="owner" to="/users" search={{ item: file.owner.id }}>
+            <ObjectLink key="owner" id={file.owner.id}>
               {file.owner.username}
-            </Link>,
+            </ObjectLink>,
           ],
           ["Description", file.description],
           ["Tags", file.tags.join(", ")],

@@ -1,11 +1,9 @@
 // What the address of a list of files holds, and what the server is asked for by it.
 import * as v from "valibot";
 import type { graphql } from "../../graphql/tada";
+import { oneOf, text } from "../../ui/address";
+import { after, before } from "../../ui/days";
 import { bytes, parseBytes, sentence } from "../../ui/relative";
-
-const text = v.fallback(v.optional(v.string()), undefined);
-const oneOf = <const Options extends readonly string[]>(options: Options) =>
-  v.fallback(v.optional(v.picklist(options)), undefined);
 
 export const STATES = ["ACTIVE", "TRASHED", "REMOVED", "PROCESSING", "REJECTED"] as const;
 export const ORDERS = ["CREATED_AT", "UPDATED_AT", "NAME", "SIZE"] as const;
@@ -40,21 +38,18 @@ export type FileState = (typeof STATES)[number];
 export const CONDITIONS = ["q", "owner", "tags", "type", "state", "from", "until", "min", "max"] as const;
 export type Condition = (typeof CONDITIONS)[number];
 
-const DAY = /^\d{4}-\d{2}-\d{2}$/;
-const DAY_MS = 86_400_000;
-
 /** The filter of everyone's files. Days and sizes that are none are left out. */
 export function toFilter(search: FilesSearch, state: FileState): FileFilter {
   const given: FileFilter = search.owner ? { ownerId: search.owner, state } : { everyone: true, state };
-  const [after, before] = [midnight(search.from, 0), midnight(search.until, DAY_MS)];
+  const [createdAfter, createdBefore] = [after(search.from), before(search.until)];
   const [least, most] = [parseBytes(search.min ?? ""), parseBytes(search.max ?? "")];
   return {
     ...given,
     ...(search.q && { search: search.q }),
     ...(search.tags && { tags: splitTags(search.tags) }),
     ...(search.type && { contentType: search.type }),
-    ...(after && { createdAfter: after }),
-    ...(before && { createdBefore: before }),
+    ...(createdAfter && { createdAfter }),
+    ...(createdBefore && { createdBefore }),
     ...(least !== undefined && { sizeFrom: least }),
     // The server's end is open; people mean theirs to be within.
     ...(most !== undefined && { sizeTo: most + 1 }),
@@ -66,16 +61,6 @@ export function splitTags(tags: string) {
     .split(",")
     .map((tag) => tag.trim())
     .filter(Boolean);
-}
-
-function midnight(day: string | undefined, later: number) {
-  const time = day && DAY.test(day) ? Date.parse(`${day}T00:00:00Z`) : Number.NaN;
-  return Number.isNaN(time) ? undefined : new Date(time + later).toISOString();
-}
-
-/** Whether a change is one of many on a way, as from row to row or letter to letter, which nobody wants to go back by. */
-export function isStep(search: FilesSearch, changes: Partial<FilesSearch>) {
-  return "q" in changes || ("item" in changes && search.item !== undefined);
 }
 
 /** The words of a chip. An owner is known by name, which somebody has to look up. */

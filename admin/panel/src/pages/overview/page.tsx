@@ -20,6 +20,7 @@ const SLOW_ERASURE_MS = 3_600_000;
 const OVERVIEW = graphql(`
   query Overview($seen: Int!) {
     alerts(first: $seen) { nodes { id kind state message createdAt } }
+    jobs(state: FAILED, first: $seen) { nodes { id } pageInfo { hasNextPage } }
     erasures(filter: { erased: false }, first: $seen) { nodes { id requestedAt } pageInfo { hasNextPage } }
   }
 `);
@@ -43,7 +44,7 @@ export default function OverviewPage() {
     requestPolicy: "cache-and-network",
   });
   return (
-    <div className={styles.page}>
+    <div className={styles.page} aria-busy={!data && !error}>
       <h1>Overview</h1>
       {error && <Failure {...explain(error)} action={<Button onClick={() => again()}>Try again</Button>} />}
       <Attention data={data} />
@@ -64,12 +65,17 @@ function Attention({ data }: { data: Overview | undefined }) {
   const now = useNow();
   if (!data) return <Waiting lines={1} />;
   const failed = data.alerts.nodes.filter(({ state }) => state === "FAILED").length;
+  const jobs = data.jobs.nodes.length;
   const open = data.erasures.nodes;
   const slow = open.filter(({ requestedAt }) => requestedAt && now - Date.parse(requestedAt) > SLOW_ERASURE_MS).length;
   const items: { key: string; node: ReactNode }[] = [];
   if (failed > 0) {
     const text = `${count(failed, "alert")} of the last ${SEEN} could not be delivered`;
     items.push({ key: "alerts", node: <Link to="/alerts">{text}</Link> });
+  }
+  if (jobs > 0) {
+    const text = `${count(jobs, "job")}${data.jobs.pageInfo.hasNextPage ? " or more" : ""} failed for good`;
+    items.push({ key: "jobs", node: <Link to="/jobs">{text}</Link> });
   }
   if (slow > 0) {
     const more = data.erasures.pageInfo.hasNextPage ? " or more" : "";

@@ -1,6 +1,6 @@
 //! The admin panel of `admin/panel/` in Chromium.
 
-use super::{uploader::passes, *};
+use crate::{clients::passes, servers::TestDatabase, support::process::repository};
 
 #[tokio::test]
 async fn the_admin_panel_in_chromium() {
@@ -10,5 +10,6 @@ async fn the_admin_panel_in_chromium() {
         repository().join("admin/dist/panel/index.html").exists(),
         "run npm ci && npm run build in admin, then build again"
     );
-    passes(folder, &["panel.test.mjs"]).await;
+    let database = TestDatabase::new().await;
+    passes(folder, &["panel.test.mjs"], &[("SNAPHAVEN_TEST_DATABASE_URL", &database.url)]).await;
 }

@@ -1,0 +1,22 @@
+// Entries of the audit log in words, also of what is gone.
+import { expect, test } from "vitest";
+import { inWords, remarkOf, targetOf } from "./words";
+
+test("what was done, known or not", () => {
+  expect(inWords("user.role_changed")).toBe("Changed the role");
+  expect(inWords("hold.placed_again")).toBe("Hold placed again");
+});
+
+test("what is gone is called as it was", () => {
+  const subjectId = "file_00000000000000000000000000000001";
+  const gone = { subject: null, subjectId, details: { name: "sky.png", reason: null } };
+  expect(targetOf(gone)).toBe("sky.png");
+  expect(targetOf({ ...gone, details: null })).toBe(subjectId);
+  expect(targetOf({ ...gone, subject: { __typename: "User", id: "user_1", username: "ada" } })).toBe("ada");
+});
+
+test("a reason, or a change", () => {
+  expect(remarkOf({ details: { reason: "Spam" } })).toBe("Spam");
+  expect(remarkOf({ details: { from: "USER", to: "ADMIN" } })).toBe("User → Admin");
+  expect(remarkOf({ details: {} })).toBeUndefined();
+});

@@ -1,0 +1,52 @@
+// The audit log in words: what was done, to what, and why.
+import { sentence } from "../../ui/relative";
+import type { AuditRow } from "./documents";
+
+/** By the kind of what it is done to. Actions that are not known here are told by their name. */
+const ACTIONS: Record<string, string> = {
+  "file.removed": "Removed a file",
+  "file.restored": "Restored a file",
+  "file.purged": "Deleted a file for good",
+  "user.suspended": "Suspended",
+  "user.reinstated": "Reinstated",
+  "user.role_changed": "Changed the role",
+  "job.retried": "Retried a job",
+  "alert.retried": "Retried an alert",
+  "snap.opened": "Opened a snap",
+  "snap.replayed": "Replayed a snap",
+};
+
+/** What can be filtered by, with its words. */
+export const KNOWN_ACTIONS = Object.entries(ACTIONS);
+
+/** "file.removed" → "Removed a file". */
+export const inWords = (action: string) => ACTIONS[action] ?? sentence(action.replaceAll(/[._]/g, " "));
+
+type Details = Record<string, unknown>;
+
+function detail({ details }: Pick<AuditRow, "details">, name: string) {
+  const value = (details as Details | null)?.[name];
+  return typeof value === "string" ? value : undefined;
+}
+
+/** What it was done to, by a name: as it is now, or as it was then. */
+export function targetOf(entry: Pick<AuditRow, "subject" | "details" | "subjectId">) {
+  const { subject } = entry;
+  switch (subject?.__typename) {
+    case "User":
+      return subject.username;
+    case "File":
+      return subject.name;
+    case "Alert":
+      return subject.message;
+    case "Job":
+      return subject.kind;
+  }
+  return detail(entry, "name") ?? detail(entry, "kind") ?? entry.subjectId;
+}
+
+/** Why it was done, or what was changed. */
+export function remarkOf(entry: Pick<AuditRow, "details">) {
+  const [from, to] = [detail(entry, "from"), detail(entry, "to")];
+  return detail(entry, "reason") ?? (from && to ? `${sentence(from)} → ${sentence(to)}` : undefined);
+}
