@@ -45,7 +45,7 @@ pub struct Options<'a> {
     pub say: &'a (dyn Fn(&str) + Send + Sync),
 }
 
-const RACES: [&str; 15] = [
+const RACES: [&str; 16] = [
     "names",
     "revisions",
     "deletions",
