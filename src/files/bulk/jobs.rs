@@ -84,7 +84,7 @@ async fn batch(app: &App, action: Uuid) -> Result<bool, FilesError> {
         store::strike(&tx, action.id, &items).await?;
         let action =
             Model { done: action.done + number(done), skipped: action.skipped + number(items.len() - done), ..action };
-        let more = items.len() as u64 == BATCH;
+        let more = !items.is_empty() && action.done + action.skipped < action.total;
         if more {
             store::update(&tx, action).await?;
         } else {
