@@ -8,7 +8,7 @@ use crate::{cli::client::Attachment, images::scene_jpeg};
 /// Endings that a picture of a folder may have.
 const ENDINGS: [&str; 6] = ["jpg", "jpeg", "png", "gif", "webp", "tif"];
 /// Sides of the generated ones: portrait, landscape, square, wide.
-const SIDES: [(u32, u32); 5] = [(1200, 900), (900, 1200), (1000, 1000), (1600, 900), (1280, 853)];
+const SIDES: [(u32, u32); 5] = [(960, 720), (720, 960), (800, 800), (1120, 630), (960, 640)];
 const FIRST: [&str; 8] = ["Morning", "Evening", "Quiet", "Far", "Winter", "Harvest", "First", "Last"];
 const SECOND: [&str; 8] = ["hills", "light", "ridge", "valley", "sky", "fields", "haze", "crossing"];
 
