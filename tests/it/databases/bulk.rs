@@ -274,7 +274,7 @@ async fn a_suspension_of_its_admin_stops_it_in_the_middle() {
     let stopped = ended(&root, &action).await;
     let done = number(&stopped["done"]);
     assert_eq!((&stopped["state"], &stopped["error"]), (&json!("STOPPED"), &json!("its admin was suspended")));
-    assert!(done > 0 && done < FILES && done % BATCH == 0, "{stopped}");
+    assert!(done > 0 && done < FILES && done.is_multiple_of(BATCH), "{stopped}");
     server.quiet().await;
     let db = server.app.db.read();
     assert_each_was_removed_once(db, &stopped).await;
