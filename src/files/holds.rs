@@ -44,7 +44,7 @@ pub async fn place(
         let found = store::lock(&tx, Scope::Everyone, &[file]).await?.pop();
         // Under the lock of the file, so that of two with the same key the second finds what the first has made.
         if let Some(first) = IdempotencyKey::recall(key.as_ref(), &tx).await? {
-            return Ok(Entity::find_by_id(first).one(&tx).await?.ok_or(FilesError::NoSuchHold)?);
+            return Entity::find_by_id(first).one(&tx).await?.ok_or(FilesError::NoSuchHold);
         }
         let Some(current) = found else {
             let is_deleting = !ledger::of_file(&tx, file).await?.is_empty();
