@@ -158,6 +158,9 @@ pub struct Limits {
     snap_view_cap: Long,
     /// Seconds in which the picture of an opened snap is to be fetched.
     snap_fetch_time: Long,
+    /// Things that one may report within 24 hours.
+    reports_per_day: i32,
+    report_comment_length: i32,
     /// Friends that one may have.
     friends: i32,
     /// Requests of one's own that may wait for an answer.
@@ -276,6 +279,8 @@ fn limits(config: &Config) -> Limits {
         snap_ttl: long(config.snaps.max_ttl.as_secs()),
         snap_view_cap: long(config.snaps.view_cap.as_secs()),
         snap_fetch_time: long(config.snaps.fetch_within.as_secs()),
+        reports_per_day: i32::try_from(config.reports.per_day).unwrap_or(i32::MAX),
+        report_comment_length: int(reports::COMMENT_MAX),
         friends: i32::try_from(config.friends.max_friends).unwrap_or(i32::MAX),
         pending_friend_requests: i32::try_from(config.friends.max_pending).unwrap_or(i32::MAX),
         friend_request_pause: long(config.friends.request_pause.as_secs()),

@@ -69,12 +69,11 @@ pub async fn decide(app: &App, viewer: &Viewer, id: Uuid, verdict: &Verdict) -> 
         for row in same.into_iter().filter(|row| row.state == State::Open) {
             let row = Model {
                 state: State::Resolved,
-                evidence: let_go(app, &tx, &row).await?,
                 decision: Some(verdict.decision),
                 decision_reason: Some(reason.clone()),
                 decided_by: viewer.user_id(),
                 decided_at: Some(now),
-                ..row
+                ..let_go(app, &tx, row).await?
             };
             store::update(&tx, row.clone()).await?;
             count += 1;
@@ -90,13 +89,16 @@ pub async fn decide(app: &App, viewer: &Viewer, id: Uuid, verdict: &Verdict) -> 
     .await
 }
 
-/// Ends the hold that a report has placed. What the evidence is from then on.
-pub(super) async fn let_go(app: &App, tx: &Tx, report: &Model) -> Result<Evidence, ReportsError> {
-    if report.evidence != Evidence::Held {
-        return Ok(report.evidence);
+/// The report without the hold that it has placed, and without the words that went with the picture.
+pub(super) async fn let_go(app: &App, tx: &Tx, mut report: Model) -> Result<Model, ReportsError> {
+    if report.evidence == Evidence::Held {
+        ledger::release(app, tx, &[report.object_id]).await?;
+        report.evidence = Evidence::Released;
+        if let Some(facts) = report.facts.as_object_mut() {
+            facts.remove("caption");
+        }
     }
-    ledger::release(app, tx, &[report.object_id]).await?;
-    Ok(Evidence::Released)
+    Ok(report)
 }
 
 /// What is gone already needs no removal.

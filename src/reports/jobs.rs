@@ -1,7 +1,7 @@
 //! What becomes of evidence that nobody decides on.
 
 use async_trait::async_trait;
-use entity::report::{Model, State};
+use entity::report::State;
 use serde::{Deserialize, Serialize};
 
 use super::{ReportsError, decide::let_go, store};
@@ -28,8 +28,7 @@ impl Job for LetGo {
                 let same = store::lock_same(&tx, &report).await?;
                 let open = same.into_iter().find(|row| row.id == report.id && row.state == State::Open);
                 let Some(row) = open else { return Ok(()) };
-                let evidence = let_go(app, &tx, &row).await?;
-                Ok(store::update(&tx, Model { evidence, ..row }).await?)
+                Ok(store::update(&tx, let_go(app, &tx, row).await?).await?)
             })
             .await
             .map_err(|error| JobError::Retry(error.to_string()))?;

@@ -22,7 +22,7 @@ pub struct ReportFileInput {
     /// Or the link by which it was shared with you.
     pub share_url: Option<String>,
     pub category: ReportCategory,
-    /// What is wrong with it, in your words; up to 1000 characters.
+    /// What is wrong with it, in your words; up to `limits.reportCommentLength` characters.
     #[graphql(default)]
     pub comment: String,
 }
@@ -32,7 +32,7 @@ pub struct ReportSnapInput {
     /// A snap that you have opened.
     pub id: ID,
     pub category: ReportCategory,
-    /// What is wrong with it, in your words; up to 1000 characters.
+    /// What is wrong with it, in your words; up to `limits.reportCommentLength` characters.
     #[graphql(default)]
     pub comment: String,
 }

@@ -2,6 +2,7 @@
 
 mod access;
 mod accounts;
+mod alerts;
 mod audit;
 mod bulk;
 mod closing;

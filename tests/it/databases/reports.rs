@@ -187,7 +187,9 @@ async fn a_snap_is_held_as_evidence_from_a_report_within_its_window_until_the_de
     assert_eq!(acts(&server, &report).await, ["report.made", "report.evidence_viewed"]);
 
     let decided = resolve(&root, &report, "REMOVE_AND_SUSPEND").await;
-    assert_eq!((&decided["report"]["evidence"], &decided["report"]["evidenceUrl"]), (&json!("RELEASED"), &Value::Null));
+    let decided = &decided["report"];
+    assert_eq!((&decided["evidence"], &decided["evidenceUrl"]), (&json!("RELEASED"), &Value::Null));
+    assert_eq!(decided["facts"]["caption"], Value::Null, "the words go with the picture");
     assert_eq!(fetch(&root, evidence).await.0, 404);
     server.settle().await;
     assert_eq!(picture(&server, &snap).await.state, object::State::Erased);

@@ -49,7 +49,7 @@ const OWN_AND_STAFF: [Shown; 5] = [H, S, H, S, S];
 #[rustfmt::skip]
 const TABLE: &[Fields] = &[
     fields("Limits", "friends pendingFriendRequests friendRequestPause blockedUsers openUploads fileVersions versionRetention uploadSize directUploadSize uploadSessionTtl bodySize downloadTtl trashRetention pageSize depth aliases complexity directives recursion documentSize tokens filesPerRequest requestTime \
-        eventRetention sockets socketOperations snapRecipients captionLength snapTtl snapViewCap snapFetchTime shareLinkTtl shareLinkDownloads fileNameLength descriptionLength tags tagLength metadataSize filesAtOnce filesByFilter passwordMinLength pictureTypes", ANYONE),
+        eventRetention sockets socketOperations snapRecipients captionLength snapTtl snapViewCap snapFetchTime reportsPerDay reportCommentLength shareLinkTtl shareLinkDownloads fileNameLength descriptionLength tags tagLength metadataSize filesAtOnce filesByFilter passwordMinLength pictureTypes", ANYONE),
 
     fields("User", "id username firstName lastName displayName about createdAt", [H, S, S, S, S]),
     // Everybody has something with somebody.

@@ -32,6 +32,9 @@ pub struct Query {
     pub outcomes: [Outcome; 6],
 }
 
+/// More than there is of anything here.
+const WHOLE: usize = 1000;
+
 use Outcome::{Everyones as All, Forbidden as Forb, Missing as Miss, Null, Own, Seen, Unauthenticated as Anon};
 
 const fn query(key: &'static str, arguments: &'static str, outcomes: [Outcome; 6]) -> Query {
@@ -202,6 +205,8 @@ pub async fn run() -> Findings {
         // Everything is asked for at once.
         config.graphql.max_depth = 30;
         config.graphql.max_complexity = 100_000_000;
+        // Each list whole, on one page.
+        config.graphql.max_page_size = WHOLE;
         // Those without a log-in come from one address.
         config.live.max_sockets = 1000;
     })
@@ -289,9 +294,10 @@ async fn paging(stage: &Stage, asking: &Asking, people: &[Asking], findings: &mu
         let page = |arguments: &str| {
             format!("{{ {root}({arguments}) {{ nodes {{ id }} pageInfo {{ startCursor endCursor }} }} }}")
         };
-        let whole = asking.client.query(&page("first: 100"), &Value::Null).await;
+        let all = page(&format!("first: {WHOLE}"));
+        let whole = asking.client.query(&all, &Value::Null).await;
         let ids = page_ids(&whole, root);
-        let answer = admin.client.query(&page("first: 100"), &Value::Null).await;
+        let answer = admin.client.query(&all, &Value::Null).await;
         let info = &answer.body["data"][root]["pageInfo"];
         let (Some(start), Some(end)) = (info["startCursor"].as_str(), info["endCursor"].as_str()) else {
             panic!("an admin has nothing of {root}: {answer:?}");
