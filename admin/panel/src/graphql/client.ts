@@ -5,13 +5,14 @@ import { signInAgain } from "../session/sign-in-again";
 
 /** What has no id of its own, and is kept with what it belongs to. */
 const EMBEDDED = ["Copy", "FilePermissions", "Limits", "Removal", "Rendition", "SignedUrl", "Suspension", "Usage"];
-const ERRORS = ["AccountUserError", "FileUserError", "OperationsUserError"];
+const ERRORS = ["AccountUserError", "FileUserError", "OperationsUserError", "ReportUserError"];
 const MUTATIONS = [
   "LogIn",
   "LogOut",
   "PurgeFiles",
   "ReinstateUser",
   "RemoveFiles",
+  "ResolveReport",
   "RestoreFiles",
   "RetryAlert",
   "RetryJob",
@@ -22,7 +23,7 @@ const MUTATIONS = [
 const WITHOUT_ID = [...EMBEDDED, ...ERRORS, ...MUTATIONS.map((name) => `${name}Payload`)];
 
 /** What is shown of these is read again: acts of admins are in the audit log, raise alerts and leave jobs. */
-const TOUCHED = ["alerts", "auditLog", "jobs", "usage"];
+const TOUCHED = ["alerts", "auditLog", "jobs", "reports", "usage"];
 
 const touch: UpdateResolver = (_result, _args, cache) => {
   for (const { fieldName, fieldKey } of cache.inspectFields("Query")) {
@@ -41,6 +42,7 @@ const cache = cacheExchange({
         for (const id of purgedIds) cache.invalidate({ __typename: "File", id });
         touch(result, args, cache, info);
       },
+      resolveReport: touch,
       suspendUser: touch,
       reinstateUser: touch,
       setUserRole: touch,

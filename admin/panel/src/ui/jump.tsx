@@ -16,6 +16,7 @@ const FILE_OF = graphql(`
 const PAGES = {
   file: "/files",
   user: "/users",
+  report: "/reports",
   job: "/jobs",
   alert: "/alerts",
   erasure: "/erasures",
