@@ -23,7 +23,7 @@ const MUTATIONS = [
 const WITHOUT_ID = [...EMBEDDED, ...ERRORS, ...MUTATIONS.map((name) => `${name}Payload`)];
 
 /** What is shown of these is read again: acts of admins are in the audit log, raise alerts and leave jobs. */
-const TOUCHED = ["alerts", "auditLog", "jobs", "reports", "usage"];
+const TOUCHED = ["alerts", "auditLog", "bulkActions", "jobs", "reports", "usage"];
 
 const touch: UpdateResolver = (_result, _args, cache) => {
   for (const { fieldName, fieldKey } of cache.inspectFields("Query")) {

@@ -12,7 +12,7 @@ import type { FileState } from "./search";
 
 export type Action = "remove" | "restore" | "purge";
 
-const PRESETS = ["Illegal content", "Copyright", "Harassment", "Spam"];
+export const PRESETS = ["Illegal content", "Copyright", "Harassment", "Spam"];
 export const VERBS = { remove: "Remove", restore: "Restore", purge: "Delete for good" };
 const DONE = { remove: "removed", restore: "restored", purge: "deleted for good" };
 
@@ -85,7 +85,11 @@ function obstacle(action: Action, files: readonly FileRow[], most: number) {
 
 export function useLimits() {
   const [{ data }] = useQuery({ query: LIMITS });
-  return { most: data?.limits.filesAtOnce ?? Number.POSITIVE_INFINITY, retention: data?.limits.trashRetention };
+  return {
+    most: data?.limits.filesAtOnce ?? Number.POSITIVE_INFINITY,
+    byFilter: data?.limits.filesByFilter ?? Number.POSITIVE_INFINITY,
+    retention: data?.limits.trashRetention,
+  };
 }
 
 interface ButtonsProps {
@@ -130,7 +134,12 @@ export function ActionDialog({ action, files, onClose, onDone }: DialogProps) {
   return (
     <DecisionDialog
       title={action === "purge" ? `Delete ${what} for good` : `${VERBS[action]} ${what}`}
-      consequence={consequence(action, files, retention)}
+      consequence={consequence(
+        action,
+        files.some(({ state }) => state === "TRASHED"),
+        files.length === 1,
+        retention,
+      )}
       verb={VERBS[action]}
       look={action === "restore" ? "primary" : "danger"}
       phrase={action === "purge" ? `delete ${what}` : undefined}
@@ -155,10 +164,9 @@ export function ActionDialog({ action, files, onClose, onDone }: DialogProps) {
   );
 }
 
-function consequence(action: Action, files: readonly FileRow[], retention: number | undefined) {
+/** `waiting`: some are in the trash already. */
+export function consequence(action: Action, waiting: boolean, one: boolean, retention: number | undefined) {
   const time = retention === undefined ? "a time" : count(Math.round(retention / 86_400), "day");
-  const one = files.length === 1;
-  const waiting = files.some(({ state }) => state === "TRASHED");
   switch (action) {
     case "remove":
       return [

@@ -90,8 +90,28 @@ export const PURGE = graphql(`
   }
 `);
 
-export const LIMITS = graphql(`query FileLimits { limits { filesAtOnce trashRetention } }`);
+export const REMOVE_MATCHING = graphql(`
+  mutation RemoveMatchingFiles($matching: MatchingFiles!, $reason: String!, $key: String!) {
+    removeFiles(input: { matching: $matching, reason: $reason, idempotencyKey: $key }) {
+      action { id state }
+      matchingCount
+      userErrors { code message }
+    }
+  }
+`);
+
+/** The latest removals by a filter. */
+export const BULK_ACTIONS = graphql(`query BulkActions { bulkActions(first: 10) { nodes { id state } } }`);
+
+export const BULK_ACTION = graphql(`
+  query BulkAction($id: ID!) {
+    node(id: $id) { __typename ... on BulkAction { id state total done skipped reason error alert { id } } }
+  }
+`);
+
+export const LIMITS = graphql(`query FileLimits { limits { filesAtOnce filesByFilter trashRetention } }`);
 
 export type FileRow = ResultOf<typeof FILE_ROW>;
 export type FileDetail = Extract<ResultOf<typeof FILE>["node"], { __typename: "File" }>;
 export type FileErasure = ResultOf<typeof FILE>["erasures"]["nodes"][number];
+export type BulkAction = Extract<ResultOf<typeof BULK_ACTION>["node"], { __typename: "BulkAction" }>;
