@@ -9,12 +9,13 @@ import { DecisionDialog, ReasonField, reasonOf } from "../../ui/decision";
 import { useKeys } from "../../ui/keys";
 import { count } from "../../ui/relative";
 import { toast } from "../../ui/toasts";
+import { PRESETS as REMOVAL_PRESETS } from "../files/actions";
 import { type Decision, RESOLVE, type ReportDetail } from "./documents";
 import styles from "./inspector.module.css";
 import { consequence, DECIDED, meaning, VERBS, whatOf } from "./words";
 
 const PRESETS = {
-  wrong: ["Illegal content", "Copyright", "Harassment", "Spam"],
+  wrong: REMOVAL_PRESETS,
   right: ["Nothing is wrong with it", "Too little to go by"],
 };
 
