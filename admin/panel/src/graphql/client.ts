@@ -9,8 +9,10 @@ const ERRORS = ["AccountUserError", "FileUserError", "OperationsUserError", "Rep
 const MUTATIONS = [
   "LogIn",
   "LogOut",
+  "PlaceLegalHold",
   "PurgeFiles",
   "ReinstateUser",
+  "ReleaseLegalHold",
   "RemoveFiles",
   "ResolveReport",
   "RestoreFiles",
@@ -42,6 +44,8 @@ const cache = cacheExchange({
         for (const id of purgedIds) cache.invalidate({ __typename: "File", id });
         touch(result, args, cache, info);
       },
+      placeLegalHold: touch,
+      releaseLegalHold: touch,
       resolveReport: touch,
       suspendUser: touch,
       reinstateUser: touch,

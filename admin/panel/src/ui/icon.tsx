@@ -20,6 +20,7 @@ const PATHS = {
   filter: "M2.5 4h11M4.5 8h7M6.5 12h3",
   grid: "M2.5 2.5h4.5v4.5H2.5zM9 2.5h4.5v4.5H9zM2.5 9h4.5v4.5H2.5zM9 9h4.5v4.5H9z",
   table: "M2.5 3.5h11v9h-11zM2.5 6.5h11M2.5 9.5h11",
+  lock: "M3.5 7.5h9v6h-9zM5.5 7.5V5a2.5 2.5 0 0 1 5 0v2.5",
   menu: "M2.5 4h11M2.5 8h11M2.5 12h11",
   file: "M4 2.5h5l3 3v8H4ZM9 2.5v3h3",
   down: "M4 6l4 4 4-4",

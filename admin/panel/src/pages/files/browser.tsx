@@ -19,6 +19,7 @@ import styles from "./browser.module.css";
 import { BulkNotice, useBulkActions } from "./bulk";
 import { FILES, FILES_FOR_EXPORT, type FileRow } from "./documents";
 import { FilterBar, withoutConditions } from "./filter-bar";
+import { Deletion, HeldMark } from "./holds";
 import { FileInspector } from "./inspector";
 import { MatchingDialog } from "./matching";
 import { Picture } from "./picture";
@@ -220,6 +221,7 @@ function columns(order: Order, change: Props["change"], state: FileState): Colum
             <Picture url={file.thumbnail?.url} thumbhash={file.thumbhash} alt="" />
           </span>
           <Cut>{file.name}</Cut>
+          {file.isHeld && <HeldMark />}
         </>
       ),
     },
@@ -256,9 +258,9 @@ function columns(order: Order, change: Props["change"], state: FileState): Colum
     inTrash
       ? {
           title: "Deletion",
-          width: "112px",
+          width: "128px",
           narrow: true,
-          cell: ({ purgeAt }) => (purgeAt ? <Time at={purgeAt} /> : "never"),
+          cell: (file) => <Deletion file={file} />,
         }
       : {
           title: "Uploaded",
