@@ -24,6 +24,7 @@ const LOOKS: Record<string, [IconName, Tone]> = {
   WAITING: ["clock", "waits"],
   RUNNING: ["ring", "waits"],
   SEALED: ["check", "plain"],
+  HELD: ["lock", "waits"],
   UNSEALED: ["clock", "waits"],
   CLOSING: ["clock", "waits"],
   FAILED: ["warning", "failed"],

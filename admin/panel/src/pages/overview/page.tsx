@@ -22,7 +22,7 @@ const OVERVIEW = graphql(`
   query Overview($seen: Int!) {
     alerts(first: $seen) { nodes { id kind state message createdAt } }
     jobs(state: FAILED, first: $seen) { nodes { id } pageInfo { hasNextPage } }
-    erasures(filter: { erased: false }, first: $seen) { nodes { id requestedAt } pageInfo { hasNextPage } }
+    erasures(filter: { erased: false }, first: $seen) { nodes { id requestedAt isHeld } pageInfo { hasNextPage } }
   }
 `);
 
@@ -69,7 +69,9 @@ function Attention({ data }: { data: Overview | undefined }) {
   const failed = data.alerts.nodes.filter(({ state }) => state === "FAILED").length;
   const jobs = data.jobs.nodes.length;
   const open = data.erasures.nodes;
-  const slow = open.filter(({ requestedAt }) => requestedAt && now - Date.parse(requestedAt) > SLOW_ERASURE_MS).length;
+  const isSlow = ({ requestedAt, isHeld }: (typeof open)[number]) =>
+    !isHeld && requestedAt && now - Date.parse(requestedAt) > SLOW_ERASURE_MS;
+  const slow = open.filter(isSlow).length;
   const items: { key: string; node: ReactNode }[] = [];
   if (reports) {
     const text = reports === "1" ? "1 report waits for a decision" : `${reports} reports wait for a decision`;
