@@ -15,6 +15,7 @@ import { explain } from "./graphql/client";
 import { AuditSearch } from "./pages/audit/search";
 import { FilesSearch } from "./pages/files/search";
 import { JobsSearch } from "./pages/jobs/search";
+import { ReportsSearch } from "./pages/reports/search";
 import { isAdmin, requireViewer } from "./session/viewer";
 import { Shell } from "./shell/shell";
 import { oneOf, text } from "./ui/address";
@@ -81,6 +82,13 @@ const admins = createRoute({
   },
 });
 
+const reports = createRoute({
+  getParentRoute: () => admins,
+  path: "/reports",
+  validateSearch: ReportsSearch,
+  component: lazyRouteComponent(() => import("./pages/reports/page")),
+});
+
 const files = createRoute({
   getParentRoute: () => admins,
   path: "/files",
@@ -109,7 +117,7 @@ const audit = createRoute({
   component: lazyRouteComponent(() => import("./pages/audit/page")),
 });
 
-const pages = [overview, jobs, alerts, erasures, admins.addChildren([files, trash, users, audit])];
+const pages = [overview, jobs, alerts, erasures, admins.addChildren([reports, files, trash, users, audit])];
 
 export const router = createRouter({
   routeTree: root.addChildren([signIn, shell.addChildren(pages)]),

@@ -17,7 +17,6 @@ const LOOKS = /** @type {const} */ ([
   ["light", { type: "tag", values: ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa"] }],
   ["dark", { type: "rule", values: ["color-contrast"] }],
 ]);
-const UPLOAD = "mutation ($input: UploadFileInput!) { uploadFile(input: $input) { file { id } userErrors { message } } }";
 
 /** @type {import("playwright-core").Browser} */
 let browser;
@@ -29,7 +28,7 @@ before(async () => {
 after(() => browser?.close());
 
 /** A PNG of one colour, which tells it from the others. @param {number} number */
-function picture(number) {
+export function picture(number) {
   const [width, height] = [120, 80];
   const line = Buffer.concat([Buffer.from([0]), Buffer.alloc(width * 3, Buffer.from([number * 20, 120, 255 - number * 20]))]);
   /** @param {string} type @param {Buffer} data */
@@ -59,15 +58,40 @@ function crc(bytes) {
   return (value ^ 0xffffffff) >>> 0;
 }
 
-/** @param {Server} server @param {string} name @param {string | Buffer} content @param {string[]} tags */
-async function upload(server, name, content, tags) {
+/**
+ * A mutation that takes a file along: what it returns. Errors fail the test.
+ * @param {Server} server
+ * @param {string} mutation such as "uploadFile"
+ * @param {string} returns the fields that are asked for
+ * @param {object} input
+ * @param {{ name: string, content: string | Buffer }} file
+ */
+export async function sendFile(server, mutation, returns, input, { name, content }) {
+  const type = `${mutation.charAt(0).toUpperCase()}${mutation.slice(1)}Input`;
+  const query = `mutation ($input: ${type}!) { ${mutation}(input: $input) { ${returns} userErrors { message } } }`;
   const form = new FormData();
-  form.append("operations", JSON.stringify({ query: UPLOAD, variables: { input: { file: null, tags } } }));
+  form.append("operations", JSON.stringify({ query, variables: { input: { ...input, file: null } } }));
   form.append("map", JSON.stringify({ 0: ["variables.input.file"] }));
   form.append("0", new Blob([new Uint8Array(Buffer.from(content))]), name);
   const headers = { authorization: `Bearer ${server.token}` };
   const answer = await (await fetch(server.endpoint, { method: "POST", headers, body: form })).json();
-  assert.deepEqual(answer.data?.uploadFile.userErrors, [], JSON.stringify(answer));
+  assert.deepEqual(answer.data?.[mutation].userErrors, [], JSON.stringify(answer));
+  return answer.data[mutation];
+}
+
+/** @param {Server} server @param {string} name @param {string | Buffer} content @param {string[]} tags */
+export async function upload(server, name, content, tags) {
+  const { file } = await sendFile(server, "uploadFile", "file { id }", { tags }, { name, content });
+  return /** @type {string} */ (file.id);
+}
+
+/** Uploads many small files, some at a time. @param {Server} server @param {string[]} names @param {string[]} tags */
+export async function uploadAll(server, names, tags) {
+  const left = [...names];
+  const send = async () => {
+    for (let name = left.shift(); name !== undefined; name = left.shift()) await upload(server, name, name, tags);
+  };
+  await Promise.all(Array.from({ length: 6 }, send));
 }
 
 /**
@@ -124,8 +148,8 @@ class Topic {
   }
 }
 
-/** A server with an admin, and people: one has notes and pictures. @param {import("node:test").TestContext} t */
-export async function stage(t) {
+/** A server with an admin. @param {import("node:test").TestContext} t */
+export async function start(t) {
   const topic = await Topic.start(t);
   const url = process.env.SNAPHAVEN_TEST_DATABASE_URL;
   const database = url ? { "database.url": url } : {};
@@ -141,20 +165,36 @@ export async function stage(t) {
     "audit.seal_interval": "1s",
   });
   const sets = Object.entries(database).flatMap(([name, value]) => ["--set", `${name}=${value}`]);
-  const made = ["admin", "create", "--username", "admin", "--email", "admin@example.org", "--password-stdin", ...sets];
-  const { status, stderr } = spawnSync(binary, [...made, "--data-dir", server.data], { input: `${PASSWORD}\n`, encoding: "utf8" });
-  assert.equal(status, 0, stderr);
+  /** @param {string} name */
+  const addAdmin = (name) => {
+    const made = ["admin", "create", "--username", name, "--email", `${name}@example.org`, "--password-stdin", ...sets];
+    const { status, stderr } = spawnSync(binary, [...made, "--data-dir", server.data], { input: `${PASSWORD}\n`, encoding: "utf8" });
+    assert.equal(status, 0, stderr);
+  };
+  addAdmin("admin");
+  return { server, topic, addAdmin };
+}
+
+/** The same server, as whoever logs in or signs up by that. @param {Server} server @param {string} token */
+export const as = (server, token) => Object.assign(new Server(), server, { token });
+
+/** Somebody who has an account, logged in. @param {Server} server @param {string} login */
+export async function loggedIn(server, login) {
+  const query = "mutation ($input: LogInInput!) { logIn(input: $input) { token userErrors { message } } }";
+  const { logIn } = await as(server, "").ask(query, { input: { login, password: PASSWORD } });
+  assert.deepEqual(logIn.userErrors, []);
+  return as(server, logIn.token);
+}
+
+/** A server with an admin, and people: one has notes and pictures. @param {import("node:test").TestContext} t */
+export async function stage(t) {
+  const { server, topic } = await start(t);
   await server.signUp("bob");
   await server.signUp("olga");
   await server.signUp("ada");
   for (let number = 0; number < 8; number += 1) await upload(server, `sky-${number}.png`, picture(number), ["sky"]);
-  const numbers = Array.from({ length: NOTES }, (_, number) => number);
-  const send = async () => {
-    for (let number = numbers.shift(); number !== undefined; number = numbers.shift()) {
-      await upload(server, `note-${String(number).padStart(3, "0")}.txt`, `note ${number}`, ["note"]);
-    }
-  };
-  await Promise.all([send(), send(), send(), send()]);
+  const notes = Array.from({ length: NOTES }, (_, number) => `note-${String(number).padStart(3, "0")}.txt`);
+  await uploadAll(server, notes, ["note"]);
   return { server, topic };
 }
 

@@ -5,13 +5,16 @@ import { signInAgain } from "../session/sign-in-again";
 
 /** What has no id of its own, and is kept with what it belongs to. */
 const EMBEDDED = ["Copy", "FilePermissions", "Limits", "Removal", "Rendition", "SignedUrl", "Suspension", "Usage"];
-const ERRORS = ["AccountUserError", "FileUserError", "OperationsUserError"];
+const ERRORS = ["AccountUserError", "FileUserError", "OperationsUserError", "ReportUserError"];
 const MUTATIONS = [
   "LogIn",
   "LogOut",
+  "PlaceLegalHold",
   "PurgeFiles",
   "ReinstateUser",
+  "ReleaseLegalHold",
   "RemoveFiles",
+  "ResolveReport",
   "RestoreFiles",
   "RetryAlert",
   "RetryJob",
@@ -22,7 +25,7 @@ const MUTATIONS = [
 const WITHOUT_ID = [...EMBEDDED, ...ERRORS, ...MUTATIONS.map((name) => `${name}Payload`)];
 
 /** What is shown of these is read again: acts of admins are in the audit log, raise alerts and leave jobs. */
-const TOUCHED = ["alerts", "auditLog", "jobs", "usage"];
+const TOUCHED = ["alerts", "auditLog", "bulkActions", "jobs", "reports", "usage"];
 
 const touch: UpdateResolver = (_result, _args, cache) => {
   for (const { fieldName, fieldKey } of cache.inspectFields("Query")) {
@@ -41,6 +44,9 @@ const cache = cacheExchange({
         for (const id of purgedIds) cache.invalidate({ __typename: "File", id });
         touch(result, args, cache, info);
       },
+      placeLegalHold: touch,
+      releaseLegalHold: touch,
+      resolveReport: touch,
       suspendUser: touch,
       reinstateUser: touch,
       setUserRole: touch,

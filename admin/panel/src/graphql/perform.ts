@@ -6,7 +6,10 @@ interface Payload {
   userErrors: readonly { message: string }[];
 }
 
-export type Outcome<Done> = { done: Done; refusal?: undefined } | { done?: undefined; refusal: Fault };
+/** `answer`: all that the server said beside its refusal. */
+export type Outcome<Done> =
+  | { done: Done; refusal?: undefined; answer?: undefined }
+  | { done?: undefined; refusal: Fault; answer?: Done };
 
 /** Carries a mutation out. Whatever kept it from being done comes as words for people, with a request id where there is one. */
 export async function perform<Data, Variables extends AnyVariables, Done extends Payload>(
@@ -19,5 +22,5 @@ export async function perform<Data, Variables extends AnyVariables, Done extends
   if (!data) return { refusal: { message: "The server gave no answer. Look whether it was done, then try again." } };
   const done = pick(data);
   const refused = done.userErrors[0];
-  return refused ? { refusal: { message: refused.message } } : { done };
+  return refused ? { refusal: { message: refused.message }, answer: done } : { done };
 }

@@ -2,7 +2,7 @@
 import type { IconName } from "../ui/icon";
 
 export interface NavigationItem {
-  to: "/" | "/files" | "/trash" | "/users" | "/jobs" | "/alerts" | "/erasures" | "/audit";
+  to: "/" | "/reports" | "/files" | "/trash" | "/users" | "/jobs" | "/alerts" | "/erasures" | "/audit";
   title: string;
   icon: IconName;
   /** After `g`. */
@@ -13,6 +13,7 @@ export interface NavigationItem {
 
 export const NAVIGATION: readonly NavigationItem[] = [
   { to: "/", title: "Overview", icon: "overview", key: "o", operators: true },
+  { to: "/reports", title: "Reports", icon: "reports", key: "r", operators: false },
   { to: "/files", title: "Files", icon: "files", key: "f", operators: false },
   { to: "/trash", title: "Trash", icon: "trash", key: "t", operators: false },
   { to: "/users", title: "Users", icon: "users", key: "u", operators: false },

@@ -1,6 +1,7 @@
 // What surrounds every page: the navigation, the account, the theme and the keyboard.
 import { Link, Outlet, useNavigate, useRouterState } from "@tanstack/react-router";
 import { lazy, Suspense, useEffect, useState } from "react";
+import { useOpenReports } from "../pages/reports/open";
 import { NotAllowed } from "../session/not-allowed";
 import { signOut } from "../session/sign-out";
 import { isAdmin, mayEnter, useViewer } from "../session/viewer";
@@ -66,6 +67,7 @@ export function Shell() {
                 <Link to={to} activeOptions={{ exact: to === "/", includeSearch: false }} className={styles.link}>
                   <Icon name={icon} />
                   {title}
+                  {to === "/reports" && <OpenReports />}
                 </Link>
               </li>
             ))}
@@ -94,6 +96,18 @@ export function Shell() {
         </Suspense>
       )}
     </div>
+  );
+}
+
+function OpenReports() {
+  const open = useOpenReports();
+  return (
+    open && (
+      <span className={styles.open}>
+        {open}
+        <span className="visually-hidden"> open</span>
+      </span>
+    )
   );
 }
 

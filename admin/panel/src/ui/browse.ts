@@ -2,13 +2,15 @@
 import { type MouseEvent, useMemo, useState } from "react";
 import { type Binding, useKeys } from "./keys";
 import type { Keyed } from "./pages";
-import { all, extend, NOTHING, type Selection, toggle, within } from "./selection";
+import { all, extend, NOTHING, type Selection, toggle, whole, within } from "./selection";
 
 interface Options {
   /** The row whose details are shown. */
   opened: string | undefined;
   open: (id: string | undefined) => void;
   selectable?: boolean;
+  /** What tells this list from others on the same page, where all that match can be selected at once. */
+  list?: string;
   /** How many rows lie beside each other. */
   perLine?: number;
   /** What else keys do here. */
@@ -23,16 +25,23 @@ export interface Browse {
   /** The header's checkbox: all that is loaded, or nothing. */
   toggleAll: () => void;
   clear: () => void;
+  /** Whether not only loaded rows are selected, but all that match. */
+  matching: boolean;
+  selectMatching: () => void;
 }
 
 export function useBrowse(
   rows: readonly Keyed[],
-  { opened, open, selectable = false, perLine = 1, keys = [] }: Options,
+  { opened, open, selectable = false, list = "", perLine = 1, keys = [] }: Options,
 ): Browse {
   const [place, setPlace] = useState<{ id: string; index: number }>();
   const [kept, setSelection] = useState(NOTHING);
   const ids = useMemo(() => rows.map(({ id }) => id), [rows]);
-  const selection = useMemo(() => within(kept, ids), [kept, ids]);
+  const matching = kept.list === list;
+  const selection = useMemo(() => {
+    if (kept.list === undefined) return within(kept, ids);
+    return matching ? whole(list, ids) : NOTHING;
+  }, [kept, ids, matching, list]);
   // Where the active row has left the list, the one that took its place is active.
   const found = ids.indexOf(place?.id ?? opened ?? "");
   const index = found >= 0 || !place ? found : Math.min(place.index, ids.length - 1);
@@ -98,5 +107,7 @@ export function useBrowse(
     },
     toggleAll: () => setSelection(selection.ids.size === ids.length ? NOTHING : all(ids)),
     clear: () => setSelection(NOTHING),
+    matching,
+    selectMatching: () => setSelection(whole(list, ids)),
   };
 }

@@ -4,7 +4,8 @@ import styles from "./choices.module.css";
 
 interface Props<Value extends string> {
   label: string;
-  value: Value;
+  /** Undefined until something is chosen. */
+  value: Value | undefined;
   options: readonly (readonly [value: Value, name: string, meaning: string])[];
   onChange: (value: Value) => void;
 }

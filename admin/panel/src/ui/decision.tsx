@@ -1,5 +1,5 @@
 // One form for every decision: what it is about, what follows from it beside the button, and what stood in its way.
-import { type ReactNode, useActionState, useId, useState } from "react";
+import { type ReactNode, startTransition, useActionState, useId, useState } from "react";
 import type { Fault } from "../graphql/client";
 import { Button } from "./button";
 import styles from "./decision.module.css";
@@ -39,7 +39,15 @@ export function DecisionDialog({
   const confirmed = phrase === undefined || typed.trim().toLowerCase() === phrase.toLowerCase();
   return (
     <Dialog title={title} onClose={onClose}>
-      <form action={submit} className={styles.form}>
+      <form
+        className={styles.form}
+        // Not `action`, which empties the form: where something stands in the way, what was chosen stays.
+        onSubmit={(event) => {
+          event.preventDefault();
+          const form = new FormData(event.currentTarget);
+          startTransition(() => submit(form));
+        }}
+      >
         {children}
         {phrase !== undefined && (
           <TextField

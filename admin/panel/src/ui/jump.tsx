@@ -9,13 +9,14 @@ import { toast } from "./toasts";
 
 const FILE_OF = graphql(`
   query FileOf($id: ID!) {
-    node(id: $id) { __typename ... on ShareLink { file { id } } ... on UploadSession { file { id } } }
+    node(id: $id) { __typename ... on ShareLink { file { id } } ... on UploadSession { file { id } } ... on LegalHold { file { id } } }
   }
 `);
 
 const PAGES = {
   file: "/files",
   user: "/users",
+  report: "/reports",
   job: "/jobs",
   alert: "/alerts",
   erasure: "/erasures",

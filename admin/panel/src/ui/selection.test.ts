@@ -1,6 +1,6 @@
 // Selecting by toggles and ranges.
 import { expect, test } from "vitest";
-import { all, extend, NOTHING, toggle, within } from "./selection";
+import { all, extend, NOTHING, toggle, whole, within } from "./selection";
 
 const ROWS = ["a", "b", "c", "d", "e"];
 const ids = ({ ids }: { ids: ReadonlySet<string> }) => [...ids].sort().join("");
@@ -29,4 +29,12 @@ test("rows that left the list are selected no more", () => {
   expect(within(selection, ROWS)).toBe(selection);
   const left = within(selection, ["b", "c"]);
   expect([ids(left), left.anchor]).toEqual(["bc", undefined]);
+});
+
+test("all that match are selected until one of them is let go", () => {
+  const selection = whole("sky", ROWS);
+  expect(ids(selection)).toBe("abcde");
+  expect(selection.list).toBe("sky");
+  expect(toggle(selection, "c").list).toBeUndefined();
+  expect(extend(selection, ROWS, "c").list).toBeUndefined();
 });

@@ -4,6 +4,8 @@ export interface Selection {
   ids: ReadonlySet<string>;
   /** Where a range begins. */
   anchor: string | undefined;
+  /** The list of which all that match are selected, loaded or not. */
+  list?: string;
 }
 
 export const NOTHING: Selection = { ids: new Set(), anchor: undefined };
@@ -30,6 +32,11 @@ export function within(selection: Selection, rows: readonly string[]): Selection
   const kept = [...selection.ids].filter((id) => there.has(id));
   if (kept.length === selection.ids.size) return selection;
   return { ids: new Set(kept), anchor: selection.anchor && there.has(selection.anchor) ? selection.anchor : undefined };
+}
+
+/** All that a list has, also what is loaded later. */
+export function whole(list: string, rows: readonly string[]): Selection {
+  return { ...all(rows), list };
 }
 
 export function all(rows: readonly string[]): Selection {

@@ -17,6 +17,7 @@ test("what is gone is called as it was", () => {
 
 test("a reason, or a change", () => {
   expect(remarkOf({ details: { reason: "Spam" } })).toBe("Spam");
+  expect(remarkOf({ details: { decision: "REMOVED", reason: "Spam" } })).toBe("Removed: Spam");
   expect(remarkOf({ details: { from: "USER", to: "ADMIN" } })).toBe("User → Admin");
   expect(remarkOf({ details: {} })).toBeUndefined();
 });

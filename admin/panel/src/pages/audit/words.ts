@@ -7,9 +7,17 @@ const ACTIONS: Record<string, string> = {
   "file.removed": "Removed a file",
   "file.restored": "Restored a file",
   "file.purged": "Deleted a file for good",
+  "file.hold_placed": "Placed a legal hold",
+  "file.hold_released": "Released a legal hold",
+  "action.ordered": "Removed files by a filter",
+  "share.revoked": "Revoked a share link",
   "user.suspended": "Suspended",
   "user.reinstated": "Reinstated",
   "user.role_changed": "Changed the role",
+  "user.quota_changed": "Changed the quota",
+  "report.made": "Reported",
+  "report.evidence_viewed": "Looked at what was reported",
+  "report.resolved": "Decided a report",
   "job.retried": "Retried a job",
   "alert.retried": "Retried an alert",
   "snap.opened": "Opened a snap",
@@ -42,11 +50,14 @@ export function targetOf(entry: Pick<AuditRow, "subject" | "details" | "subjectI
     case "Job":
       return subject.kind;
   }
+  if (entry.subjectId.startsWith("report_")) return "A report";
   return detail(entry, "name") ?? detail(entry, "kind") ?? entry.subjectId;
 }
 
 /** Why it was done, or what was changed. */
 export function remarkOf(entry: Pick<AuditRow, "details">) {
-  const [from, to] = [detail(entry, "from"), detail(entry, "to")];
-  return detail(entry, "reason") ?? (from && to ? `${sentence(from)} → ${sentence(to)}` : undefined);
+  const [from, to, decision] = [detail(entry, "from"), detail(entry, "to"), detail(entry, "decision")];
+  const reason = detail(entry, "reason");
+  if (decision && reason) return `${sentence(decision)}: ${reason}`;
+  return reason ?? (from && to ? `${sentence(from)} → ${sentence(to)}` : undefined);
 }

@@ -3,7 +3,7 @@ import { graphql, type ResultOf } from "../../graphql/tada";
 
 const ERASURE_ROW = graphql(`
   fragment ErasureRow on Erasure {
-    id key kind size sha256 fileId reason requestedAt primaryConfirmedAt replicaConfirmedAt erasedAt
+    id key kind size sha256 fileId reason requestedAt isHeld primaryConfirmedAt replicaConfirmedAt erasedAt
     requestedBy { id username }
   }
 `);

@@ -23,7 +23,7 @@ const COLUMNS: readonly Column<Erasure>[] = [
     title: "State",
     width: "108px",
     narrow: true,
-    cell: ({ erasedAt }) => <Status value={erasedAt ? "PROVEN" : "UNDER_WAY"} />,
+    cell: (erasure) => <Status value={stateOf(erasure)} />,
   },
   { title: "What", width: "104px", narrow: true, cell: ({ kind }) => sentence(kind) },
   { title: "Why", width: "minmax(112px, 1fr)", cell: ({ reason }) => reason && sentence(reason) },
@@ -37,6 +37,9 @@ const COLUMNS: readonly Column<Erasure>[] = [
   { title: "Primary", width: "112px", cell: ({ primaryConfirmedAt }) => <Confirmed at={primaryConfirmedAt} /> },
   { title: "Replica", width: "112px", cell: ({ replicaConfirmedAt }) => <Confirmed at={replicaConfirmedAt} /> },
 ];
+
+/** What a hold keeps is erased when that ends. */
+const stateOf = ({ erasedAt, isHeld }: Erasure) => (erasedAt ? "PROVEN" : isHeld ? "HELD" : "UNDER_WAY");
 
 function Confirmed({ at }: { at: string | null }) {
   return at ? <Time at={at} /> : <Status value="AWAITING" />;
@@ -102,7 +105,7 @@ function Details({ id, onClose }: { id: string; onClose: () => void }) {
     <Inspector title={`${sentence(erasure.kind)} of ${bytes(erasure.size)}`} onClose={onClose}>
       <Facts
         facts={[
-          ["State", <Status key="state" value={erasure.erasedAt ? "PROVEN" : "UNDER_WAY"} />],
+          ["State", <Status key="state" value={stateOf(erasure)} />],
           ["Why", erasure.reason && sentence(erasure.reason)],
           [
             "Asked by",

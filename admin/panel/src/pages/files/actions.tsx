@@ -1,6 +1,7 @@
 // Removing, restoring and deleting files, singly or many: what it leads to is said beside each button before it is done.
 import { Link } from "@tanstack/react-router";
 import { useQuery } from "urql";
+import type { Fault } from "../../graphql/client";
 import { perform } from "../../graphql/perform";
 import { Button } from "../../ui/button";
 import { DecisionDialog, ReasonField, reasonOf } from "../../ui/decision";
@@ -12,7 +13,7 @@ import type { FileState } from "./search";
 
 export type Action = "remove" | "restore" | "purge";
 
-const PRESETS = ["Illegal content", "Copyright", "Harassment", "Spam"];
+export const PRESETS = ["Illegal content", "Copyright", "Harassment", "Spam"];
 export const VERBS = { remove: "Remove", restore: "Restore", purge: "Delete for good" };
 const DONE = { remove: "removed", restore: "restored", purge: "deleted for good" };
 
@@ -25,8 +26,14 @@ export const OFFERED: Record<FileState, readonly Action[]> = {
   REMOVED: ["restore", "purge"],
 };
 
-/** Carries an action out: what stood in its way, or the alert that it raised. */
-async function carryOut(action: Action, ids: string[], reason: string) {
+interface Result {
+  refusal?: Fault | undefined;
+  alert?: { id: string } | null | undefined;
+  held?: number | undefined;
+}
+
+/** Carries an action out: what stood in its way, or the alert that it raised, and how many files a hold keeps. */
+async function carryOut(action: Action, ids: string[], reason: string): Promise<Result> {
   switch (action) {
     case "remove": {
       const { refusal, done } = await perform(REMOVE, { ids, reason }, ({ removeFiles }) => removeFiles);
@@ -38,7 +45,7 @@ async function carryOut(action: Action, ids: string[], reason: string) {
     }
     case "purge": {
       const { refusal, done } = await perform(PURGE, { ids }, ({ purgeFiles }) => purgeFiles);
-      return { refusal, alert: done?.alert };
+      return { refusal, alert: done?.alert, held: done?.held.length };
     }
   }
 }
@@ -49,18 +56,25 @@ async function restoreNow(ids: string[]) {
   else toast.done(`${count(ids.length, "file")} restored`);
 }
 
-function tell(action: Action, files: readonly FileRow[], alert: { id: string } | null | undefined) {
+function tell(action: Action, files: readonly FileRow[], { alert, held = 0 }: Result) {
   const ids = files.map(({ id }) => id);
   // Back in its owner's trash it could not be put.
   const undoes = action === "remove" && files.every(({ state }) => state === "ACTIVE");
+  const done = files.length - held;
+  const kept = `${count(held, "file")} kept by a legal hold`;
   toast.done(
-    `${count(files.length, "file")} ${DONE[action]}`,
-    alert && (
+    done > 0 ? `${count(done, "file")} ${DONE[action]}` : kept,
+    (alert || held > 0) && (
       <>
-        An alert was raised.{" "}
-        <Link to="/alerts" search={{ item: alert.id }}>
-          Show the alert
-        </Link>
+        {held > 0 && `${done > 0 ? `${kept}: ` : ""}put away now, and deleted for good when that ends. `}
+        {alert && (
+          <>
+            An alert was raised.{" "}
+            <Link to="/alerts" search={{ item: alert.id }}>
+              Show the alert
+            </Link>
+          </>
+        )}
       </>
     ),
     undoes && <Button onClick={() => restoreNow(ids)}>Undo</Button>,
@@ -85,7 +99,11 @@ function obstacle(action: Action, files: readonly FileRow[], most: number) {
 
 export function useLimits() {
   const [{ data }] = useQuery({ query: LIMITS });
-  return { most: data?.limits.filesAtOnce ?? Number.POSITIVE_INFINITY, retention: data?.limits.trashRetention };
+  return {
+    most: data?.limits.filesAtOnce ?? Number.POSITIVE_INFINITY,
+    byFilter: data?.limits.filesByFilter ?? Number.POSITIVE_INFINITY,
+    retention: data?.limits.trashRetention,
+  };
 }
 
 interface ButtonsProps {
@@ -120,17 +138,23 @@ interface DialogProps {
 export function ActionDialog({ action, files, onClose, onDone }: DialogProps) {
   const { retention } = useLimits();
   const what = count(files.length, "file");
+  const waiting = files.some(({ state }) => state === "TRASHED");
+  const held = files.filter(({ isHeld }) => isHeld).length;
   const act = async (form: FormData) => {
     const ids = files.map(({ id }) => id);
-    const { refusal, alert } = await carryOut(action, ids, reasonOf(form));
-    if (refusal) return refusal;
-    tell(action, files, alert);
+    const result = await carryOut(action, ids, reasonOf(form));
+    if (result.refusal) return result.refusal;
+    tell(action, files, result);
     onDone();
   };
   return (
     <DecisionDialog
       title={action === "purge" ? `Delete ${what} for good` : `${VERBS[action]} ${what}`}
-      consequence={consequence(action, files, retention)}
+      consequence={
+        action === "purge" && held === files.length
+          ? "Nothing of it is erased before the hold ends. An alert is raised."
+          : consequence(action, waiting, files.length === 1, retention)
+      }
       verb={VERBS[action]}
       look={action === "restore" ? "primary" : "danger"}
       phrase={action === "purge" ? `delete ${what}` : undefined}
@@ -145,6 +169,15 @@ export function ActionDialog({ action, files, onClose, onDone }: DialogProps) {
         ))}
         {files.length > 5 && <li>and {count(files.length - 5, "more file")}</li>}
       </ul>
+      {held > 0 && action !== "restore" && (
+        <p>
+          {held === files.length ? "" : `${held} of them: `}
+          Under a legal hold, which keeps {held === 1 ? "it" : "them"} until it ends:{" "}
+          {action === "purge"
+            ? "put away now, and deleted for good then."
+            : "put away all the same, and deleted no sooner."}
+        </p>
+      )}
       {action === "remove" && (
         <ReasonField
           hint={files.length === 1 ? "Its owner reads it, in these words." : "Their owners read it, in these words."}
@@ -155,10 +188,9 @@ export function ActionDialog({ action, files, onClose, onDone }: DialogProps) {
   );
 }
 
-function consequence(action: Action, files: readonly FileRow[], retention: number | undefined) {
+/** `waiting`: some are in the trash already. */
+export function consequence(action: Action, waiting: boolean, one: boolean, retention: number | undefined) {
   const time = retention === undefined ? "a time" : count(Math.round(retention / 86_400), "day");
-  const one = files.length === 1;
-  const waiting = files.some(({ state }) => state === "TRASHED");
   switch (action) {
     case "remove":
       return [

@@ -9,18 +9,22 @@ import { ExportButton } from "../../ui/export-button";
 import { useKeys } from "../../ui/keys";
 import { ListPage } from "../../ui/list-page";
 import { usePages } from "../../ui/pages";
-import { bytes, count } from "../../ui/relative";
+import { bytes } from "../../ui/relative";
 import { Segments } from "../../ui/segments";
 import { Status } from "../../ui/status";
 import { type Column, Cut, Table } from "../../ui/table";
 import { Time } from "../../ui/time";
-import { type Action, ActionButtons, ActionDialog, OFFERED, VERBS } from "./actions";
+import { type Action, ActionDialog, VERBS } from "./actions";
 import styles from "./browser.module.css";
+import { BulkNotice, useBulkActions } from "./bulk";
 import { FILES, FILES_FOR_EXPORT, type FileRow } from "./documents";
 import { FilterBar, withoutConditions } from "./filter-bar";
+import { Deletion, HeldMark } from "./holds";
 import { FileInspector } from "./inspector";
+import { MatchingDialog } from "./matching";
 import { Picture } from "./picture";
 import { CONDITIONS, type FileState, type FilesSearch, toFilter } from "./search";
+import { SelectionBar } from "./selection-bar";
 import { Tiles, useTileSize } from "./tiles";
 
 interface Props {
@@ -48,20 +52,27 @@ export function FileBrowser({ title, search, change, states, tabs, remove, empty
   const [frame, setFrame] = useState<HTMLDivElement | null>(null);
   const size = useTileSize(frame);
   const open = useCallback((item: string | undefined) => change({ item }), [change]);
-  const browse = useBrowse(rows, { opened: search.item, open, selectable: true, perLine: table ? 1 : size.perLine });
+  const list = JSON.stringify(variables.filter);
+  const perLine = table ? 1 : size.perLine;
+  const browse = useBrowse(rows, { opened: search.item, open, selectable: true, list, perLine });
+  // What has left the list since it was counted.
+  const total = paged.total === undefined ? undefined : paged.total - (paged.rows.length - rows.length);
+  const bulk = useBulkActions();
 
   const [pending, setPending] = useState<{ action: Action; files: readonly FileRow[] }>();
+  const [matching, setMatching] = useState<{ seen: number }>();
   const selected = rows.filter(({ id }) => browse.selection?.ids.has(id));
   const active = rows.filter(({ id }) => id === browse.activeId);
   const ask = (action: Action, files: readonly FileRow[]) => {
     if (files.length > 0 && files.every(({ viewerCan }) => viewerCan[action])) setPending({ action, files });
   };
+  const removeMatching = () => total !== undefined && setMatching({ seen: total });
+  const onDelete = () => {
+    if (!browse.matching) return ask(remove, selected.length > 0 ? selected : active);
+    if (remove === "remove") removeMatching();
+  };
   useKeys(title, [
-    {
-      keys: "Delete",
-      label: `${VERBS[remove]}: what is selected, or the active one`,
-      run: () => ask(remove, selected.length > 0 ? selected : active),
-    },
+    { keys: "Delete", label: `${VERBS[remove]}: what is selected, or the active one`, run: onDelete },
     { keys: "v", label: "Grid or table", run: () => change({ view: table ? "grid" : "table" }) },
   ]);
 
@@ -96,15 +107,19 @@ export function FileBrowser({ title, search, change, states, tabs, remove, empty
               </div>
             )}
             <FilterBar search={search} change={change} states={tabs ? [] : states} />
-            {selected.length > 0 && (
-              <section className={styles.selected} aria-label="Selection">
-                <strong role="status">{count(selected.length, "file")} selected</strong>
-                <ActionButtons actions={OFFERED[state]} files={selected} onChoose={(action) => ask(action, selected)} />
-                <Button look="quiet" onClick={browse.clear}>
-                  Clear
-                </Button>
-              </section>
-            )}
+            <SelectionBar
+              state={state}
+              selected={selected}
+              loaded={rows.length}
+              total={total}
+              totalIsExact={paged.totalIsExact}
+              browse={browse}
+              onChoose={(action) => ask(action, selected)}
+              onRemoveMatching={removeMatching}
+            />
+            {bulk.ids.map((id) => (
+              <BulkNotice key={id} id={id} onEnd={paged.reload} onClose={() => bulk.close(id)} />
+            ))}
           </>
         }
         empty={
@@ -152,6 +167,17 @@ export function FileBrowser({ title, search, change, states, tabs, remove, empty
           }}
         />
       )}
+      {matching && (
+        <MatchingDialog
+          {...{ search, state }}
+          seen={matching.seen}
+          onClose={() => setMatching(undefined)}
+          onOrdered={(action) => {
+            bulk.add(action);
+            browse.clear();
+          }}
+        />
+      )}
     </>
   );
 }
@@ -195,6 +221,7 @@ function columns(order: Order, change: Props["change"], state: FileState): Colum
             <Picture url={file.thumbnail?.url} thumbhash={file.thumbhash} alt="" />
           </span>
           <Cut>{file.name}</Cut>
+          {file.isHeld && <HeldMark />}
         </>
       ),
     },
@@ -231,9 +258,9 @@ function columns(order: Order, change: Props["change"], state: FileState): Colum
     inTrash
       ? {
           title: "Deletion",
-          width: "112px",
+          width: "128px",
           narrow: true,
-          cell: ({ purgeAt }) => (purgeAt ? <Time at={purgeAt} /> : "never"),
+          cell: (file) => <Deletion file={file} />,
         }
       : {
           title: "Uploaded",

@@ -4,13 +4,15 @@ import { AUDIT_ROW } from "../audit/documents";
 
 const FILE_ROW = graphql(`
   fragment FileRow on File {
-    id name state size contentType createdAt trashedAt purgeAt thumbhash
+    id name state size contentType createdAt trashedAt purgeAt thumbhash isHeld
     owner { id username }
     thumbnail: rendition(size: FIT_320) { state url }
     removal { reason by { id username } }
     viewerCan { remove restore purge }
   }
 `);
+
+const HOLD = graphql(`fragment Hold on LegalHold { id reason placedAt placedBy { id username } }`);
 
 export const FILES = graphql(
   `
@@ -35,6 +37,7 @@ export const FILE = graphql(
           description tags metadata sha256 width height revision updatedAt rejection
           preview: rendition(size: FIT_1280) { state url error }
           downloadUrl { url }
+          legalHolds { ...Hold }
           copies { region bucket role state verifiedAt proof sha256 goneAt }
           versions(first: 20) {
             nodes { id number isCurrent restoredFrom createdAt size sha256 contentType purgeAt }
@@ -49,7 +52,7 @@ export const FILE = graphql(
       history: auditLog(filter: { subjectId: $id }, first: 5) { nodes { ...AuditRow } pageInfo { hasNextPage } }
     }
   `,
-  [FILE_ROW, AUDIT_ROW],
+  [FILE_ROW, HOLD, AUDIT_ROW],
 );
 
 /** Of each file what a table of them holds. */
@@ -86,12 +89,63 @@ export const RESTORE = graphql(
 
 export const PURGE = graphql(`
   mutation PurgeFiles($ids: [ID!]!) {
-    purgeFiles(input: { ids: $ids }) { purgedIds erasures { id } alert { id } userErrors { code message } }
+    purgeFiles(input: { ids: $ids }) {
+      purgedIds
+      held { id state isHeld trashedAt purgeAt viewerCan { remove restore purge } }
+      erasures { id }
+      alert { id }
+      userErrors { code message }
+    }
   }
 `);
 
-export const LIMITS = graphql(`query FileLimits { limits { filesAtOnce trashRetention } }`);
+export const PLACE_HOLD = graphql(
+  `
+    mutation PlaceLegalHold($id: ID!, $reason: String!, $key: String!) {
+      placeLegalHold(input: { fileId: $id, reason: $reason, idempotencyKey: $key }) {
+        legalHold { id file { id isHeld revision updatedAt legalHolds { ...Hold } } }
+        userErrors { code message }
+      }
+    }
+  `,
+  [HOLD],
+);
+
+export const RELEASE_HOLD = graphql(
+  `
+    mutation ReleaseLegalHold($id: ID!) {
+      releaseLegalHold(input: { id: $id }) {
+        legalHold { id releasedAt file { id isHeld revision updatedAt legalHolds { ...Hold } } }
+        userErrors { code message }
+      }
+    }
+  `,
+  [HOLD],
+);
+
+export const REMOVE_MATCHING = graphql(`
+  mutation RemoveMatchingFiles($matching: MatchingFiles!, $reason: String!, $key: String!) {
+    removeFiles(input: { matching: $matching, reason: $reason, idempotencyKey: $key }) {
+      action { id state }
+      matchingCount
+      userErrors { code message }
+    }
+  }
+`);
+
+/** The latest removals by a filter. */
+export const BULK_ACTIONS = graphql(`query BulkActions { bulkActions(first: 10) { nodes { id state } } }`);
+
+export const BULK_ACTION = graphql(`
+  query BulkAction($id: ID!) {
+    node(id: $id) { __typename ... on BulkAction { id state total done skipped reason error alert { id } } }
+  }
+`);
+
+export const LIMITS = graphql(`query FileLimits { limits { filesAtOnce filesByFilter trashRetention } }`);
 
 export type FileRow = ResultOf<typeof FILE_ROW>;
+export type Hold = ResultOf<typeof HOLD>;
 export type FileDetail = Extract<ResultOf<typeof FILE>["node"], { __typename: "File" }>;
 export type FileErasure = ResultOf<typeof FILE>["erasures"]["nodes"][number];
+export type BulkAction = Extract<ResultOf<typeof BULK_ACTION>["node"], { __typename: "BulkAction" }>;

@@ -21,10 +21,7 @@ interface Props {
 
 export function FilterBar({ search, change, states }: Props) {
   const ownerName = useUserName(search.owner);
-  const chips = CONDITIONS.flatMap((name) => {
-    const value = name === "state" && states.length === 0 ? undefined : search[name];
-    return value ? [{ name, text: describe(name, value, ownerName) }] : [];
-  });
+  const chips = useConditions(search).filter(({ name }) => name !== "state" || states.length > 0);
   const cleared = states.length === 0 ? { ...withoutConditions(), state: search.state } : withoutConditions();
   const clear = () => change(cleared);
   return (
@@ -49,6 +46,15 @@ export function FilterBar({ search, change, states }: Props) {
       <Chips chips={chips} remove={(name) => change({ [name]: undefined })} clear={clear} />
     </div>
   );
+}
+
+/** What is in force, in words. */
+export function useConditions(search: FilesSearch) {
+  const ownerName = useUserName(search.owner);
+  return CONDITIONS.flatMap((name) => {
+    const value = search[name];
+    return value ? [{ name, text: describe(name, value, ownerName) }] : [];
+  });
 }
 
 export function withoutConditions(): Partial<Record<Condition, undefined>> {

@@ -12,6 +12,7 @@ import { Waiting } from "../../ui/wait";
 import { History } from "../audit/history";
 import { type Action, ActionButtons, OFFERED } from "./actions";
 import { FILE, type FileDetail, type FileErasure, type FileRow } from "./documents";
+import { Deletion, Holds } from "./holds";
 import styles from "./inspector.module.css";
 import { Picture } from "./picture";
 
@@ -80,7 +81,7 @@ function Details({ file }: { file: FileDetail }) {
       <Facts
         facts={[
           ["State", <Status key="state" value={file.state} />],
-          ["Deletion", file.purgeAt && <Time at={file.purgeAt} />],
+          ["Deletion", file.purgeAt && <Deletion file={file} />],
           [
             "Removed by",
             file.removal?.by && <ObjectLink id={file.removal.by.id}>{file.removal.by.username}</ObjectLink>,
@@ -107,6 +108,7 @@ function Details({ file }: { file: FileDetail }) {
           ["Original", file.downloadUrl && <a href={file.downloadUrl.url}>Download</a>],
         ]}
       />
+      <Holds file={file} />
       <Section title="Where every copy is">
         <ul className={styles.list}>
           {file.copies.map((copy) => (

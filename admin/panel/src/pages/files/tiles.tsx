@@ -7,6 +7,7 @@ import { bytes } from "../../ui/relative";
 import { SelectMark } from "../../ui/select-mark";
 import { useActiveInSight, useMoreAhead } from "../../ui/table";
 import type { FileRow } from "./documents";
+import { HeldMark } from "./holds";
 import { Picture } from "./picture";
 import styles from "./tiles.module.css";
 
@@ -92,7 +93,7 @@ function Tile({ file, browse, size }: { file: FileRow; browse: Browse; size: num
       id={`row-${file.id}`}
       role="option"
       aria-selected={selected}
-      aria-label={`${file.name}, ${bytes(file.size)}, of ${file.owner.username}`}
+      aria-label={`${file.name}, ${bytes(file.size)}, of ${file.owner.username}${file.isHeld ? ", under a legal hold" : ""}`}
       data-active={file.id === browse.activeId || undefined}
       data-opened={file.id === browse.opened || undefined}
       className={styles.tile}
@@ -106,6 +107,7 @@ function Tile({ file, browse, size }: { file: FileRow; browse: Browse; size: num
       </div>
       <p className={styles.name}>{file.name}</p>
       <p className={styles.more}>
+        {file.isHeld && <HeldMark />}
         {file.owner.username} · {bytes(file.size)}
       </p>
     </div>

@@ -11,6 +11,7 @@ import { Icon } from "../../ui/icon";
 import { count, sentence } from "../../ui/relative";
 import { Status } from "../../ui/status";
 import { Time, useNow } from "../../ui/time";
+import { useOpenReports } from "../reports/open";
 import styles from "./page.module.css";
 
 const SEEN = 50;
@@ -21,7 +22,7 @@ const OVERVIEW = graphql(`
   query Overview($seen: Int!) {
     alerts(first: $seen) { nodes { id kind state message createdAt } }
     jobs(state: FAILED, first: $seen) { nodes { id } pageInfo { hasNextPage } }
-    erasures(filter: { erased: false }, first: $seen) { nodes { id requestedAt } pageInfo { hasNextPage } }
+    erasures(filter: { erased: false }, first: $seen) { nodes { id requestedAt isHeld } pageInfo { hasNextPage } }
   }
 `);
 
@@ -63,12 +64,19 @@ export default function OverviewPage() {
 /** What somebody should look at, or that there is nothing. */
 function Attention({ data }: { data: Overview | undefined }) {
   const now = useNow();
+  const reports = useOpenReports();
   if (!data) return <Waiting lines={1} />;
   const failed = data.alerts.nodes.filter(({ state }) => state === "FAILED").length;
   const jobs = data.jobs.nodes.length;
   const open = data.erasures.nodes;
-  const slow = open.filter(({ requestedAt }) => requestedAt && now - Date.parse(requestedAt) > SLOW_ERASURE_MS).length;
+  const isSlow = ({ requestedAt, isHeld }: (typeof open)[number]) =>
+    !isHeld && requestedAt && now - Date.parse(requestedAt) > SLOW_ERASURE_MS;
+  const slow = open.filter(isSlow).length;
   const items: { key: string; node: ReactNode }[] = [];
+  if (reports) {
+    const text = reports === "1" ? "1 report waits for a decision" : `${reports} reports wait for a decision`;
+    items.push({ key: "reports", node: <Link to="/reports">{text}</Link> });
+  }
   if (failed > 0) {
     const text = `${count(failed, "alert")} of the last ${SEEN} could not be delivered`;
     items.push({ key: "alerts", node: <Link to="/alerts">{text}</Link> });
