@@ -125,7 +125,7 @@ impl App {
             let mut socket = subscribe(door, &self.token, &after).await?;
             for _ in 0..self.rng.random_range(1..STAY) {
                 let Ok(event) = timeout(SILENCE, next(&mut socket)).await else { return Ok(heard) };
-                let event = event?;
+                let Some(event) = event? else { break };
                 cursor = event["cursor"].as_str().ok_or_else(|| format!("no cursor in {event}"))?.to_owned();
                 heard.push(event["friendship"]["id"].as_str().unwrap_or_default().to_owned());
                 if heard.len() == count {
@@ -162,16 +162,17 @@ async fn subscribe(door: &Door, token: &str, after: &str) -> Result<Socket, Fail
     Ok(socket)
 }
 
-/// The next event.
-async fn next(socket: &mut Socket) -> Result<Value, Failure> {
+/// The next event; `None` where the server is too busy for it now, as it may say under load: who listens comes again.
+async fn next(socket: &mut Socket) -> Result<Option<Value>, Failure> {
     loop {
         let Message::Text(text) = socket.next().await.ok_or("the WebSocket was closed")?? else { continue };
         let mut message: Value = serde_json::from_str(&text)?;
         match message["type"].as_str() {
             Some("connection_ack") => {}
             Some("next") if message["payload"]["errors"].is_null() => {
-                return Ok(message["payload"]["data"]["friendshipChanged"].take());
+                return Ok(Some(message["payload"]["data"]["friendshipChanged"].take()));
             }
+            Some("error") if message["payload"][0]["extensions"]["code"] == "UNAVAILABLE" => return Ok(None),
             _ => return Err(format!("not an event: {message}").into()),
         }
     }

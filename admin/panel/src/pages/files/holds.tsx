@@ -44,24 +44,26 @@ export function Holds({ file }: { file: FileDetail }) {
   const unread = file.state === "PROCESSING" || file.state === "REJECTED";
   return (
     <Section title={file.isHeld ? "Legal holds" : "No legal hold"}>
-      <ul className={styles.list}>
-        {file.legalHolds.map((hold) => (
-          <li key={hold.id}>
-            <span>
-              {hold.reason}
-              <small>
-                {hold.placedBy ? (
-                  <ObjectLink id={hold.placedBy.id}>{hold.placedBy.username}</ObjectLink>
-                ) : (
-                  "somebody who is no more"
-                )}
-                , <Time at={hold.placedAt} />
-              </small>
-            </span>
-            <Button onClick={() => setReleasing(hold)}>Release…</Button>
-          </li>
-        ))}
-      </ul>
+      {file.isHeld && (
+        <ul className={styles.list}>
+          {file.legalHolds.map((hold) => (
+            <li key={hold.id}>
+              <span>
+                {hold.reason}
+                <small>
+                  {hold.placedBy ? (
+                    <ObjectLink id={hold.placedBy.id}>{hold.placedBy.username}</ObjectLink>
+                  ) : (
+                    "somebody who is no more"
+                  )}
+                  , <Time at={hold.placedAt} />
+                </small>
+              </span>
+              <Button onClick={() => setReleasing(hold)}>Release…</Button>
+            </li>
+          ))}
+        </ul>
+      )}
       <Button disabled={unread} onClick={() => setPlacing(true)}>
         {file.isHeld ? "Place another hold…" : "Place a hold…"}
       </Button>
