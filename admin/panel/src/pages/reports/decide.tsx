@@ -21,18 +21,23 @@ const PRESETS = {
 
 interface Props {
   report: ReportDetail;
+  open: boolean;
+  setOpen: (open: boolean) => void;
   onDecided: () => void;
   /** The dialog was closed without a decision: somebody else may have been first. */
   onGivenUp: () => void;
 }
 
-export function Decide({ report, onDecided, onGivenUp }: Props) {
-  const [open, setOpen] = useState(false);
+export function Decide({ report, open, setOpen, onDecided, onGivenUp }: Props) {
   const mine = useViewer().id === report.accused?.id;
   useKeys("Report", mine ? [] : [{ keys: "d", label: "Decide", run: () => setOpen(true) }]);
   const close = () => {
     setOpen(false);
     onGivenUp();
+  };
+  const decided = () => {
+    setOpen(false);
+    onDecided();
   };
   return (
     <>
@@ -40,7 +45,7 @@ export function Decide({ report, onDecided, onGivenUp }: Props) {
         Decide…
       </Button>
       {mine && <span className={styles.note}>It is about you: another admin decides.</span>}
-      {open && <DecideDialog report={report} onDecided={onDecided} onClose={close} />}
+      {open && <DecideDialog report={report} onDecided={decided} onClose={close} />}
     </>
   );
 }

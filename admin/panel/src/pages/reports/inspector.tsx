@@ -1,4 +1,5 @@
 // One report: who says what of whose, and what is left to look at.
+import { useState } from "react";
 import { useQuery } from "urql";
 import { Id } from "../../ui/copy";
 import { Facts, Inspector, Section } from "../../ui/inspector";
@@ -21,6 +22,8 @@ interface Props {
 }
 
 export function ReportInspector({ id, onDecided, onClose }: Props) {
+  // Also where somebody else was first: what stood in the way stays in the dialog.
+  const [deciding, setDeciding] = useState(false);
   const [{ data, error, fetching }, again] = useQuery({
     query: REPORT,
     variables: { id },
@@ -34,7 +37,15 @@ export function ReportInspector({ id, onDecided, onClose }: Props) {
       title={`${sentence(report.category)}: ${whatOf(report)}`}
       onClose={onClose}
       actions={
-        report.state === "OPEN" && <Decide report={report} onDecided={() => onDecided(report)} onGivenUp={readAgain} />
+        (report.state === "OPEN" || deciding) && (
+          <Decide
+            report={report}
+            open={deciding}
+            setOpen={setDeciding}
+            onDecided={() => onDecided(report)}
+            onGivenUp={readAgain}
+          />
+        )
       }
     >
       {report.comment && <blockquote className={styles.comment}>{report.comment}</blockquote>}
