@@ -89,6 +89,7 @@ impl Topic {
     }
 }
 
+#[expect(clippy::disallowed_methods, reason = "how often is no setting of the server")]
 fn kills() -> usize {
     std::env::var("SNAPHAVEN_TEST_KILLS").map_or(3, |kills| kills.parse().expect("a number"))
 }
