@@ -100,8 +100,8 @@ pub(super) async fn hide(
     Ok(row)
 }
 
-/// The same of one file, which the caller has locked: with a reason as an admin's removal. `None`: it is there already. A state
-/// that does not allow it is told before anything is written.
+/// Puts one file, which the caller has locked, into the trash for the retention time; with a reason as an admin's removal.
+/// `None`: it is there already. A state that does not allow it is told before anything is written.
 pub(super) async fn put_away_one(
     app: &App,
     tx: &Tx,

@@ -7,6 +7,11 @@ async fn the_admin_panel_in_chromium() {
     panel_passes("panel.test.mjs").await;
 }
 
+#[tokio::test]
+async fn moderation_in_chromium() {
+    panel_passes("moderation.test.mjs").await;
+}
+
 async fn panel_passes(test: &str) {
     let folder = "tests/js/browser";
     assert!(repository().join(folder).join("node_modules").exists(), "run scripts/test-node.sh first (make test does)");

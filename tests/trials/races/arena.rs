@@ -4,11 +4,16 @@ use std::{
     fs,
     path::{Path, PathBuf},
     sync::atomic::{AtomicU32, Ordering},
+    time::{Duration, Instant},
 };
 
 use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbBackend, Statement};
+use tokio::time::sleep;
 
-use super::door::{Door, Person};
+use super::{
+    SETTLE,
+    door::{Door, Person},
+};
 use crate::{
     common::{
         Failure,
@@ -20,6 +25,9 @@ use crate::{
 
 /// By these the database tells the processes apart.
 const NAMES: [&str; 2] = ["first", "second"];
+
+/// Between two looks at what other processes do.
+const LOOK: Duration = Duration::from_millis(20);
 
 /// Short times, a cheap hash, and one address's failures uncounted: here all come from one.
 const SETTINGS: [(&str, &str); 22] = [
@@ -233,6 +241,18 @@ async fn as_processes(database: &str) -> Result<String, Failure> {
         root.close().await?;
     }
     Ok(database.to_owned())
+}
+
+/// What is looked for, once it is there; none if it does not come while other things settle.
+pub async fn seen<T>(look: impl AsyncFn() -> Result<Option<T>, Failure>) -> Result<Option<T>, Failure> {
+    let began = Instant::now();
+    loop {
+        let found = look().await?;
+        if found.is_some() || began.elapsed() > SETTLE {
+            return Ok(found);
+        }
+        sleep(LOOK).await;
+    }
 }
 
 pub async fn connect(url: &str) -> Result<DatabaseConnection, Failure> {

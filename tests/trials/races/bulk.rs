@@ -1,14 +1,13 @@
 //! A removal by filter against whatever else is done to its files: each file of the frozen set is done or skipped, each act is
 //! written down once, and each order raises one alert.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rand::{RngExt, rngs::StdRng};
 use tokio::time::sleep;
 
 use super::{
-    SETTLE,
-    arena::Arena,
+    arena::{Arena, seen},
     content,
     door::{Answer, Person, volley},
     tally::Tally,
@@ -101,15 +100,9 @@ async fn counts(arena: &Arena) -> Result<[i64; 3], Failure> {
 }
 
 async fn ended(arena: &Arena, admin: &Person, id: &str) -> Result<Answer, Failure> {
-    let start = Instant::now();
-    loop {
-        let seen = arena.doors[0].action(&admin.token, id).await;
-        if seen.is_ok() && seen.text("/state") != "RUNNING" {
-            return Ok(seen);
-        }
-        if start.elapsed() > SETTLE {
-            return Err(format!("an action does not end: {seen:?}").into());
-        }
-        sleep(Duration::from_millis(20)).await;
-    }
+    let ended = seen(async || {
+        let action = arena.doors[0].action(&admin.token, id).await;
+        Ok((action.is_ok() && action.text("/state") != "RUNNING").then_some(action))
+    });
+    Ok(ended.await?.ok_or_else(|| format!("{id} does not end"))?)
 }

@@ -389,6 +389,17 @@ fn kind(status: u16, body: &Value, payload: &Value) -> String {
     if codes.is_empty() { "ok".to_owned() } else { codes.join("+") }
 }
 
+/// Asks again while the server is too busy, as clients do; for what may be asked twice.
+pub async fn again<F: Future<Output = Answer>>(mut ask: impl FnMut() -> F) -> Answer {
+    let began = Instant::now();
+    loop {
+        let answer = ask().await;
+        if !answer.is("error UNAVAILABLE") && !answer.is("http 503 UNAVAILABLE") || began.elapsed() > PATIENCE {
+            return answer;
+        }
+    }
+}
+
 /// Lets all go at once; answers in the order of the requests.
 pub async fn volley<F>(requests: Vec<F>) -> Vec<Answer>
 where

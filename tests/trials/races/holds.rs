@@ -5,19 +5,16 @@ use std::time::Duration;
 
 use rand::{RngExt, rngs::StdRng};
 use serde_json::json;
-use tokio::time::{Instant, sleep};
+use tokio::time::sleep;
 
 use super::{
-    arena::Arena,
+    arena::{Arena, seen},
     content,
     door::{Answer, Person, volley},
     snaps::{Friend, send},
     tally::{Tally, count},
 };
 use crate::common::Failure;
-
-/// Until what waited for a release is done.
-const PATIENCE: Duration = Duration::from_secs(30);
 
 #[derive(Clone, Copy, PartialEq)]
 enum Act {
@@ -51,14 +48,8 @@ pub async fn round(arena: &Arena, people: &[Person; 3], rng: &mut StdRng, tally:
     let acts = [Act::Release(0), Act::Purge, Act::Release(1), Act::Purge];
     let answers = at_once(arena, people, &file, &acts, &holds, rng).await;
     tally.take(&answers, &["ok", "NOT_FOUND"]);
-    let began = Instant::now();
-    while contents(arena, &file, "LIVE").await? > 0 {
-        if began.elapsed() > PATIENCE {
-            tally.expect(false, || format!("{file} was to be purged after its last hold, and is there"));
-            break;
-        }
-        sleep(Duration::from_millis(20)).await;
-    }
+    let gone = seen(async || Ok((contents(arena, &file, "LIVE").await? == 0).then_some(()))).await?;
+    tally.expect(gone.is_some(), || format!("{file} was to be purged after its last hold, and is there"));
     evidence(arena, rng, tally).await
 }
 

@@ -14,7 +14,7 @@ use tokio_tungstenite::{
 
 use super::{
     arena::Arena,
-    door::{Door, Person, volley},
+    door::{Door, Person, again, volley},
     tally::Tally,
 };
 use crate::common::Failure;
@@ -67,7 +67,7 @@ impl Live {
         }
         let requests = self.senders.iter().enumerate().map(|(number, sender)| {
             let (door, token, id) = (arena.doors[number % 2].clone(), sender.token.clone(), id.clone());
-            async move { door.to_user(&token, "requestFriendship", &id).await }
+            async move { again(|| door.to_user(&token, "requestFriendship", &id)).await }
         });
         let answers = volley(requests.collect()).await;
         tally.take(&answers, &["ok"]);

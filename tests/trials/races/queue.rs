@@ -3,7 +3,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use entity::{Timestamp, alert, job};
@@ -15,7 +15,7 @@ use tokio::time::sleep;
 use uuid::Uuid;
 
 use super::{
-    arena::Arena,
+    arena::{Arena, seen},
     content,
     door::{Person, volley},
     leader,
@@ -26,8 +26,6 @@ use crate::common::Failure;
 const FILES: usize = 6;
 /// Alerts beside those.
 const BACKLOG: usize = 40;
-/// The lease is 2 s; the rest is for a busy machine.
-const SETTLE: Duration = Duration::from_secs(30);
 const STOPPED: Duration = Duration::from_millis(3_500);
 
 /// Files whose deletion raises the alerts.
@@ -92,11 +90,8 @@ pub async fn round(
         },
     );
 
-    let began = Instant::now();
-    while waiting(arena).await? > 0 && began.elapsed() < SETTLE {
-        sleep(Duration::from_millis(20)).await;
-    }
-    tally.expect(began.elapsed() < SETTLE, || "alerts are still to be delivered".to_owned());
+    let delivered = seen(async || Ok((waiting(arena).await? == 0).then_some(()))).await?;
+    tally.expect(delivered.is_some(), || "alerts are still to be delivered".to_owned());
     let now = alerts(arena).await?;
     let raised = now.iter().filter(|(id, _)| !before.contains(*id));
     let mut delivered: BTreeMap<String, usize> = BTreeMap::new();
