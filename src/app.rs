@@ -5,7 +5,7 @@ use std::{
     future::Future,
     io,
     os::unix::fs::DirBuilderExt as _,
-    sync::{Arc, OnceLock},
+    sync::{Arc, OnceLock, RwLock},
 };
 
 use entity::{Timestamp, object_copy::Site};
@@ -27,6 +27,7 @@ use crate::{
     images::Images,
     password::PasswordHasher,
     spool::Spool,
+    wanted::Wanted,
 };
 
 /// Shared by every request and job. Cheap to clone.
@@ -38,6 +39,7 @@ struct Shared {
     /// Made when it is first asked for: commands that move no bytes leave none behind.
     spool: OnceLock<Spool>,
     refused_log_ins: Tally,
+    blocked: RwLock<Arc<Wanted>>,
 }
 
 /// What an [`App`] is made of; tests put their own adapters here.
@@ -85,7 +87,12 @@ impl std::ops::Deref for App {
 impl App {
     #[must_use]
     pub fn new(parts: Parts) -> Self {
-        Self(Arc::new(Shared { parts, spool: OnceLock::new(), refused_log_ins: Tally::default() }))
+        Self(Arc::new(Shared {
+            parts,
+            spool: OnceLock::new(),
+            refused_log_ins: Tally::default(),
+            blocked: RwLock::default(),
+        }))
     }
 
     /// UTC by this host's clock: for display and URLs. Where time decides, use `db.now`.
@@ -98,6 +105,12 @@ impl App {
     #[must_use]
     pub fn refused_log_ins(&self) -> &Tally {
         &self.0.refused_log_ins
+    }
+
+    /// The block list as this process has last read it.
+    #[must_use]
+    pub fn blocked(&self) -> &RwLock<Arc<Wanted>> {
+        &self.0.blocked
     }
 
     /// Where bytes wait on their way through, on the data folder's disk.

@@ -49,7 +49,10 @@ use crate::{
     operations::graphql::{Job, OperationsMutation, OperationsQuery, job_node},
     reports::{
         self,
-        graphql::{Report, ReportsMutation, ReportsQuery, report_node},
+        graphql::{
+            BlockListMutation, BlockListQuery, BlockedContent, Report, ReportsMutation, ReportsQuery,
+            blocked_content_node, report_node,
+        },
     },
     snaps::{
         self,
@@ -69,6 +72,7 @@ pub struct Query(
     HoldsQuery,
     SnapsQuery,
     ReportsQuery,
+    BlockListQuery,
     ClosingQuery,
     LedgerQuery,
     AlertsQuery,
@@ -90,6 +94,7 @@ pub struct Mutation(
     HoldsMutation,
     SnapsMutation,
     ReportsMutation,
+    BlockListMutation,
     ClosingMutation,
     OperationsMutation,
     EventsMutation,
@@ -116,6 +121,7 @@ pub enum Node {
     Job(Box<Job>),
     AuditEntry(Box<AuditEntry>),
     LegalHold(Box<LegalHold>),
+    BlockedContent(Box<BlockedContent>),
     Report(Box<Report>),
     BulkAction(Box<BulkAction>),
 }
@@ -249,6 +255,9 @@ async fn node(ctx: &Context<'_>, GlobalId { kind, key }: GlobalId) -> async_grap
         NodeKind::AuditEntry => {
             let entry = crate::audit::find(app, viewer, key).await.or_fault()?;
             entry.map(|entry| Node::AuditEntry(Box::new(AuditEntry(entry))))
+        }
+        NodeKind::BlockedContent => {
+            blocked_content_node(ctx, key).await?.map(|entry| Node::BlockedContent(Box::new(entry)))
         }
         NodeKind::LegalHold => legal_hold_node(ctx, key).await?.map(|hold| Node::LegalHold(Box::new(hold))),
         NodeKind::Report => report_node(ctx, key).await?.map(|report| Node::Report(Box::new(report))),

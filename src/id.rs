@@ -23,6 +23,7 @@ pub enum NodeKind {
     LegalHold,
     Report,
     BulkAction,
+    BlockedContent,
 }
 
 /// What clients hold as the id of a thing.
@@ -38,7 +39,7 @@ pub struct GlobalId {
 pub struct NotAnId;
 
 impl NodeKind {
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::User,
         Self::Friendship,
         Self::Session,
@@ -55,6 +56,7 @@ impl NodeKind {
         Self::LegalHold,
         Self::Report,
         Self::BulkAction,
+        Self::BlockedContent,
     ];
 
     const fn prefix(self) -> &'static str {
@@ -75,6 +77,7 @@ impl NodeKind {
             Self::LegalHold => "hold",
             Self::Report => "report",
             Self::BulkAction => "action",
+            Self::BlockedContent => "blocked",
         }
     }
 

@@ -31,6 +31,8 @@ pub mod text;
 
 pub mod token;
 
+pub mod wanted;
+
 pub mod app;
 
 pub mod graphql;
@@ -48,6 +50,8 @@ pub mod operations;
 pub mod friends;
 
 pub mod accounts;
+
+pub mod block_list;
 
 pub mod ledger;
 

@@ -23,6 +23,9 @@ pub struct Model {
     pub height: Option<i32>,
     #[sea_orm(column_type = "VarBinary(StringLen::N(64))", nullable)]
     pub thumbhash: Option<Vec<u8>>,
+    /// How a picture looks, as the block list compares it.
+    #[sea_orm(column_type = "VarBinary(StringLen::N(224))", nullable)]
+    pub fingerprint: Option<Vec<u8>>,
     pub created_at: Timestamp,
     /// The number of the version that it is a copy of.
     pub restored_from: Option<i32>,

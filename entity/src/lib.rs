@@ -8,6 +8,8 @@ pub mod audit_checkpoint;
 pub mod audit_entry;
 pub mod audit_seal;
 pub mod block;
+pub mod block_list;
+pub mod blocked_content;
 pub mod bulk_item;
 pub mod event;
 pub mod event_counter;

@@ -88,4 +88,6 @@ pub enum Decision {
     Removed,
     /// And its owner or sender suspended.
     RemovedAndSuspended,
+    /// And nobody may store it again.
+    RemovedAndBlocked,
 }

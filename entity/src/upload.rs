@@ -99,4 +99,6 @@ pub enum Rejection {
     Failed,
     /// The file that it was to be the content of has changed, or is there no longer.
     Stale,
+    /// An admin blocked this content, or a picture that looks the same.
+    Blocked,
 }

@@ -20,6 +20,7 @@ mod m0017_audit_chain;
 mod m0018_reports;
 mod m0019_bulk;
 mod m0020_alert_storms;
+mod m0021_block_list;
 mod schema;
 
 use sea_orm_migration::prelude::*;
@@ -51,6 +52,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0018_reports::Migration),
             Box::new(m0019_bulk::Migration),
             Box::new(m0020_alert_storms::Migration),
+            Box::new(m0021_block_list::Migration),
         ]
     }
 }

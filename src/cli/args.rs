@@ -76,6 +76,9 @@ pub enum Command {
     SmokeTest(SmokeTestArgs),
     /// Fill a fresh server with people, pictures, snaps and reports, through its public API
     Demo(DemoArgs),
+    /// The list of contents that nobody may store
+    #[command(subcommand)]
+    BlockList(BlockListCommand),
     /// Print what happened, such as new files
     Events(EventsArgs),
 }
@@ -197,6 +200,19 @@ pub struct DemoArgs {
     pub files: usize,
 }
 
+#[derive(Clone, Debug, Subcommand)]
+pub enum BlockListCommand {
+    /// How well pictures that are blocked by their looks are found again, and how often others are taken for them
+    Measure {
+        /// Measure with the pictures of this folder instead of generated ones
+        #[arg(long, value_name = "DIR")]
+        photos: Option<PathBuf>,
+        /// So many of them at the most
+        #[arg(long, value_name = "COUNT", default_value_t = 120)]
+        files: usize,
+    },
+}
+
 #[derive(Clone, Debug, ClapArgs)]
 pub struct EventsArgs {
     /// Keep printing new events until stopped
@@ -219,6 +235,7 @@ impl Command {
             Self::Config(_) => "config",
             Self::SmokeTest(_) => "smoke-test",
             Self::Demo(_) => "demo",
+            Self::BlockList(_) => "block-list",
             Self::Events(_) => "events",
         }
     }
@@ -226,7 +243,10 @@ impl Command {
     /// Whether the command writes a log. Those that print a document do not.
     #[must_use]
     pub fn logs(&self) -> bool {
-        !matches!(self, Self::Schema | Self::Audit(_) | Self::Config(_) | Self::SmokeTest(_) | Self::Demo(_))
+        !matches!(
+            self,
+            Self::Schema | Self::Audit(_) | Self::Config(_) | Self::SmokeTest(_) | Self::Demo(_) | Self::BlockList(_)
+        )
     }
 }
 

@@ -11,7 +11,7 @@ use std::{
 
 use super::{Failure, args::DemoArgs, client::ClientError, print};
 use folk::Folk;
-use pictures::Pictures;
+pub use pictures::Pictures;
 
 /// Says how far a step is: over and over on a terminal, and once it is done.
 struct Step {

@@ -4,6 +4,7 @@ mod admin;
 mod allocator;
 pub mod args;
 mod audit;
+mod block_list;
 pub mod client;
 mod config;
 mod demo;
@@ -50,6 +51,7 @@ pub async fn run(args: Args) -> Result<(), Failure> {
         Command::Events(args) => events::run(settings.config, args).await,
         Command::SmokeTest(args) => smoke_test::run(&settings, args).await,
         Command::Demo(args) => demo::run(args).await,
+        Command::BlockList(command) => block_list::run(settings.config, command).await,
     }
 }
 

@@ -106,6 +106,7 @@ impl Facts {
             width: self.picture.as_ref().and_then(|picture| side(picture.width)),
             height: self.picture.as_ref().and_then(|picture| side(picture.height)),
             thumbhash: self.picture.as_ref().and_then(|picture| picture.thumbhash.clone()),
+            fingerprint: self.picture.as_ref().and_then(|picture| Some(picture.fingerprint.as_ref()?.to_bytes())),
             created_at: now,
             restored_from: None,
             superseded_at: None,

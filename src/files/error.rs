@@ -32,6 +32,11 @@ pub enum FilesError {
     /// Where a hold comes too late.
     #[error("The file is being deleted already, so it cannot be held any more.")]
     Deleted,
+    /// By this entry of the block list.
+    #[error(
+        "This content is blocked here: it cannot be stored or shown. Ask an admin if you think that this is wrong."
+    )]
+    ContentBlocked(uuid::Uuid),
     #[error("There is no such legal hold.")]
     NoSuchHold,
     #[error("A reason has 1 to {max} characters and no control characters but line breaks.", max = crate::text::REASON_MAX)]

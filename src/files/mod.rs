@@ -1,5 +1,6 @@
 //! Files: upload, edit, replace, trash, restore, purge, sharing by link, and finding them again.
 
+mod blocked;
 pub mod bulk;
 pub mod graphql;
 pub mod model;

@@ -4,7 +4,7 @@ use entity::{file, file::State, file_version, object::Reason};
 use uuid::Uuid;
 
 use super::{
-    Content, FilesError, Scope,
+    Content, FilesError, Scope, blocked,
     content::Received,
     holds,
     quota::{self, Amount},
@@ -45,9 +45,11 @@ pub async fn replace(app: &App, viewer: &Viewer, replace: Replace) -> Result<fil
     check(&current, replace.revision)?;
     let bytes = i64::try_from(received.facts.bytes).unwrap_or(i64::MAX);
     quota::check(app, owner, Amount::content(bytes)).await?;
+    blocked::noted(app, viewer, blocked::foresee(app, received.facts.marks())).await?;
     let written = ledger::write(app, received.object(owner, current.id), received.body()).await?;
     let version = received.facts.version(current.id, Uuid::now_v7(), written.object.id, app.now());
-    put(app, owner, replace.revision, &written, &version, key.as_ref()).await
+    let replaced = put(app, owner, replace.revision, &written, &version, key.as_ref()).await;
+    blocked::noted(app, viewer, replaced).await
 }
 
 /// Makes written bytes the content of their owner's file, which has to be at this revision.
@@ -65,6 +67,7 @@ pub(super) async fn put(
             // The lock makes the file outlive this transaction: a purge waits, and then finds the new object.
             let current = store::lock(&tx, Scope::Owner(owner), &[file]).await?.pop().ok_or(FilesError::NotFound)?;
             check(&current, revision)?;
+            blocked::admit_version(app, &tx, version).await?;
             if !ledger::make_live(app, &tx, written).await? {
                 return Ok(Outcome::Lost);
             }

@@ -5,7 +5,7 @@ use sea_orm::DbErr;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::{FilesError, Scope, manageable, model::MAX_FILES_AT_ONCE, store};
+use super::{FilesError, Scope, blocked, manageable, model::MAX_FILES_AT_ONCE, store};
 use crate::{
     alerts::{self, NewAlert},
     app::App,
@@ -129,7 +129,7 @@ pub(super) async fn put_away_one(
 pub async fn restore(app: &App, viewer: &Viewer, ids: &[Uuid]) -> Result<Vec<file::Model>, FilesError> {
     let scope = manageable(viewer)?;
     let ids = distinct(ids)?;
-    app.transaction(async |tx| {
+    let restored = app.transaction(async |tx| {
         let mut result = Vec::with_capacity(ids.len());
         for current in lock_all(&tx, scope, &ids).await? {
             match current.state {
@@ -146,6 +146,7 @@ pub async fn restore(app: &App, viewer: &Viewer, ids: &[Uuid]) -> Result<Vec<fil
                     return Err(FilesError::WrongState("Only files in the trash can be restored."));
                 }
             }
+            blocked::admit_again(app, &tx, current.version_id).await?;
             let row = file::Model {
                 state: State::Active,
                 revision: current.revision + 1,
@@ -163,8 +164,8 @@ pub async fn restore(app: &App, viewer: &Viewer, ids: &[Uuid]) -> Result<Vec<fil
             result.push(row);
         }
         Ok(in_order(result, &ids))
-    })
-    .await
+    });
+    blocked::noted(app, viewer, restored.await).await
 }
 
 /// Each id once, in the order given.

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::{
-    Content, FilesError, Scope,
+    Content, FilesError, Scope, blocked,
     content::{Received, sizes},
     model,
     quota::{self, Amount},
@@ -58,10 +58,12 @@ pub async fn upload(app: &App, viewer: &Viewer, upload: Upload) -> Result<file::
     }
     let amount = Amount::file(i64::try_from(received.facts.bytes).unwrap_or(i64::MAX));
     quota::check(app, owner, amount).await?;
+    blocked::noted(app, viewer, blocked::foresee(app, received.facts.marks())).await?;
     let file_id = Uuid::now_v7();
     let written = ledger::write(app, received.object(owner, file_id), received.body()).await?;
     let outcome = app
         .transaction(async |tx| {
+            blocked::admit(app, &tx, received.facts.marks()).await?;
             if !ledger::make_live(app, &tx, &written).await? {
                 return Ok(Outcome::Lost);
             }
@@ -101,7 +103,7 @@ pub async fn upload(app: &App, viewer: &Viewer, upload: Upload) -> Result<file::
             Ok(Outcome::Done(Box::new(row)))
         })
         .await;
-    settle(app, owner, file_id, &written, key.as_ref(), outcome).await
+    blocked::noted(app, viewer, settle(app, owner, file_id, &written, key.as_ref(), outcome).await).await
 }
 
 /// The row of a version, and of the renditions that a job makes of it.

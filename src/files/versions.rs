@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{
-    FilesError, Scope,
+    FilesError, Scope, blocked,
     quota::{self, Amount},
     replace::{check, put},
     store,
@@ -110,7 +110,8 @@ pub async fn restore(app: &App, viewer: &Viewer, restore: RestoreVersion) -> Res
         superseded_at: None,
         ..old
     };
-    put(app, owner, restore.revision, &written, &version, key.as_ref()).await
+    let restored = put(app, owner, restore.revision, &written, &version, key.as_ref()).await;
+    blocked::noted(app, viewer, restored).await
 }
 
 /// What a deletion left: the file, and the object on its way to be proven gone.

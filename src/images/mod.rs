@@ -5,7 +5,9 @@
 
 mod bitmap;
 mod color;
+mod copies;
 mod encode;
+mod fingerprint;
 mod formats;
 pub mod generate;
 mod orientation;
@@ -25,6 +27,8 @@ use entity::rendition::Size;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 pub use self::{
+    copies::{Copy, CopyKind},
+    fingerprint::Fingerprint,
     formats::Format,
     probe::Probe,
     render::{Rendered, Still},
@@ -157,10 +161,34 @@ impl Images {
         let (place, opened) = opened.unwrap_or(Err(ImageError::TimedOut))?;
         let facts = Probe::of(&opened.header);
         match self.decode(place, opened, probe::NEEDED, probe::look).await {
-            Ok(seen) => Ok(Probe { has_alpha: seen.has_alpha, thumbhash: Some(seen.thumbhash), ..facts }),
+            Ok(probe::Seen { has_alpha, thumbhash, fingerprint }) => {
+                Ok(Probe { has_alpha, thumbhash: Some(thumbhash), fingerprint, ..facts })
+            }
             Err(ImageError::Damaged(_) | ImageError::Unsupported(_) | ImageError::TooLarge { .. }) => Ok(facts),
             Err(error) => Err(error),
         }
+    }
+
+    /// What copies of the picture are found by: the first of the whole of it, the others of crops. None of a picture that is
+    /// all but one colour.
+    ///
+    /// # Errors
+    /// As [`Self::render`]; somebody waits for this one too, see [`Self::probe`].
+    pub async fn fingerprints(&self, path: PathBuf) -> Result<Vec<Fingerprint>, ImageError> {
+        let opened = tokio::time::timeout(self.limits.timeout, self.open(path)).await;
+        let (place, opened) = opened.unwrap_or(Err(ImageError::TimedOut))?;
+        let needed = Needed { fit: Fingerprint::SIDE_OF_CROPS, cover: Fingerprint::SHORTER };
+        self.decode(place, opened, needed, probe::fingerprints).await
+    }
+
+    /// Copies of the picture as people make them; the seed decides on those that are made at random.
+    ///
+    /// # Errors
+    /// As [`Self::render`].
+    pub async fn copies(&self, path: PathBuf, seed: u64) -> Result<Vec<Copy>, ImageError> {
+        let (place, opened) = self.open(path).await?;
+        let needed = Needed { fit: u32::MAX, cover: 0 };
+        self.decode(place, opened, needed, move |picture, budget| copies::make(&picture, seed, budget)).await
     }
 
     /// The renditions asked for, in that order, from one decode.

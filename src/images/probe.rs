@@ -1,7 +1,7 @@
 //! What a list of files shows of a picture before any rendition exists.
 
 use super::{
-    Budget, Format, ImageError,
+    Budget, Fingerprint, Format, ImageError,
     formats::Header,
     render::{Needed, Picture},
 };
@@ -21,15 +21,18 @@ pub struct Probe {
     pub animated: bool,
     /// The placeholder (evanw.github.io/thumbhash). `None` where the pixels cannot be decoded.
     pub thumbhash: Option<Vec<u8>>,
+    /// `None` also where it is all but one colour.
+    pub fingerprint: Option<Fingerprint>,
 }
 
 /// What a probe decodes.
-pub(super) const NEEDED: Needed = Needed { fit: THUMBHASH_SIDE, cover: 0 };
+pub(super) const NEEDED: Needed = Needed { fit: Fingerprint::SIDE, cover: Fingerprint::SHORTER };
 
 /// What only the pixels tell.
 pub(super) struct Seen {
     pub has_alpha: bool,
     pub thumbhash: Vec<u8>,
+    pub fingerprint: Option<Fingerprint>,
 }
 
 impl Probe {
@@ -37,12 +40,18 @@ impl Probe {
     pub(super) fn of(header: &Header) -> Self {
         let (width, height) = header.orientation.shown(header.width, header.height);
         let (has_alpha, animated) = (header.has_alpha, header.animated);
-        Self { format: header.format(), width, height, has_alpha, animated, thumbhash: None }
+        Self { format: header.format(), width, height, has_alpha, animated, thumbhash: None, fingerprint: None }
     }
 }
 
 pub(super) fn look(picture: Picture, _budget: &Budget) -> Result<Seen, ImageError> {
-    Ok(Seen { has_alpha: !picture.is_opaque(), thumbhash: thumbhash(&picture)? })
+    let fingerprint = Fingerprint::of(&picture.finish(picture.fit(Fingerprint::SIDE)?)?)?;
+    Ok(Seen { has_alpha: !picture.is_opaque(), thumbhash: thumbhash(&picture)?, fingerprint })
+}
+
+/// Of the picture and of its crops.
+pub(super) fn fingerprints(picture: Picture, _budget: &Budget) -> Result<Vec<Fingerprint>, ImageError> {
+    Fingerprint::with_crops(&picture.finish(picture.fit(Fingerprint::SIDE_OF_CROPS)?)?)
 }
 
 fn thumbhash(picture: &Picture) -> Result<Vec<u8>, ImageError> {

@@ -3,7 +3,7 @@
 use entity::rendition::Size;
 
 use super::{
-    Budget, ImageError,
+    Budget, Fingerprint, ImageError,
     bitmap::{Bitmap, Channels, Crop},
     color::Converter,
     encode, formats,
@@ -23,6 +23,8 @@ pub struct Rendered {
 /// One picture for screens, ready to be stored.
 #[derive(Clone, Debug)]
 pub struct Still {
+    /// `None` where it is all but one colour.
+    pub fingerprint: Option<Fingerprint>,
     pub bytes: Vec<u8>,
     pub width: u32,
     pub height: u32,
@@ -94,9 +96,10 @@ pub(super) fn render(mut picture: Picture, sizes: &[Size], budget: &Budget) -> R
 pub(super) fn still(picture: &Picture, side: u32, budget: &Budget) -> Result<Still, ImageError> {
     budget.time()?;
     let finished = picture.finish(picture.fit(side)?)?;
+    let fingerprint = Fingerprint::of(&finished)?;
     let (bytes, format) = encode::encode(&finished)?;
     let Bitmap { width, height, .. } = finished;
-    Ok(Still { bytes, width, height, content_type: format.content_type() })
+    Ok(Still { fingerprint, bytes, width, height, content_type: format.content_type() })
 }
 
 /// A decoded picture, still as stored: not turned, in its own colours, alpha premultiplied.

@@ -8,11 +8,12 @@ use sea_orm::ActiveEnum as _;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::{ReportsError, store};
+use super::{ReportsError, blocking::entry_of, store};
 use crate::{
     accounts::{self, AccountsError, Problem},
     app::App,
     audit,
+    block_list::{self, NewEntry},
     db::Tx,
     files::{self, FilesError},
     ledger, snaps, text,
@@ -42,6 +43,11 @@ pub async fn decide(app: &App, viewer: &Viewer, id: Uuid, verdict: &Verdict) -> 
     viewer.admin()?;
     let reason = text::reason(&verdict.reason).ok_or(ReportsError::InvalidReason)?;
     let found = store::find(app.db.read(), id).await?.ok_or(ReportsError::NotFound)?;
+    let to_block = if verdict.decision == Decision::RemovedAndBlocked && found.state == State::Open {
+        content_of(app, &found).await?
+    } else {
+        None
+    };
     app.transaction(async |tx| {
         let same = store::lock_same(&tx, &found).await?;
         let report = same.iter().find(|row| row.id == id).ok_or(ReportsError::NotFound)?.clone();
@@ -62,6 +68,13 @@ pub async fn decide(app: &App, viewer: &Viewer, id: Uuid, verdict: &Verdict) -> 
                     suspend(app, &tx, viewer, report.accused_id, &reason).await?.into_iter().collect();
                 alerts.extend(remove(app, &tx, viewer, &report, &reason).await?);
                 alerts
+            }
+            Decision::RemovedAndBlocked => {
+                let alert = remove(app, &tx, viewer, &report, &reason).await?;
+                if let Some(content) = &to_block {
+                    block_list::add(app, &tx, viewer, content.clone(), &reason).await?;
+                }
+                alert.into_iter().collect()
             }
         };
         let now = app.db.now(&tx).await?;
@@ -87,6 +100,15 @@ pub async fn decide(app: &App, viewer: &Viewer, id: Uuid, verdict: &Verdict) -> 
         Ok(Decided { report: decided, count, alerts })
     })
     .await
+}
+
+/// What was reported, to block it: of a snap that had ended its hash is left.
+async fn content_of(app: &App, report: &Model) -> Result<Option<NewEntry>, ReportsError> {
+    let name = report.facts.get("name").and_then(serde_json::Value::as_str).unwrap_or_default().to_owned();
+    match ledger::find(app.db.read(), report.object_id).await? {
+        Some(object) => Ok(Some(entry_of(app, &object, name).await?)),
+        None => Ok(None),
+    }
 }
 
 /// The report without the hold that it has placed, and without the words that went with the picture.

@@ -4,6 +4,7 @@
 //! its recipient reported it while they could look at it themselves, and then it is held as evidence until the decision, or
 //! until `reports.evidence_for` is over.
 
+mod blocking;
 mod decide;
 mod error;
 mod evidence;
@@ -19,6 +20,7 @@ use entity::{
 use sea_orm::DbErr;
 use uuid::Uuid;
 
+pub use blocking::{Blocked, Subject, block};
 pub use decide::{Decided, Verdict, decide};
 pub use error::ReportsError;
 pub use evidence::evidence;
@@ -88,7 +90,7 @@ pub async fn context(app: &App, viewer: &Viewer, report: &Model) -> Result<Conte
     })
 }
 
-const UPHELD: [Decision; 2] = [Decision::Removed, Decision::RemovedAndSuspended];
+const UPHELD: [Decision; 3] = [Decision::Removed, Decision::RemovedAndSuspended, Decision::RemovedAndBlocked];
 
 /// Deletes the reports about a person whose things are all gone, and what those had said whom they made.
 pub async fn forget(tx: &Tx, person: Uuid) -> Result<(), DbErr> {

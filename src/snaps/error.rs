@@ -40,6 +40,9 @@ pub enum SnapsError {
     NoReplay,
     #[error("This idempotency key was used for another request. Use a new one.")]
     IdempotencyKeyReused,
+    /// By this entry of the block list.
+    #[error("This picture is blocked here: it cannot be sent. Ask an admin if you think that this is wrong.")]
+    ContentBlocked(Uuid),
     /// Of the picture: an upload or a file that is not there, not ready, or not sent whole.
     #[error(transparent)]
     Source(FilesError),

@@ -16,6 +16,7 @@ use super::{
 use crate::{
     adapters::objects::{Body, sha256},
     app::App,
+    block_list,
     db::{Tx, idempotency::IdempotencyKey, is_unique_violation},
     error::Fault,
     events,
@@ -24,6 +25,7 @@ use crate::{
     jobs::enqueue_at,
     ledger::{self, NewObject, Written},
     viewer::Viewer,
+    wanted::Marks,
 };
 
 /// Where the picture comes from.
@@ -88,9 +90,10 @@ pub async fn send(app: &App, viewer: &Viewer, new: NewSnap) -> Result<Sent, Snap
     if friends.is_empty() {
         return Err(SnapsError::NotFriends(checked.recipients));
     }
-    let (path, upload) = bring(app, viewer, new.source).await?;
+    let Brought { path, sha256: source, upload } = bring(app, viewer, new.source).await?;
     let still = app.images.still(path.to_path_buf(), app.config.snaps.max_side).await?;
     drop(path);
+    let fingerprint = still.fingerprint;
     let (width, height, body) = (still.width, still.height, bytes::Bytes::from(still.bytes));
     let object = NewObject {
         kind: Kind::Snap,
@@ -100,6 +103,13 @@ pub async fn send(app: &App, viewer: &Viewer, new: NewSnap) -> Result<Sent, Snap
         user_id: Some(sender),
         file_id: None,
     };
+    // As it was sent, and as it is stored: of a snap that ended the latter is known.
+    let sent = Marks { sha256: &source, fingerprint: fingerprint.as_ref() };
+    let stored = object.sha256;
+    let marks = [sent, Marks { sha256: &stored, ..sent }];
+    if let Some(entry) = block_list::foresee(app, &marks) {
+        return Err(blocked(app, viewer, entry).await);
+    }
     let written = ledger::write(app, object, Body::Memory(body)).await?;
     let id = Uuid::now_v7();
     let outcome = app
@@ -110,6 +120,9 @@ pub async fn send(app: &App, viewer: &Viewer, new: NewSnap) -> Result<Sent, Snap
             }
             if let Some(upload) = upload {
                 direct::spend(app, &tx, sender, upload).await?;
+            }
+            if let Some(entry) = block_list::check(app, &tx, &marks).await? {
+                return Err(SnapsError::ContentBlocked(entry));
             }
             if !ledger::make_live(app, &tx, &written).await? {
                 return Err(Fault::Busy("a snap took longer than its deadline".to_owned()).into());
@@ -142,7 +155,16 @@ pub async fn send(app: &App, viewer: &Viewer, new: NewSnap) -> Result<Sent, Snap
             Ok(Sent { snap: Snap { row: snap, own: None, recipients: rows }, refused })
         })
         .await;
-    settle(app, sender, id, &written, key.as_ref(), &checked, outcome).await
+    match settle(app, sender, id, &written, key.as_ref(), &checked, outcome).await {
+        Err(SnapsError::ContentBlocked(entry)) => Err(blocked(app, viewer, entry).await),
+        settled => settled,
+    }
+}
+
+/// The refusal, written down.
+async fn blocked(app: &App, viewer: &Viewer, entry: Uuid) -> SnapsError {
+    block_list::refused(app, viewer, viewer.user_id(), entry).await;
+    SnapsError::ContentBlocked(entry)
 }
 
 fn check(app: &App, new: &NewSnap) -> Result<Checked, SnapsError> {
@@ -204,20 +226,30 @@ fn delivered(snap: &snap::Model, recipient: Uuid) -> snap_recipient::Model {
     }
 }
 
-/// The picture as a file on disk, and the upload that it came by.
-async fn bring(app: &App, viewer: &Viewer, source: Source) -> Result<(TempPath, Option<Uuid>), SnapsError> {
+/// A picture as it was given.
+struct Brought {
+    path: TempPath,
+    sha256: Vec<u8>,
+    /// The upload that it came by.
+    upload: Option<Uuid>,
+}
+
+async fn bring(app: &App, viewer: &Viewer, source: Source) -> Result<Brought, SnapsError> {
     match source {
-        Source::Content(content) => Ok((files::spool(app, content).await?.0, None)),
+        Source::Content(content) => {
+            let sha256 = content.sha256.to_vec();
+            Ok(Brought { path: files::spool(app, content).await?.0, sha256, upload: None })
+        }
         Source::Upload(id) => {
             let taken = direct::take(app, viewer, id, app.config.uploads.max_size.as_u64()).await?;
-            Ok((taken.path, Some(taken.upload)))
+            Ok(Brought { path: taken.path, sha256: taken.sha256.to_vec(), upload: Some(taken.upload) })
         }
         Source::File(id) => {
             let file = files::active(app, viewer, id).await?;
             if !images::is_raster(&file.content_type) {
                 return Err(SnapsError::NotAPicture("the file is of another type".to_owned()));
             }
-            Ok((ledger::spool(app, file.object_id).await?, None))
+            Ok(Brought { path: ledger::spool(app, file.object_id).await?, sha256: file.sha256, upload: None })
         }
     }
 }

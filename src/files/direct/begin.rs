@@ -14,11 +14,12 @@ use crate::{
     db::idempotency::IdempotencyKey,
     error::Fault,
     files::{
-        FilesError, model,
+        FilesError, blocked, model,
         quota::{self, Amount},
     },
     ledger,
     viewer::Viewer,
+    wanted::Marks,
 };
 
 /// A file that is going to be sent.
@@ -57,6 +58,10 @@ pub async fn create(app: &App, viewer: &Viewer, new: NewUpload) -> Result<upload
     });
     if let Some(first) = recall(app, owner, key.as_ref()).await? {
         return begun(app, first).await;
+    }
+    if let Some(sha256) = &new.sha256 {
+        let announced = blocked::foresee(app, Marks { sha256, fingerprint: None });
+        blocked::noted(app, viewer, announced).await?;
     }
     let outcome = app
         .transaction::<_, FilesError, _, _>(async |tx| {

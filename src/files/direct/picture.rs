@@ -19,7 +19,7 @@ use super::{
     size, store,
 };
 use crate::{
-    adapters::objects::finish_sha256,
+    adapters::objects::{Sha256, finish_sha256},
     app::App,
     db::Tx,
     error::Fault,
@@ -38,6 +38,7 @@ use crate::{
 pub struct Taken {
     pub upload: Uuid,
     pub path: TempPath,
+    pub sha256: Sha256,
 }
 
 /// Joins the parts of the viewer's upload, and brings its bytes, at most `limit`, into a temporary file. The upload stays
@@ -71,7 +72,7 @@ pub async fn take(app: &App, viewer: &Viewer, id: Uuid, limit: u64) -> Result<Ta
     if bytes != size(&row) || announced.is_some_and(|announced| announced != sha256) {
         return Err(FilesError::WrongState("What was sent is not what was announced. Begin a new upload."));
     }
-    Ok(Taken { upload: row.id, path: spool.into_temp_path() })
+    Ok(Taken { upload: row.id, path: spool.into_temp_path(), sha256 })
 }
 
 fn usable(row: &upload::Model) -> Result<(), FilesError> {

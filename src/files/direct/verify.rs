@@ -16,7 +16,7 @@ use uuid::Uuid;
 
 use super::{
     super::{
-        FilesError, Scope,
+        FilesError, Scope, blocked,
         content::Facts,
         quota::{self, Amount},
         replace::{check, supersede},
@@ -28,12 +28,14 @@ use super::{
 };
 use crate::{
     app::App,
+    block_list,
     db::Tx,
     error::Fault,
     images,
     jobs::{Job, JobError},
     ledger::{self, Written},
     spool::Spool,
+    viewer::Viewer,
 };
 
 /// Pictures up to this size are decoded; a larger one is a file like any other.
@@ -207,6 +209,7 @@ async fn finalise(app: &App, row: &upload::Model, mut written: Written, facts: F
             if !is_wanted {
                 return Ok(Outcome::Unwanted);
             }
+            blocked::admit(app, &tx, facts.marks()).await?;
             if !ledger::make_live(app, &tx, &written).await? {
                 return Ok(Outcome::Lost);
             }
@@ -236,6 +239,11 @@ async fn finalise(app: &App, row: &upload::Model, mut written: Written, facts: F
         Ok(Outcome::Over) => Ok(()),
         Ok(Outcome::Unwanted) => reject(app, row, Rejection::Stale).await,
         Ok(Outcome::Lost) => reject(app, row, Rejection::Failed).await,
+        Err(FilesError::ContentBlocked(entry)) => {
+            let viewer = Viewer::System("a direct upload was verified");
+            block_list::refused(app, &viewer, Some(row.owner_id), entry).await;
+            reject(app, row, Rejection::Blocked).await
+        }
         Err(error) => Err(JobError::Retry(error.to_string())),
     }
 }

@@ -47,6 +47,8 @@ pub enum FileErrorCode {
     Held,
     /// It is being deleted, so that it cannot be held any more.
     Deleted,
+    /// This content is blocked here, or a picture that looks the same.
+    ContentBlocked,
     InvalidReason,
     IdempotencyKeyReused,
     /// Too few or too many ids, or files of a filter.
@@ -362,6 +364,7 @@ pub(super) fn user_error(error: &FilesError) -> async_graphql::Result<FileUserEr
         FilesError::WrongState(_) => (Code::WrongState, None),
         FilesError::Held => (Code::Held, None),
         FilesError::Deleted => (Code::Deleted, Some("fileId")),
+        FilesError::ContentBlocked(_) => (Code::ContentBlocked, None),
         FilesError::NoSuchHold => (Code::NotFound, Some("id")),
         FilesError::InvalidReason => (Code::InvalidReason, Some("reason")),
         FilesError::IdempotencyKeyReused => (Code::IdempotencyKeyReused, Some("idempotencyKey")),

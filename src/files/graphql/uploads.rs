@@ -56,6 +56,8 @@ pub enum UploadRejection {
     Failed,
     /// The file that it was to be the new content of has changed or is gone.
     Stale,
+    /// This content is blocked here, or a picture that looks the same.
+    Blocked,
 }
 
 #[derive(Clone, Copy, Default, PartialEq, Eq, Enum)]

@@ -1,11 +1,13 @@
 //! Reports in GraphQL: the queue.
 
+mod blocking;
 mod mutation;
 mod types;
 
 use async_graphql::{Context, Object};
 use uuid::Uuid;
 
+pub use blocking::{BlockListMutation, BlockListQuery, BlockedContent, blocked_content_node};
 pub use mutation::ReportsMutation;
 pub use types::{Report, ReportState};
 

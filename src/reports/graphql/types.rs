@@ -68,6 +68,9 @@ pub enum ReportDecision {
     /// And its owner or sender is suspended.
     #[graphql(name = "REMOVE_AND_SUSPEND")]
     RemovedAndSuspended,
+    /// And nobody may store its content again, see `blockContent`.
+    #[graphql(name = "REMOVE_AND_BLOCK")]
+    RemovedAndBlocked,
 }
 
 /// What somebody reported. Whoever reported it sees what they said and what was decided; admins see all.

@@ -93,6 +93,8 @@ pub enum SnapErrorCode {
     NoReplay,
     /// The upload or file cannot be sent.
     WrongState,
+    /// This picture is blocked here, or one that looks the same.
+    ContentBlocked,
     /// Not every part of the upload has arrived.
     PartsMissing,
     IdempotencyKeyReused,
@@ -305,6 +307,7 @@ fn user_error(error: &SnapsError) -> async_graphql::Result<SnapUserError> {
         SnapsError::NotOpened => (Code::NotOpened, None),
         SnapsError::NoReplay => (Code::NoReplay, None),
         SnapsError::IdempotencyKeyReused => (Code::IdempotencyKeyReused, Some("idempotencyKey")),
+        SnapsError::ContentBlocked(_) => (Code::ContentBlocked, None),
         SnapsError::Source(source) => match source {
             FilesError::TooLarge { .. } => (Code::TooLarge, None),
             FilesError::PartsMissing { .. } => (Code::PartsMissing, Some("uploadId")),
