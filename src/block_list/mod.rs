@@ -54,11 +54,14 @@ pub async fn check(app: &App, tx: &Tx, contents: &[Marks<'_>]) -> Result<Option<
     Ok(contents.iter().find_map(|marks| list.find(*marks)))
 }
 
-/// The same by the list that this process knows already, so that what is blocked is not even stored. [`check`] decides.
-#[must_use]
-pub fn foresee(app: &App, contents: &[Marks<'_>]) -> Option<Uuid> {
+/// The same before anything is stored, at no cost where this process knows of no such entry. [`check`] decides.
+pub async fn foresee(app: &App, contents: &[Marks<'_>]) -> Result<Option<Uuid>, DbErr> {
     let list = known(app);
-    contents.iter().find_map(|marks| list.find(*marks))
+    if contents.iter().all(|marks| list.find(*marks).is_none()) {
+        return Ok(None);
+    }
+    // It may have been unblocked since.
+    app.db.transaction(async |tx| check(app, &tx, contents).await).await
 }
 
 /// Blocks a content, unless it is blocked already. Admins.

@@ -31,9 +31,9 @@ pub(super) async fn admit_again(app: &App, tx: &Tx, version: Uuid) -> Result<(),
     }
 }
 
-/// Refuses a content before it is stored, by what this process knows of the list.
-pub(super) fn foresee(app: &App, marks: Marks<'_>) -> Result<(), FilesError> {
-    refuse(block_list::foresee(app, &[marks]))
+/// Refuses a content before it is stored, and writes that down. [`admit`] decides.
+pub(super) async fn foresee(app: &App, viewer: &Viewer, marks: Marks<'_>) -> Result<(), FilesError> {
+    noted(app, viewer, refuse(block_list::foresee(app, &[marks]).await?)).await
 }
 
 fn refuse(entry: Option<Uuid>) -> Result<(), FilesError> {

@@ -45,7 +45,7 @@ pub async fn replace(app: &App, viewer: &Viewer, replace: Replace) -> Result<fil
     check(&current, replace.revision)?;
     let bytes = i64::try_from(received.facts.bytes).unwrap_or(i64::MAX);
     quota::check(app, owner, Amount::content(bytes)).await?;
-    blocked::noted(app, viewer, blocked::foresee(app, received.facts.marks())).await?;
+    blocked::foresee(app, viewer, received.facts.marks()).await?;
     let written = ledger::write(app, received.object(owner, current.id), received.body()).await?;
     let version = received.facts.version(current.id, Uuid::now_v7(), written.object.id, app.now());
     let replaced = put(app, owner, replace.revision, &written, &version, key.as_ref()).await;

@@ -58,7 +58,7 @@ pub async fn upload(app: &App, viewer: &Viewer, upload: Upload) -> Result<file::
     }
     let amount = Amount::file(i64::try_from(received.facts.bytes).unwrap_or(i64::MAX));
     quota::check(app, owner, amount).await?;
-    blocked::noted(app, viewer, blocked::foresee(app, received.facts.marks())).await?;
+    blocked::foresee(app, viewer, received.facts.marks()).await?;
     let file_id = Uuid::now_v7();
     let written = ledger::write(app, received.object(owner, file_id), received.body()).await?;
     let outcome = app

@@ -107,7 +107,7 @@ pub async fn send(app: &App, viewer: &Viewer, new: NewSnap) -> Result<Sent, Snap
     let sent = Marks { sha256: &source, fingerprint: fingerprint.as_ref() };
     let stored = object.sha256;
     let marks = [sent, Marks { sha256: &stored, ..sent }];
-    if let Some(entry) = block_list::foresee(app, &marks) {
+    if let Some(entry) = block_list::foresee(app, &marks).await? {
         return Err(blocked(app, viewer, entry).await);
     }
     let written = ledger::write(app, object, Body::Memory(body)).await?;

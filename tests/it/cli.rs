@@ -166,3 +166,27 @@ async fn the_audit_log_is_verified_beside_a_running_server_and_without_one() {
     assert_eq!(code, Some(1), "{said}");
     assert!(said.contains("--no-buckets leaves out"), "no server, no embedded buckets: {said}");
 }
+
+#[tokio::test]
+async fn what_is_known_by_its_looks_is_measured_on_a_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    for seed in [1, 2] {
+        let picture = snaphaven::images::scene_jpeg(seed, 160, 120).unwrap();
+        std::fs::write(folder.path().join(format!("{seed}.jpg")), picture).unwrap();
+    }
+    let measure = ["block-list", "measure", "--photos"];
+    let (code, said) = run(command().args(measure).arg(folder.path()), LIMIT).await;
+    assert_eq!(code, Some(0), "{said}");
+    let counts = |line: &str| {
+        let line = said.lines().find(|said| said.contains(line)).unwrap_or_else(|| panic!("no {line}: {said}"));
+        line.split_whitespace().filter_map(|word| word.parse::<u32>().ok()).collect::<Vec<_>>()
+    };
+    assert_eq!(counts("encoded again")[2..], [14, 14]);
+    assert_eq!(counts("resized")[2..], [16, 16]);
+    assert_eq!(counts("cropped")[1..], [34, 34]);
+    assert_eq!(counts("another picture taken for it"), [0, 2]);
+    assert_eq!(counts("a copy of another"), [0, 64]);
+    let empty = tempfile::tempdir().unwrap();
+    let (code, said) = run(command().args(measure).arg(empty.path()), LIMIT).await;
+    assert!(code == Some(2) && said.contains("there is no picture"), "{said}");
+}

@@ -3,6 +3,7 @@
 
 pub mod bombs;
 pub mod fixtures;
+mod looks;
 mod memory;
 pub mod parts;
 pub mod profiles;

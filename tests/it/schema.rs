@@ -25,7 +25,7 @@ use snaphaven::{
     },
     ledger::graphql::LedgerQuery,
     operations::graphql::{OperationsMutation, OperationsQuery},
-    reports::graphql::{ReportsMutation, ReportsQuery},
+    reports::graphql::{BlockListMutation, BlockListQuery, ReportsMutation, ReportsQuery},
     snaps::graphql::{SnapsMutation, SnapsQuery},
 };
 
@@ -79,6 +79,7 @@ fn no_two_modules_name_a_root_field_alike() {
                 fields::<UsageQuery>(),
                 fields::<HoldsQuery>(),
                 fields::<ReportsQuery>(),
+                fields::<BlockListQuery>(),
                 fields::<LedgerQuery>(),
                 fields::<AlertsQuery>(),
                 fields::<OperationsQuery>(),
@@ -102,6 +103,7 @@ fn no_two_modules_name_a_root_field_alike() {
                 fields::<UsageMutation>(),
                 fields::<HoldsMutation>(),
                 fields::<ReportsMutation>(),
+                fields::<BlockListMutation>(),
                 fields::<ClosingMutation>(),
                 fields::<OperationsMutation>(),
                 fields::<EventsMutation>(),
@@ -192,6 +194,7 @@ async fn introspection_works() {
             "Job",
             "AuditEntry",
             "LegalHold",
+            "BlockedContent",
             "Report",
             "BulkAction"
         ]

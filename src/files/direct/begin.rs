@@ -60,8 +60,7 @@ pub async fn create(app: &App, viewer: &Viewer, new: NewUpload) -> Result<upload
         return begun(app, first).await;
     }
     if let Some(sha256) = &new.sha256 {
-        let announced = blocked::foresee(app, Marks { sha256, fingerprint: None });
-        blocked::noted(app, viewer, announced).await?;
+        blocked::foresee(app, viewer, Marks { sha256, fingerprint: None }).await?;
     }
     let outcome = app
         .transaction::<_, FilesError, _, _>(async |tx| {

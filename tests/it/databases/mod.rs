@@ -4,6 +4,7 @@ mod access;
 mod accounts;
 mod alerts;
 mod audit;
+mod block_list;
 mod bulk;
 mod closing;
 mod crash;

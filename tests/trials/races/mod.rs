@@ -3,6 +3,7 @@
 
 mod admins;
 mod arena;
+mod blocks;
 mod bulk;
 mod crowd;
 mod deletions;
@@ -45,7 +46,7 @@ pub struct Options<'a> {
     pub say: &'a (dyn Fn(&str) + Send + Sync),
 }
 
-const RACES: [&str; 16] = [
+const RACES: [&str; 17] = [
     "names",
     "revisions",
     "deletions",
@@ -60,6 +61,7 @@ const RACES: [&str; 16] = [
     "friends",
     "snaps",
     "holds",
+    "blocks",
     "live",
     "bulk",
 ];
@@ -133,6 +135,7 @@ async fn race(
             "friends" => friends::round(arena, rng, &mut tally).await?,
             "snaps" => snaps::round(arena, rng, &mut tally).await?,
             "holds" => holds::round(arena, people, rng, &mut tally).await?,
+            "blocks" => blocks::round(arena, people, rng, &mut tally).await?,
             "queue" => {
                 queue::round(arena, owner, &files, rng, &mut tally).await?;
                 if slow {
@@ -192,6 +195,7 @@ async fn controls(arena: &Arena, people: &[Person; 3], options: &Options<'_>) ->
         ("downloads of share links that are not counted", shares::planted(arena, owner, &mut rng).await?),
         ("a counter of usage that stands still", uploads::planted(arena, &people[1], &mut rng).await?),
         ("snaps that forget who opened them", snaps::planted(arena).await?),
+        ("a content that is blocked too late", blocks::planted(arena, people, &mut rng).await?),
         ("a file that forgets that it is held", holds::planted(arena, people, &mut rng).await?),
         ("requests that cannot be taken back", friends::planted(arena, &mut rng).await?),
         ("no unique key of idempotency keys", repeats::planted(arena, owner, &mut rng).await?),

@@ -110,6 +110,13 @@ const TABLE: &[Fields] = &[
     fields("AlertEdge", "node cursor", OWN),
 
     fields("LegalHold", "id file fileId fileName reason placedBy placedAt releasedBy releasedAt", [H, H, H, H, S]),
+    fields("BlockedContent", "id sha256 byLooks name contentType thumbhash reason blockedBy blockedAt unblockedBy unblockedAt
+        refusedCount lastRefusedAt", [H, H, H, H, S]),
+    fields("BlockedContentConnection", "pageInfo edges nodes", OWN),
+    fields("BlockedContentEdge", "node cursor", OWN),
+    fields("BlockContentPayload", "blockedContent alert userErrors", OWN),
+    fields("UnblockContentPayload", "blockedContent userErrors", OWN),
+    fields("BlockUserError", "code field message", OWN),
     fields("LegalHoldConnection", "pageInfo edges nodes", OWN),
     fields("LegalHoldEdge", "node cursor", OWN),
     fields("PlaceLegalHoldPayload", "legalHold userErrors", OWN),

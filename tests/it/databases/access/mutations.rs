@@ -39,6 +39,8 @@ enum Target {
     Held,
     /// The hold.
     LegalHold,
+    /// A blocked content.
+    Blocked,
     /// Somebody else's, of a file.
     Report,
     Session,
@@ -265,6 +267,9 @@ pub const REPORT_MUTATIONS: &[Mutation] = &[
     Mutation { case: "that one received", ..own("reportSnap", Target::Opened, complaint) },
     at("reportSnap", "not opened", Target::Received, complaint, UNOPENED),
     at("reportSnap", "that the owner sent", Target::Snap, complaint, NOBODY),
+    at("blockContent", "of a file", Target::File, |id| json!({ "fileId": id, "reason": "new" }), ADMINS),
+    at("blockContent", "by its hash", Target::Nothing, |_| json!({ "sha256": HELLO, "reason": "new" }), ADMINS),
+    at("unblockContent", "", Target::Blocked, id, ADMINS),
     at("resolveReport", "", Target::Report,
         |id| json!({ "id": id, "decision": "REMOVE", "reason": "new" }), ADMINS),
 ];
@@ -628,6 +633,7 @@ async fn make(stage: &Stage, admin: &Account, target: Target, owner: &Account) -
             id
         }
         Target::LegalHold => stage.hold(admin, &upload().await).await,
+        Target::Blocked => stage.blocked(admin, &hex::encode(Uuid::now_v7().as_bytes().repeat(2))).await,
         Target::Report => stage.report(&stage.account(Role::User).await, owner, &upload().await).await,
         Target::Session => stage.log_in(owner).await.1,
         Target::ApiToken => stage.api_token(owner).await.1,

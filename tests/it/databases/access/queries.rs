@@ -76,6 +76,7 @@ pub const TABLE: &[Query] = &[
     node("Job", "job", STAFF),
     node("AuditEntry", "audited", [Miss, Miss, Miss, Miss, Miss, Seen]),
     node("LegalHold", "hold", [Miss, Miss, Miss, Miss, Miss, Seen]),
+    node("BlockedContent", "blocked", [Miss, Miss, Miss, Miss, Miss, Seen]),
     node("Report", "report", OWNER_AND_ADMIN),
     node("Report that was decided", "decided", OWNER_AND_ADMIN),
     node("BulkAction", "action", [Miss, Miss, Miss, Miss, Miss, Seen]),
@@ -146,6 +147,8 @@ pub const TABLE: &[Query] = &[
 
     query("legalHolds", "", ADMINS),
     query("legalHolds(active)", "active: false", ADMINS),
+    query("blockedContents", "", ADMINS),
+    query("blockedContents(active)", "active: false", ADMINS),
     query("reports", "", ADMINS),
     query("reports(state)", "state: RESOLVED", ADMINS),
     query("bulkActions", "", ADMINS),
@@ -383,6 +386,10 @@ async fn furnish(stage: &Stage, person: &Account) -> BTreeMap<&'static str, Stri
     let hold = stage.hold(&admin, &upload("held.txt", b"held".to_vec()).await).await;
     let released = stage.hold(&admin, &versioned).await;
     admin.client.done("releaseLegalHold", "legalHold { id }", json!({ "id": released }), None).await;
+    // What is blocked, and what was.
+    let blocked = stage.blocked(&admin, &"cd".repeat(32)).await;
+    let unblocked = stage.blocked(&admin, &"ab".repeat(32)).await;
+    admin.client.done("unblockContent", "blockedContent { id }", json!({ "id": unblocked }), None).await;
     let owned = stage.server.objects().await;
     let key = snaphaven::id::NodeKind::File.parse(&file).unwrap();
     let object = owned.iter().find(|object| object.file_id == Some(key)).unwrap();
@@ -406,6 +413,7 @@ async fn furnish(stage: &Stage, person: &Account) -> BTreeMap<&'static str, Stri
         ("job", stage.dead_job().await),
         ("alert", string(&gone["alert"]["id"])),
         ("hold", hold),
+        ("blocked", blocked),
         ("report", string(&report)),
         ("decided", decided),
         ("audited", stage.audited(person).await),

@@ -7,9 +7,9 @@ use std::{
 
 use entity::{
     Timestamp, account_closure, action, alert, alert_storm, audit_checkpoint, audit_entry, audit_seal, block,
-    bulk_item, event, event_counter, file, file_label, file_term, file_version, friendship, idempotency, job, lease,
-    legal_hold, object, object_copy, rendition, report, session, share_download, share_link, site_role, snap,
-    snap_recipient, throttle, upload, usage, user, user_term, write_intent,
+    block_list, blocked_content, bulk_item, event, event_counter, file, file_label, file_term, file_version,
+    friendship, idempotency, job, lease, legal_hold, object, object_copy, rendition, report, session, share_download,
+    share_link, site_role, snap, snap_recipient, throttle, upload, usage, user, user_term, write_intent,
 };
 use sea_orm::{
     ActiveModelTrait as _, ColumnTrait, EntityTrait, ExprTrait as _, IntoActiveModel as _, QueryFilter, sea_query::Expr,
@@ -433,6 +433,9 @@ impl Stage {
         for row in legal_hold::Entity::find().all(db).await.unwrap() {
             owners.insert(NodeKind::LegalHold.id(row.id).to_string(), None);
         }
+        for row in blocked_content::Entity::find().all(db).await.unwrap() {
+            owners.insert(NodeKind::BlockedContent.id(row.id).to_string(), None);
+        }
         for row in report::Entity::find().all(db).await.unwrap() {
             owners.insert(NodeKind::Report.id(row.id).to_string(), row.reporter_id);
         }
@@ -453,6 +456,12 @@ impl Stage {
     pub async fn hold(&self, admin: &Account, file: &str) -> String {
         let input = json!({ "fileId": file, "reason": "old" });
         string(&admin.client.done("placeLegalHold", "legalHold { id }", input, None).await["legalHold"]["id"])
+    }
+
+    /// The id of a blocked content.
+    pub async fn blocked(&self, admin: &Account, sha256: &str) -> String {
+        let input = json!({ "sha256": sha256, "reason": "old" });
+        string(&admin.client.done("blockContent", "blockedContent { id }", input, None).await["blockedContent"]["id"])
     }
 
     /// A link to a person's file.
@@ -521,7 +530,7 @@ impl Stage {
                 assert_eq!(all.matches("pub mod ").count(), [$(stringify!($table)),*].len());
             };
         }
-        read!(account_closure action alert alert_storm audit_checkpoint audit_entry audit_seal block bulk_item event event_counter file file_label file_term file_version friendship idempotency job lease legal_hold object object_copy rendition report session
+        read!(account_closure action alert alert_storm audit_checkpoint audit_entry audit_seal block block_list blocked_content bulk_item event event_counter file file_label file_term file_version friendship idempotency job lease legal_hold object object_copy rendition report session
             share_download share_link site_role snap snap_recipient throttle upload usage user user_term write_intent);
         rows.sort();
         rows
