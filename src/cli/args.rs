@@ -208,7 +208,7 @@ pub enum BlockListCommand {
         #[arg(long, value_name = "DIR")]
         photos: Option<PathBuf>,
         /// So many of them at the most
-        #[arg(long, value_name = "COUNT", default_value_t = 120)]
+        #[arg(long, value_name = "COUNT", default_value_t = 60)]
         files: usize,
     },
 }

@@ -26,10 +26,11 @@ pub async fn round(arena: &Arena, people: &[Person; 3], rng: &mut StdRng, tally:
     let requests = (0..UPLOADS).map(|number| {
         let (door, owner, admin) = (arena.doors[number % 2].clone(), people[0].token.clone(), people[1].token.clone());
         let (bytes, sha256) = (bytes.clone(), first.text("/file/sha256"));
-        let pause = Duration::from_micros(rng.random_range(0..60_000));
+        let blocks = number == UPLOADS / 2;
+        let pause = Duration::from_micros(rng.random_range(0..if blocks { 20_000 } else { 60_000 }));
         async move {
             sleep(pause).await;
-            if number == UPLOADS / 2 {
+            if blocks {
                 let input = json!({ "sha256": sha256, "reason": "a race" });
                 return door.act(&admin, "blockContent", "blockedContent { id sha256 }", input).await;
             }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tokio::{net::TcpStream, task::JoinSet, time::timeout};
 use tokio_tungstenite::{
     WebSocketStream, client_async,
-    tungstenite::{Message, client::IntoClientRequest as _, http::HeaderValue},
+    tungstenite::{Message, client::IntoClientRequest as _, http::HeaderValue, protocol::frame::coding::CloseCode},
 };
 
 use super::{
@@ -165,7 +165,12 @@ async fn subscribe(door: &Door, token: &str, after: &str) -> Result<Socket, Fail
 /// The next event; `None` where the server is too busy for it now, as it may say under load: who listens comes again.
 async fn next(socket: &mut Socket) -> Result<Option<Value>, Failure> {
     loop {
-        let Message::Text(text) = socket.next().await.ok_or("the WebSocket was closed")?? else { continue };
+        let text = match socket.next().await.ok_or("the WebSocket was closed")?? {
+            Message::Text(text) => text,
+            Message::Close(Some(frame)) if frame.code == CloseCode::Again => return Ok(None),
+            Message::Close(frame) => return Err(format!("the WebSocket was closed: {frame:?}").into()),
+            _ => continue,
+        };
         let mut message: Value = serde_json::from_str(&text)?;
         match message["type"].as_str() {
             Some("connection_ack") => {}

@@ -15,6 +15,7 @@ use super::{
     walk::Walk,
 };
 use crate::{
+    databases::files::direct,
     images::fixtures::Picture,
     support::{PASSWORD, TestServer},
 };
@@ -37,6 +38,8 @@ enum Target {
     SharedUrl,
     /// Under a legal hold.
     Held,
+    /// A file with a content that no other has.
+    Text,
     /// The hold.
     LegalHold,
     /// A blocked content.
@@ -267,8 +270,8 @@ pub const REPORT_MUTATIONS: &[Mutation] = &[
     Mutation { case: "that one received", ..own("reportSnap", Target::Opened, complaint) },
     at("reportSnap", "not opened", Target::Received, complaint, UNOPENED),
     at("reportSnap", "that the owner sent", Target::Snap, complaint, NOBODY),
-    at("blockContent", "of a file", Target::File, |id| json!({ "fileId": id, "reason": "new" }), ADMINS),
-    at("blockContent", "by its hash", Target::Nothing, |_| json!({ "sha256": HELLO, "reason": "new" }), ADMINS),
+    at("blockContent", "of a file", Target::Text, |id| json!({ "fileId": id, "reason": "new" }), ADMINS),
+    at("blockContent", "by its hash", Target::Nothing, |name| json!({ "sha256": direct::sha256(name.as_bytes()), "reason": "new" }), ADMINS),
     at("unblockContent", "", Target::Blocked, id, ADMINS),
     at("resolveReport", "", Target::Report,
         |id| json!({ "id": id, "decision": "REMOVE", "reason": "new" }), ADMINS),
@@ -631,6 +634,11 @@ async fn make(stage: &Stage, admin: &Account, target: Target, owner: &Account) -
             let id = upload().await;
             stage.hold(admin, &id).await;
             id
+        }
+        Target::Text => {
+            let input = json!({ "file": null, "name": "theirs.txt" });
+            let text = stage.unique("text").into_bytes();
+            string(&owner.client.done("uploadFile", "file { id }", input, Some(text)).await["file"]["id"])
         }
         Target::LegalHold => stage.hold(admin, &upload().await).await,
         Target::Blocked => stage.blocked(admin, &hex::encode(Uuid::now_v7().as_bytes().repeat(2))).await,
