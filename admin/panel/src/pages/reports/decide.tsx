@@ -63,6 +63,7 @@ function DecideDialog({ report, onDecided, onClose }: DialogProps) {
   // Of who is no more, or suspended already, nobody has to be.
   const decisions: Decision[] = ["DISMISS", "REMOVE"];
   if (accused?.status === "ACTIVE") decisions.push("REMOVE_AND_SUSPEND");
+  decisions.push("REMOVE_AND_BLOCK");
   const act = async (form: FormData) => {
     if (!decision) return;
     const { refusal, done } = await perform(
