@@ -9,7 +9,7 @@ import { DecisionDialog, ReasonField, reasonOf } from "../../ui/decision";
 import { useKeys } from "../../ui/keys";
 import { count } from "../../ui/relative";
 import { toast } from "../../ui/toasts";
-import { PRESETS as REMOVAL_PRESETS } from "../files/actions";
+import { PRESETS as REMOVAL_PRESETS } from "../files/words";
 import { type Decision, RESOLVE, type ReportDetail } from "./documents";
 import styles from "./inspector.module.css";
 import { consequence, DECIDED, meaning, VERBS, whatOf } from "./words";
