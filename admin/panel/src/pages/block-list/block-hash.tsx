@@ -34,7 +34,7 @@ export function BlockHash({ onBlocked }: { onBlocked: (id: string) => void }) {
       {open && (
         <DecisionDialog
           title="Block a hash"
-          consequence="Nobody can store these bytes from now on. Files that have them already stay, and so does a picture that only looks the same."
+          consequence="Nobody can store these bytes from now on. Files that have them already stay. Pictures that only look the same are not blocked."
           verb="Block"
           look="danger"
           act={act}

@@ -48,7 +48,7 @@ export function BlockedInspector({ id, onClose }: { id: string; onClose: () => v
           ["Id", <Id key="id" id={entry.id} what="entry id" />],
         ]}
       />
-      <Section title="Somebody wanted to store it">
+      <Section title="Attempts to store it">
         <Facts
           facts={[
             ["Refused", entry.refusedCount === 0 ? "never" : count(entry.refusedCount, "time")],

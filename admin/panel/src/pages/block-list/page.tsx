@@ -36,7 +36,7 @@ const WHAT: readonly Column<BlockedContent>[] = [
     ),
   },
   { title: "Type", width: "minmax(80px, 1fr)", cell: ({ contentType }) => contentType && <Cut>{contentType}</Cut> },
-  { title: "Known", width: "136px", cell: marksOf },
+  { title: "Known", width: "148px", cell: marksOf },
   { title: "Reason", width: "minmax(96px, 2fr)", cell: ({ reason }) => <Cut>{reason}</Cut> },
   { title: "Refused", width: "72px", narrow: true, align: "end", cell: ({ refusedCount }) => refusedCount },
 ];

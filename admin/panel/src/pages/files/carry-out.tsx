@@ -32,8 +32,9 @@ async function send(action: Action, ids: string[], reason: string): Promise<Resu
       return { refusal, alert: done?.alert };
     }
     case "restore": {
-      const { refusal } = await perform(RESTORE, { ids }, ({ restoreFiles }) => restoreFiles);
-      return { refusal };
+      const { refusal, answer } = await perform(RESTORE, { ids }, ({ restoreFiles }) => restoreFiles);
+      const blocked = answer?.userErrors.some(({ code }) => code === "CONTENT_BLOCKED");
+      return { refusal: blocked ? { message: "What is blocked cannot be restored. Unblock it first." } : refusal };
     }
     case "block": {
       const input = { fileId: ids[0], reason };

@@ -37,7 +37,7 @@ export function blocking({ state, thumbnail }: Pick<FileRow, "state" | "thumbnai
   const removed = state === "REMOVED";
   return [
     removed ? "The file stays removed." : "The file is removed, and its owner reads the reason.",
-    `Nobody can store these bytes again${thumbnail ? ", nor a picture that looks the same" : ""}, until they are unblocked; nor can the file be restored.`,
+    `Until they are unblocked, nobody can store these bytes again${thumbnail ? ", nor a picture that looks the same," : ""} and the file cannot be restored.`,
     "Other files that have them already stay.",
     !removed && "An alert is raised.",
   ]
