@@ -13,6 +13,7 @@ import { CombinedError } from "urql";
 import * as v from "valibot";
 import { explain } from "./graphql/client";
 import { AuditSearch } from "./pages/audit/search";
+import { BlockListSearch } from "./pages/block-list/search";
 import { FilesSearch } from "./pages/files/search";
 import { JobsSearch } from "./pages/jobs/search";
 import { ReportsSearch } from "./pages/reports/search";
@@ -103,6 +104,13 @@ const trash = createRoute({
   component: lazyRouteComponent(() => import("./pages/trash/page")),
 });
 
+const blockList = createRoute({
+  getParentRoute: () => admins,
+  path: "/block-list",
+  validateSearch: BlockListSearch,
+  component: lazyRouteComponent(() => import("./pages/block-list/page")),
+});
+
 const users = createRoute({
   getParentRoute: () => admins,
   path: "/users",
@@ -117,7 +125,7 @@ const audit = createRoute({
   component: lazyRouteComponent(() => import("./pages/audit/page")),
 });
 
-const pages = [overview, jobs, alerts, erasures, admins.addChildren([reports, files, trash, users, audit])];
+const pages = [overview, jobs, alerts, erasures, admins.addChildren([reports, files, trash, blockList, users, audit])];
 
 export const router = createRouter({
   routeTree: root.addChildren([signIn, shell.addChildren(pages)]),

@@ -227,6 +227,39 @@ test("what admins decide", async (t) => {
     await details.getByRole("link", { name: "Released a legal hold" }).waitFor();
   });
 
+  await t.test("what is blocked is removed, and nobody can store it until it is unblocked", async () => {
+    const content = picture(7);
+    const storm = await upload(ada, "storm.png", content, []);
+    await page.goto(`${panel}/files?view=table&q=storm`);
+    await row(page, "storm.png").click();
+    await details.getByRole("button", { name: "Block…" }).click();
+    await dialog.getByText("Other files that have them already stay").waitFor();
+    await dialog.getByRole("button", { name: "Illegal content" }).click();
+    await check(page, "block-1440");
+    await dialog.getByRole("button", { name: "Block", exact: true }).click();
+    await sees(page, "1 file blocked");
+    await details.getByText("Pictures are shown again once the file is active").waitFor();
+    const removed = { state: "REMOVED", removal: { reason: "Illegal content" } };
+    assert.deepEqual((await other.ask(STATES, { id: storm })).node, removed);
+    await assert.rejects(upload(ada, "again.png", content, []), /CONTENT_BLOCKED/);
+
+    await page.keyboard.press("g");
+    await page.keyboard.press("b");
+    await sees(page, /^1 entry$/);
+    assert.equal(await row(page, "storm.png").locator("[role=gridcell]:nth-child(5)").innerText(), "1");
+    await row(page, "storm.png").click();
+    await details.getByRole("link", { name: "Tried to store a blocked content" }).waitFor();
+    await check(page, "block-list-1440");
+    await narrow("/block-list", "block-list-390", "storm.png");
+    await details.getByRole("button", { name: "Unblock…" }).click();
+    await dialog.getByText("What was removed or refused stays so").waitFor();
+    await dialog.getByRole("button", { name: "Unblock", exact: true }).click();
+    await sees(page, "Nothing is blocked");
+    await details.getByRole("link", { name: "Unblocked a content" }).waitFor();
+    await upload(ada, "again.png", content, []);
+    assert.deepEqual((await other.ask(STATES, { id: storm })).node, removed);
+  });
+
   assert.deepEqual(complaints, []);
 });
 

@@ -68,7 +68,7 @@ function crc(bytes) {
  */
 export async function sendFile(server, mutation, returns, input, { name, content }) {
   const type = `${mutation.charAt(0).toUpperCase()}${mutation.slice(1)}Input`;
-  const query = `mutation ($input: ${type}!) { ${mutation}(input: $input) { ${returns} userErrors { message } } }`;
+  const query = `mutation ($input: ${type}!) { ${mutation}(input: $input) { ${returns} userErrors { code message } } }`;
   const form = new FormData();
   form.append("operations", JSON.stringify({ query, variables: { input: { ...input, file: null } } }));
   form.append("map", JSON.stringify({ 0: ["variables.input.file"] }));

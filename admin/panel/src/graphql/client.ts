@@ -5,8 +5,9 @@ import { signInAgain } from "../session/sign-in-again";
 
 /** What has no id of its own, and is kept with what it belongs to. */
 const EMBEDDED = ["Copy", "FilePermissions", "Limits", "Removal", "Rendition", "SignedUrl", "Suspension", "Usage"];
-const ERRORS = ["AccountUserError", "FileUserError", "OperationsUserError", "ReportUserError"];
+const ERRORS = ["AccountUserError", "BlockUserError", "FileUserError", "OperationsUserError", "ReportUserError"];
 const MUTATIONS = [
+  "BlockContent",
   "LogIn",
   "LogOut",
   "PlaceLegalHold",
@@ -21,11 +22,12 @@ const MUTATIONS = [
   "SetQuota",
   "SetUserRole",
   "SuspendUser",
+  "UnblockContent",
 ];
 const WITHOUT_ID = [...EMBEDDED, ...ERRORS, ...MUTATIONS.map((name) => `${name}Payload`)];
 
 /** What is shown of these is read again: acts of admins are in the audit log, raise alerts and leave jobs. */
-const TOUCHED = ["alerts", "auditLog", "bulkActions", "jobs", "reports", "usage"];
+const TOUCHED = ["alerts", "auditLog", "blockedContents", "bulkActions", "jobs", "reports", "usage"];
 
 const touch: UpdateResolver = (_result, _args, cache) => {
   for (const { fieldName, fieldKey } of cache.inspectFields("Query")) {
@@ -44,6 +46,13 @@ const cache = cacheExchange({
         for (const id of purgedIds) cache.invalidate({ __typename: "File", id });
         touch(result, args, cache, info);
       },
+      blockContent(result, args, cache, info) {
+        const { fileId } = args.input as { fileId?: string };
+        // It is removed by that, which the answer does not show.
+        if (fileId) cache.invalidate({ __typename: "File", id: fileId });
+        touch(result, args, cache, info);
+      },
+      unblockContent: touch,
       placeLegalHold: touch,
       releaseLegalHold: touch,
       resolveReport: touch,

@@ -2,7 +2,7 @@
 import type { IconName } from "../ui/icon";
 
 export interface NavigationItem {
-  to: "/" | "/reports" | "/files" | "/trash" | "/users" | "/jobs" | "/alerts" | "/erasures" | "/audit";
+  to: "/" | "/reports" | "/files" | "/trash" | "/block-list" | "/users" | "/jobs" | "/alerts" | "/erasures" | "/audit";
   title: string;
   icon: IconName;
   /** After `g`. */
@@ -16,6 +16,7 @@ export const NAVIGATION: readonly NavigationItem[] = [
   { to: "/reports", title: "Reports", icon: "reports", key: "r", operators: false },
   { to: "/files", title: "Files", icon: "files", key: "f", operators: false },
   { to: "/trash", title: "Trash", icon: "trash", key: "t", operators: false },
+  { to: "/block-list", title: "Block list", icon: "blocked", key: "b", operators: false },
   { to: "/users", title: "Users", icon: "users", key: "u", operators: false },
   { to: "/jobs", title: "Jobs", icon: "jobs", key: "j", operators: true },
   { to: "/alerts", title: "Alerts", icon: "alerts", key: "a", operators: true },

@@ -15,6 +15,7 @@ const LOOKS: Record<string, [IconName, Tone]> = {
   RESOLVED: ["check", "plain"],
   TRASHED: ["trash", "plain"],
   REMOVED: ["trash", "plain"],
+  BLOCKED: ["blocked", "plain"],
   OPEN: ["clock", "waits"],
   PENDING: ["clock", "waits"],
   PROCESSING: ["clock", "waits"],

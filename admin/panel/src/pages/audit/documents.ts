@@ -5,7 +5,10 @@ export const AUDIT_ROW = graphql(`
   fragment AuditRow on AuditEntry {
     id at action subjectId details seq sealedAt
     actor { id username }
-    subject { __typename id ... on User { username } ... on File { name } ... on Alert { message } ... on Job { kind } }
+    subject {
+      __typename id ... on User { username } ... on File { name } ... on Alert { message } ... on Job { kind }
+      ... on BlockedContent { name sha256 }
+    }
   }
 `);
 

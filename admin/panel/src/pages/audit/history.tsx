@@ -4,17 +4,20 @@ import { Section } from "../../ui/inspector";
 import { Time } from "../../ui/time";
 import type { AuditRow } from "./documents";
 import styles from "./history.module.css";
+import { Who } from "./who";
 import { inWords, remarkOf } from "./words";
 
 interface Props {
+  /** Where not admins alone had to do with it. */
+  title?: string;
   subject: string;
   entries: { nodes: readonly AuditRow[]; pageInfo: { hasNextPage: boolean } };
 }
 
-export function History({ subject, entries: { nodes, pageInfo } }: Props) {
+export function History({ title = "What admins did", subject, entries: { nodes, pageInfo } }: Props) {
   if (nodes.length === 0) return null;
   return (
-    <Section title="What admins did">
+    <Section title={title}>
       <ul className={styles.list}>
         {nodes.map((entry) => (
           <li key={entry.id}>
@@ -22,7 +25,7 @@ export function History({ subject, entries: { nodes, pageInfo } }: Props) {
               {inWords(entry.action)}
             </Link>
             <small>
-              {entry.actor?.username ?? "somebody who is no more"}, <Time at={entry.at} />
+              <Who entry={entry} />, <Time at={entry.at} />
             </small>
             {remarkOf(entry) && <p>{remarkOf(entry)}</p>}
           </li>

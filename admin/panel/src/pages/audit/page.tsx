@@ -20,13 +20,14 @@ import { Waiting } from "../../ui/wait";
 import { findUser, useUserName } from "../users/names";
 import { AUDIT, AUDIT_ENTRY, type AuditRow } from "./documents";
 import { type AuditSearch, CONDITIONS, toFilter } from "./search";
+import { useWho, WhoLink } from "./who";
 import { inWords, KNOWN_ACTIONS, remarkOf, targetOf } from "./words";
 
 const route = getRouteApi("/shell/admins/audit");
 
 const COLUMNS: readonly Column<AuditRow>[] = [
   { title: "When", width: "104px", narrow: true, cell: ({ at }) => <Time at={at} /> },
-  { title: "Who", width: "minmax(64px, 0.8fr)", narrow: true, cell: (entry) => <Cut>{whoOf(entry)}</Cut> },
+  { title: "Who", width: "minmax(64px, 0.8fr)", narrow: true, cell: (entry) => <WhoCell entry={entry} /> },
   {
     title: "What",
     width: "minmax(136px, 1.2fr)",
@@ -59,7 +60,9 @@ const EXPORTED: readonly CsvColumn<AuditRow>[] = [
   ["sealed_at", ({ sealedAt }) => sealedAt],
 ];
 
-const whoOf = ({ actor }: AuditRow) => actor?.username ?? "nobody any more";
+function WhoCell({ entry }: { entry: AuditRow }) {
+  return <Cut>{useWho(entry)}</Cut>;
+}
 
 export default function AuditPage() {
   const search = route.useSearch();
@@ -190,16 +193,7 @@ function Details({ id, onClose }: { id: string; onClose: () => void }) {
       <Facts
         facts={[
           ["When", <Time key="when" at={entry.at} exact />],
-          [
-            "Who",
-            entry.actor ? (
-              <ObjectLink key="link" id={entry.actor.id}>
-                {entry.actor.username}
-              </ObjectLink>
-            ) : (
-              whoOf(entry)
-            ),
-          ],
+          ["Who", <WhoLink key="who" entry={entry} />],
           ["Action", <code key="action">{entry.action}</code>],
           [
             "To what",

@@ -1,6 +1,6 @@
 // Entries of the audit log in words, also of what is gone.
 import { expect, test } from "vitest";
-import { inWords, remarkOf, targetOf } from "./words";
+import { inWords, onBehalfOf, remarkOf, targetOf } from "./words";
 
 test("what was done, known or not", () => {
   expect(inWords("user.role_changed")).toBe("Changed the role");
@@ -13,6 +13,17 @@ test("what is gone is called as it was", () => {
   expect(targetOf(gone)).toBe("sky.png");
   expect(targetOf({ ...gone, details: null })).toBe(subjectId);
   expect(targetOf({ ...gone, subject: { __typename: "User", id: "user_1", username: "ada" } })).toBe("ada");
+});
+
+test("a hash alone is called by it", () => {
+  const subject = { __typename: "BlockedContent", id: "blocked_1", name: "", sha256: "ab" } as const;
+  expect(targetOf({ subject, subjectId: subject.id, details: {} })).toBe("ab");
+});
+
+test("the server refuses for whoever has uploaded", () => {
+  const details = { owner: "01a20272-e553-751e-b4ba-b9e796881661" };
+  expect(onBehalfOf({ action: "content.refused", details })).toBe("user_01a20272e553751eb4bab9e796881661");
+  expect(onBehalfOf({ action: "share.revoked", details })).toBeUndefined();
 });
 
 test("a reason, or a change", () => {

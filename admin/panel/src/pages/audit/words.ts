@@ -15,6 +15,9 @@ const ACTIONS: Record<string, string> = {
   "user.reinstated": "Reinstated",
   "user.role_changed": "Changed the role",
   "user.quota_changed": "Changed the quota",
+  "content.blocked": "Blocked a content",
+  "content.unblocked": "Unblocked a content",
+  "content.refused": "Tried to store a blocked content",
   "report.made": "Reported",
   "report.evidence_viewed": "Looked at what was reported",
   "report.resolved": "Decided a report",
@@ -49,9 +52,17 @@ export function targetOf(entry: Pick<AuditRow, "subject" | "details" | "subjectI
       return subject.message;
     case "Job":
       return subject.kind;
+    case "BlockedContent":
+      return subject.name || subject.sha256;
   }
   if (entry.subjectId.startsWith("report_")) return "A report";
-  return detail(entry, "name") ?? detail(entry, "kind") ?? entry.subjectId;
+  return detail(entry, "name") || detail(entry, "kind") || entry.subjectId;
+}
+
+/** The id of the user for whom the server did it: what is uploaded directly it looks at by itself. */
+export function onBehalfOf(entry: Pick<AuditRow, "action" | "details">) {
+  const owner = entry.action === "content.refused" ? detail(entry, "owner") : undefined;
+  return owner && `user_${owner.replaceAll("-", "")}`;
 }
 
 /** Why it was done, or what was changed. */

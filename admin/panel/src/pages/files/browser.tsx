@@ -14,18 +14,18 @@ import { Segments } from "../../ui/segments";
 import { Status } from "../../ui/status";
 import { type Column, Cut, Table } from "../../ui/table";
 import { Time } from "../../ui/time";
-import { type Action, ActionDialog, VERBS } from "./actions";
-import styles from "./browser.module.css";
+import { ActionDialog, allowed } from "./actions";
 import { BulkNotice, useBulkActions } from "./bulk";
 import { FILES, FILES_FOR_EXPORT, type FileRow } from "./documents";
 import { FilterBar, withoutConditions } from "./filter-bar";
 import { Deletion, HeldMark } from "./holds";
 import { FileInspector } from "./inspector";
 import { MatchingDialog } from "./matching";
-import { Picture } from "./picture";
+import { Thumb } from "./picture";
 import { CONDITIONS, type FileState, type FilesSearch, toFilter } from "./search";
 import { SelectionBar } from "./selection-bar";
 import { Tiles, useTileSize } from "./tiles";
+import { type Action, VERBS } from "./words";
 
 interface Props {
   title: string;
@@ -64,7 +64,7 @@ export function FileBrowser({ title, search, change, states, tabs, remove, empty
   const selected = rows.filter(({ id }) => browse.selection?.ids.has(id));
   const active = rows.filter(({ id }) => id === browse.activeId);
   const ask = (action: Action, files: readonly FileRow[]) => {
-    if (files.length > 0 && files.every(({ viewerCan }) => viewerCan[action])) setPending({ action, files });
+    if (files.length > 0 && files.every((file) => allowed(action, file))) setPending({ action, files });
   };
   const removeMatching = () => total !== undefined && setMatching({ seen: total });
   const onDelete = () => {
@@ -217,9 +217,7 @@ function columns(order: Order, change: Props["change"], state: FileState): Colum
       order: by("NAME", "ASC"),
       cell: (file) => (
         <>
-          <span className={styles.thumb}>
-            <Picture url={file.thumbnail?.url} thumbhash={file.thumbhash} alt="" />
-          </span>
+          <Thumb url={file.thumbnail?.url} thumbhash={file.thumbhash} />
           <Cut>{file.name}</Cut>
           {file.isHeld && <HeldMark />}
         </>

@@ -99,6 +99,13 @@ export const PURGE = graphql(`
   }
 `);
 
+/** A file's content, or bytes by their hash. */
+export const BLOCK = graphql(`
+  mutation BlockContent($input: BlockContentInput!) {
+    blockContent(input: $input) { blockedContent { id } alert { id } userErrors { code message } }
+  }
+`);
+
 export const PLACE_HOLD = graphql(
   `
     mutation PlaceLegalHold($id: ID!, $reason: String!, $key: String!) {

@@ -10,11 +10,12 @@ import { Status } from "../../ui/status";
 import { Time } from "../../ui/time";
 import { Waiting } from "../../ui/wait";
 import { History } from "../audit/history";
-import { type Action, ActionButtons, OFFERED } from "./actions";
+import { ActionButtons, OFFERED_FOR_ONE } from "./actions";
 import { FILE, type FileDetail, type FileErasure, type FileRow } from "./documents";
 import { Deletion, Holds } from "./holds";
 import styles from "./inspector.module.css";
 import { Picture } from "./picture";
+import type { Action } from "./words";
 
 const PREVIEW_HEIGHT = 320;
 
@@ -39,7 +40,11 @@ export function FileInspector({ id, onChoose, onClose }: Props) {
         title={file.name}
         onClose={onClose}
         actions={
-          <ActionButtons actions={OFFERED[file.state]} files={[file]} onChoose={(action) => onChoose(action, [file])} />
+          <ActionButtons
+            actions={OFFERED_FOR_ONE[file.state]}
+            files={[file]}
+            onChoose={(action) => onChoose(action, [file])}
+          />
         }
       >
         <Details file={file} />

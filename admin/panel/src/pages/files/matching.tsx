@@ -5,11 +5,12 @@ import { useIdempotencyKey } from "../../graphql/idempotency";
 import { perform } from "../../graphql/perform";
 import { DecisionDialog, ReasonField, reasonOf } from "../../ui/decision";
 import { count, sentence } from "../../ui/relative";
-import { consequence, PRESETS, useLimits } from "./actions";
+import { useLimits } from "./actions";
 import styles from "./actions.module.css";
 import { REMOVE_MATCHING } from "./documents";
 import { useConditions } from "./filter-bar";
 import { type FileState, type FilesSearch, toFilter } from "./search";
+import { consequence, PRESETS } from "./words";
 
 /** The states whose files can be removed by a filter. */
 export const BY_FILTER: readonly FileState[] = ["ACTIVE", "TRASHED"];

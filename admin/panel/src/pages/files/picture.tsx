@@ -30,3 +30,12 @@ export function Picture({ url, thumbhash, alt, whole = false }: Props) {
     </span>
   );
 }
+
+/** In the row of a table. */
+export function Thumb(props: Pick<Props, "url" | "thumbhash">) {
+  return (
+    <span className={styles.thumb}>
+      <Picture {...props} alt="" />
+    </span>
+  );
+}

@@ -2,11 +2,12 @@
 import type { Browse } from "../../ui/browse";
 import { Button } from "../../ui/button";
 import { count } from "../../ui/relative";
-import { type Action, ActionButtons, OFFERED, useLimits, VERBS } from "./actions";
+import { ActionButtons, OFFERED, useLimits } from "./actions";
 import styles from "./browser.module.css";
 import type { FileRow } from "./documents";
 import { BY_FILTER } from "./matching";
 import type { FileState } from "./search";
+import { type Action, VERBS } from "./words";
 
 interface Props {
   state: FileState;

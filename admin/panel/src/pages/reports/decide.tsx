@@ -9,7 +9,7 @@ import { DecisionDialog, ReasonField, reasonOf } from "../../ui/decision";
 import { useKeys } from "../../ui/keys";
 import { count } from "../../ui/relative";
 import { toast } from "../../ui/toasts";
-import { PRESETS as REMOVAL_PRESETS } from "../files/actions";
+import { PRESETS as REMOVAL_PRESETS } from "../files/words";
 import { type Decision, RESOLVE, type ReportDetail } from "./documents";
 import styles from "./inspector.module.css";
 import { consequence, DECIDED, meaning, VERBS, whatOf } from "./words";
@@ -63,6 +63,7 @@ function DecideDialog({ report, onDecided, onClose }: DialogProps) {
   // Of who is no more, or suspended already, nobody has to be.
   const decisions: Decision[] = ["DISMISS", "REMOVE"];
   if (accused?.status === "ACTIVE") decisions.push("REMOVE_AND_SUSPEND");
+  decisions.push("REMOVE_AND_BLOCK");
   const act = async (form: FormData) => {
     if (!decision) return;
     const { refusal, done } = await perform(

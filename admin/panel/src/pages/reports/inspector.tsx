@@ -3,12 +3,12 @@ import { useState } from "react";
 import { useQuery } from "urql";
 import { Id } from "../../ui/copy";
 import { Facts, Inspector, Section } from "../../ui/inspector";
-import { ObjectLink } from "../../ui/jump";
 import { bytes, count, sentence } from "../../ui/relative";
 import { Status } from "../../ui/status";
 import { Time } from "../../ui/time";
 import { Waiting } from "../../ui/wait";
 import { History } from "../audit/history";
+import { Person } from "../users/person";
 import { Decide } from "./decide";
 import { REPORT, type ReportDetail, type ReportRow } from "./documents";
 import { Evidence } from "./evidence";
@@ -67,10 +67,6 @@ export function ReportInspector({ id, onDecided, onClose }: Props) {
       <History subject={id} entries={data.history} />
     </Inspector>
   );
-}
-
-function Person({ person }: { person: { id: string; username: string } | null }) {
-  return person ? <ObjectLink id={person.id}>{person.username}</ObjectLink> : "nobody any more";
 }
 
 function Decided({ report }: { report: ReportDetail }) {

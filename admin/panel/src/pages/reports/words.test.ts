@@ -15,4 +15,7 @@ test("a decision says how many reports it is for, and what it raises", () => {
   expect(consequence("REMOVE", file, false)).toMatch(/An alert is raised\.$/);
   const snap = { kind: "SNAP", sameCount: 1 } as const;
   expect(consequence("REMOVE", snap, true)).toBe("This decides 1 report. Its picture is kept no longer.");
+  expect(consequence("REMOVE_AND_BLOCK", file, false)).toMatch(/already stay\. An alert is raised\.$/);
+  expect(consequence("REMOVE_AND_BLOCK", snap, true)).toMatch(/looks the same is blocked, too\. Files .* stay\.$/);
+  expect(consequence("REMOVE_AND_BLOCK", snap, false)).toMatch(/by its hash alone/);
 });
