@@ -77,7 +77,7 @@ impl NodeKind {
             Self::LegalHold => "hold",
             Self::Report => "report",
             Self::BulkAction => "action",
-            Self::BlockedContent => "blocked",
+            Self::BlockedContent => "content",
         }
     }
 

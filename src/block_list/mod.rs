@@ -89,7 +89,8 @@ pub async fn add(app: &App, tx: &Tx, viewer: &Viewer, new: NewEntry, reason: &st
         last_refused_at: None,
     };
     store::insert(tx, entry.clone()).await?;
-    note(tx, viewer, "content.blocked", &entry, now).await?;
+    let details = json!({ "sha256": hex::encode(&entry.sha256), "name": entry.name, "reason": entry.reason });
+    audit::record(tx, viewer, "content.blocked", entry.id, details, now).await?;
     Ok(entry)
 }
 
@@ -105,7 +106,8 @@ pub async fn unblock(app: &App, viewer: &Viewer, id: Uuid) -> Result<Model, Bloc
         let now = app.db.now(&tx).await?;
         let entry = Model { unblocked_by: viewer.user_id(), unblocked_at: Some(now), version, ..entry };
         store::set_unblocked(&tx, &entry).await?;
-        note(&tx, viewer, "content.unblocked", &entry, now).await?;
+        let details = json!({ "sha256": hex::encode(&entry.sha256), "name": entry.name });
+        audit::record(&tx, viewer, "content.unblocked", entry.id, details, now).await?;
         Ok(entry)
     })
     .await
@@ -166,9 +168,4 @@ async fn read(app: &App, tx: &Tx, version: i64) -> Result<Arc<Wanted>, DbErr> {
     let list = Arc::new(list);
     *app.blocked().write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&list);
     Ok(list)
-}
-
-async fn note(tx: &Tx, viewer: &Viewer, action: &'static str, entry: &Model, now: Timestamp) -> Result<(), DbErr> {
-    let details = json!({ "sha256": hex::encode(&entry.sha256), "name": entry.name, "reason": entry.reason });
-    audit::record(tx, viewer, action, entry.id, details, now).await
 }

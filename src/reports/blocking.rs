@@ -50,7 +50,7 @@ pub async fn block(app: &App, viewer: &Viewer, subject: Subject, reason: &str) -
         return Err(ReportsError::WrongState("The file has no content yet. Remove it, or wait.".to_owned()));
     }
     let object = ledger::find(app.db.read(), file.object_id).await?.ok_or(ReportsError::NothingThere)?;
-    let new = NewEntry { thumbhash: file.thumbhash.clone(), ..entry_of(app, &object, file.name.clone()).await? };
+    let new = entry_of(app, &object, file.name.clone()).await?;
     app.transaction(async |tx| {
         let removed = files::remove_in(app, &tx, viewer, &[id], &reason).await?;
         if removed.files.iter().any(|file| file.object_id != object.id) {
@@ -65,19 +65,25 @@ pub async fn block(app: &App, viewer: &Viewer, subject: Subject, reason: &str) -
 
 /// What an object's content is known by: its bytes, and where it is a picture that is still there, its looks.
 pub(super) async fn entry_of(app: &App, object: &object::Model, name: String) -> Result<NewEntry, Fault> {
-    let mut fingerprints = Vec::new();
+    let mut entry = NewEntry {
+        sha256: object.sha256.clone(),
+        fingerprints: Vec::new(),
+        thumbhash: None,
+        content_type: Some(object.content_type.clone()),
+        name,
+    };
     if object.state == State::Live && images::is_raster(&object.content_type) {
         let path = ledger::spool(app, object.id).await?;
-        fingerprints = match app.images.fingerprints(path.to_path_buf()).await {
-            Ok(fingerprints) => fingerprints,
+        let seen = async {
+            let thumbhash = app.images.probe(path.to_path_buf()).await?.thumbhash;
+            Ok((thumbhash, app.images.fingerprints(path.to_path_buf()).await?))
+        };
+        match seen.await {
+            Ok((thumbhash, fingerprints)) => (entry.thumbhash, entry.fingerprints) = (thumbhash, fingerprints),
             Err(ImageError::Io(error)) => return Err(Fault::internal(error)),
             // Of a picture that cannot be read nobody sees more than its bytes.
-            Err(error) => {
-                tracing::info!(%error, object = %object.id, "a picture is blocked by its bytes alone");
-                Vec::new()
-            }
-        };
+            Err(error) => tracing::info!(%error, object = %object.id, "a picture is blocked by its bytes alone"),
+        }
     }
-    let content_type = Some(object.content_type.clone());
-    Ok(NewEntry { sha256: object.sha256.clone(), fingerprints, thumbhash: None, content_type, name })
+    Ok(entry)
 }

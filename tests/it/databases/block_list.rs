@@ -137,6 +137,10 @@ async fn what_is_blocked_comes_back_by_no_way() {
     let unblocked = unblock(&root, &first).await;
     assert_eq!(unblocked["unblockedBy"], json!({ "username": "root" }));
     assert_eq!(unblock(&root, &first).await, unblocked, "a repeat");
+    let query = "{ auditLog(filter: { action: \"content.unblocked\" }) { nodes { subject { __typename } details } } }";
+    let noted = root.query(query, json!({})).await["auditLog"]["nodes"].clone();
+    assert_eq!(noted[0]["subject"], json!({ "__typename": "BlockedContent" }));
+    assert_eq!(noted[0]["details"], json!({ "name": "bad.jpg", "sha256": first["sha256"] }));
     assert_eq!(code(&bob.try_upload("bad.jpg", bad, json!({})).await), "");
     assert_eq!(code(&root.restore(&[&found]).await), "");
     assert_eq!(code(&bob.restore(&[&binned]).await), "");
@@ -209,10 +213,11 @@ async fn a_decision_removes_and_blocks() {
     assert_eq!(resolve(&of_snap).await["resolvedCount"], 1);
     assert_eq!(code(&try_snap(&ada, &bob, &copies[1]).await), "CONTENT_BLOCKED");
     assert_eq!(code(&bob.try_upload("mine.jpg", copies[2].clone(), json!({})).await), "CONTENT_BLOCKED");
-    let names = root.query("{ blockedContents { nodes { name byLooks } } }", json!({})).await;
+    let names = root.query("{ blockedContents { nodes { name byLooks thumbhash } } }", json!({})).await;
     let all = names["blockedContents"]["nodes"].as_array().unwrap().clone();
     assert_eq!(all.iter().map(|entry| &entry["byLooks"]).collect::<Vec<_>>(), [&json!(true), &json!(true)]);
     assert_eq!(all[1]["name"], "theirs.jpg");
+    assert!(all.iter().all(|entry| entry["thumbhash"].is_string()));
     let other = send(&ada, &[&bob], json!({})).await;
     assert!(NodeKind::Snap.parse(other["id"].as_str().unwrap()).is_some(), "another picture");
     server.settle().await;
@@ -236,7 +241,7 @@ async fn bad_input_is_told() {
     let completed = direct::complete(&ada, &upload).await["uploadSession"]["file"].clone();
     assert_eq!(code(&try_block(json!({ "fileId": completed["id"], "reason": "x" })).await), "WRONG_STATE");
     assert_eq!(
-        code(&root.mutate("unblockContent", "blockedContent { id }", json!({ "id": "blocked_0" })).await),
+        code(&root.mutate("unblockContent", "blockedContent { id }", json!({ "id": "content_0" })).await),
         "NOT_FOUND"
     );
     server.work();

@@ -1,5 +1,5 @@
 // What admins decide in the panel, in Chromium on the real server: reports of files and of a snap, the removal of all files
-// that match a filter, and legal holds. Reports have no accessibility violation, in light and dark, wide and narrow.
+// that match a filter, legal holds, and the block list. Reports have no accessibility violation, in light and dark, wide and narrow.
 // Run as panel.test.mjs is.
 import assert from "node:assert/strict";
 import { test } from "node:test";

@@ -17,7 +17,7 @@ const PAGES = {
   file: "/files",
   user: "/users",
   report: "/reports",
-  blocked: "/block-list",
+  content: "/block-list",
   job: "/jobs",
   alert: "/alerts",
   erasure: "/erasures",

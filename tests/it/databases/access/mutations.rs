@@ -116,6 +116,7 @@ const NOBODY: [Outcome; 6] = [Anon, Miss, Miss, Miss, Miss, Miss];
 const NOT_NOW: [Outcome; 6] = [Anon, Code("WRONG_STATE"), Code("WRONG_STATE"), Miss, Miss, Miss];
 const STALE: [Outcome; 6] = [Anon, Code("STALE_REVISION"), Code("STALE_REVISION"), Miss, Miss, Miss];
 const ADMINS: [Outcome; 6] = [Anon, Forb, Forb, Forb, Forb, Seen];
+const NO_REASON: [Outcome; 6] = [Anon, Forb, Forb, Forb, Forb, Code("INVALID_REASON")];
 const ADMIN: [Outcome; 6] = [Anon, Code("WRONG_STATE"), Code("WRONG_STATE"), Miss, Miss, Seen];
 
 const fn at(
@@ -272,6 +273,7 @@ pub const REPORT_MUTATIONS: &[Mutation] = &[
     at("reportSnap", "that the owner sent", Target::Snap, complaint, NOBODY),
     at("blockContent", "of a file", Target::Text, |id| json!({ "fileId": id, "reason": "new" }), ADMINS),
     at("blockContent", "by its hash", Target::Nothing, |name| json!({ "sha256": direct::sha256(name.as_bytes()), "reason": "new" }), ADMINS),
+    at("blockContent", "without a reason", Target::Text, |id| json!({ "fileId": id, "reason": " " }), NO_REASON),
     at("unblockContent", "", Target::Blocked, id, ADMINS),
     at("resolveReport", "", Target::Report,
         |id| json!({ "id": id, "decision": "REMOVE", "reason": "new" }), ADMINS),

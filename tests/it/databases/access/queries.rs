@@ -218,7 +218,8 @@ pub async fn run() -> Findings {
     server.sink.fail_next(1);
     let stage = Stage::new(server).await;
     let owner = stage.account(Role::User).await;
-    let targets = furnish(&stage, &owner).await;
+    let mut targets = furnish(&stage, &owner).await;
+    targets.insert("blocked", blocked(&stage, &owner).await);
     // What can be seen of alerts comes with their delivery.
     stage.server.quiet().await;
     owner.client.done("updateProfile", "user { id }", json!({ "showsLastSeen": true }), None).await;
@@ -317,6 +318,18 @@ async fn paging(stage: &Stage, asking: &Asking, people: &[Asking], findings: &mu
     }
 }
 
+/// A blocked picture of somebody's, which they wanted to store again.
+async fn blocked(stage: &Stage, person: &Account) -> String {
+    let picture = snaphaven::images::scene_jpeg(3, 80, 60).unwrap();
+    let upload = json!({ "file": null, "name": "blocked.jpg" });
+    let file = person.client.done("uploadFile", "file { id }", upload.clone(), Some(picture.clone())).await;
+    let input = json!({ "fileId": file["file"]["id"], "reason": "old" });
+    let admin = stage.account(Role::Admin).await;
+    let blocked = admin.client.done("blockContent", "blockedContent { id }", input, None).await;
+    person.client.mutate("uploadFile", "{ userErrors { code } }", &upload, Some(picture)).await;
+    string(&blocked["blockedContent"]["id"])
+}
+
 /// Something of everything, and where it can be found.
 async fn furnish(stage: &Stage, person: &Account) -> BTreeMap<&'static str, String> {
     let upload = async |name: &str, bytes: Vec<u8>| {
@@ -386,8 +399,7 @@ async fn furnish(stage: &Stage, person: &Account) -> BTreeMap<&'static str, Stri
     let hold = stage.hold(&admin, &upload("held.txt", b"held".to_vec()).await).await;
     let released = stage.hold(&admin, &versioned).await;
     admin.client.done("releaseLegalHold", "legalHold { id }", json!({ "id": released }), None).await;
-    // What is blocked, and what was.
-    let blocked = stage.blocked(&admin, &"cd".repeat(32)).await;
+    // What was blocked.
     let unblocked = stage.blocked(&admin, &"ab".repeat(32)).await;
     admin.client.done("unblockContent", "blockedContent { id }", json!({ "id": unblocked }), None).await;
     let owned = stage.server.objects().await;
@@ -413,7 +425,6 @@ async fn furnish(stage: &Stage, person: &Account) -> BTreeMap<&'static str, Stri
         ("job", stage.dead_job().await),
         ("alert", string(&gone["alert"]["id"])),
         ("hold", hold),
-        ("blocked", blocked),
         ("report", string(&report)),
         ("decided", decided),
         ("audited", stage.audited(person).await),

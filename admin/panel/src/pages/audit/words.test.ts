@@ -16,7 +16,7 @@ test("what is gone is called as it was", () => {
 });
 
 test("a hash alone is called by it", () => {
-  const subject = { __typename: "BlockedContent", id: "blocked_1", name: "", sha256: "ab" } as const;
+  const subject = { __typename: "BlockedContent", id: "content_1", name: "", sha256: "ab" } as const;
   expect(targetOf({ subject, subjectId: subject.id, details: {} })).toBe("ab");
 });
 
