@@ -15,7 +15,10 @@ mod subject;
 #[path = "../support/table.rs"]
 mod table;
 
-use std::{env, time::Instant};
+use std::{
+    env,
+    time::{Duration, Instant},
+};
 
 use self::{
     load::{Get, Graphql, Request as _, cpu_of, peak_of, run, run_at_once},
@@ -45,6 +48,11 @@ async fn main() {
     for kind in [Kind::Sqlite, Kind::Postgres, Kind::MariaDb] {
         if format!("searches {}", kind.name()).contains(&wanted) {
             searches(kind, &mut rows).await;
+        }
+    }
+    for kind in [Kind::Sqlite, Kind::Postgres, Kind::MariaDb] {
+        if format!("panel {}", kind.name()).contains(&wanted) {
+            panel(kind, &mut rows).await;
         }
     }
     if "downloads".contains(&wanted) {
@@ -89,7 +97,7 @@ async fn searches(kind: Kind, rows: &mut Vec<Row>) {
         kind => Some(DatabaseServer::start(kind).await.unwrap()),
     };
     let subject = Subject::start(database.as_ref()).await;
-    subject.multiply_files("common needle.txt").await;
+    subject.multiply_files("common needle.txt", crowd::FILES).await;
     for (word, files) in [("needle", 1), ("common", 50)] {
         for order in ["CREATED_AT", "NAME"] {
             let query = format!(
@@ -113,6 +121,66 @@ async fn searches(kind: Kind, rows: &mut Vec<Row>) {
                 target: Target::Limit(50.0),
             });
         }
+    }
+}
+
+/// What an admin's panel asks for among a million files: pages of its list by each filter, and a person's page; the slowest
+/// of forty answers.
+async fn panel(kind: Kind, rows: &mut Vec<Row>) {
+    const MANY: u64 = 1_000_000;
+    const TIMES: usize = 40;
+    let database = match kind {
+        Kind::Sqlite => None,
+        kind => Some(DatabaseServer::start(kind).await.unwrap()),
+    };
+    let subject = Subject::start(database.as_ref()).await;
+    subject.multiply_files("common needle.txt", MANY).await;
+    let ada = subject.promote().await;
+    let list = |filter: &str, order: &str| {
+        format!(
+            "{{ files(filter: {{ {filter} }}, orderBy: {{ {order} }}, first: 100) {{ nodes {{ id name state size contentType \
+             createdAt trashedAt purgeAt thumbhash isHeld owner {{ id username }} thumbnail: rendition(size: FIT_320) \
+             {{ state url }} removal {{ reason by {{ id username }} }} viewerCan {{ remove restore purge }} }} \
+             pageInfo {{ hasNextPage endCursor }} totalCount totalCountIsExact }} }}"
+        )
+    };
+    let newest = "field: CREATED_AT, direction: DESC";
+    let person = format!(
+        "{{ node(id: \"{ada}\") {{ ... on User {{ id username displayName email role status createdAt \
+         sessions(first: 10) {{ nodes {{ id }} }} }} }} usage(userId: \"{ada}\") {{ files bytes maxFiles maxBytes }} \
+         files(filter: {{ ownerId: \"{ada}\" }}, first: 6) {{ totalCount totalCountIsExact nodes {{ id name }} }} \
+         trashed: files(filter: {{ ownerId: \"{ada}\", state: TRASHED }}, first: 1) {{ totalCount }} \
+         removed: files(filter: {{ ownerId: \"{ada}\", state: REMOVED }}, first: 1) {{ totalCount }} \
+         history: auditLog(filter: {{ subjectId: \"{ada}\" }}, first: 5) {{ nodes {{ id action }} }} }}"
+    );
+    let whole: fn(&str) -> bool = |body| body.matches(r#""owner""#).count() == 100;
+    let cases: [(&str, String, fn(&str) -> bool); 9] = [
+        ("list, newest", list("everyone: true", newest), whole),
+        ("list by name", list("everyone: true", "field: NAME, direction: ASC"), whole),
+        ("list by size", list("everyone: true", "field: SIZE, direction: DESC"), whole),
+        ("of a tag", list(r#"everyone: true, tags: ["half"]"#, newest), whole),
+        ("of a type", list(r#"everyone: true, contentType: "text/*""#, newest), whole),
+        ("of a size", list("everyone: true, sizeFrom: 50000, sizeTo: 60000", "field: SIZE, direction: DESC"), whole),
+        ("of a word", list(r#"everyone: true, search: "common""#, newest), whole),
+        ("in the trash", list("everyone: true, state: TRASHED", newest), |body| body.contains(r#""nodes":[]"#)),
+        ("a person's page", person, |body| body.contains(r#""totalCountIsExact":false"#)),
+    ];
+    for (what, query, right) in cases {
+        let request = Graphql::new(&subject, &query, right);
+        request.send().await;
+        let mut slowest = Duration::ZERO;
+        for _ in 0..TIMES {
+            let start = Instant::now();
+            request.send().await;
+            slowest = slowest.max(start.elapsed());
+        }
+        rows.push(Row {
+            what: format!("panel, {MANY} files, {what}, {}", kind.name()),
+            unit: "ms",
+            ours: slowest.as_secs_f64() * 1e3,
+            peer: None,
+            target: Target::Limit(50.0),
+        });
     }
 }
 

@@ -7,7 +7,7 @@ use std::{
 };
 
 use reqwest::multipart::{Form, Part};
-use sea_orm::{ConnectionTrait, Database};
+use sea_orm::{ConnectionTrait, Database, DbBackend};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -110,12 +110,25 @@ impl Subject {
         }
     }
 
-    /// One file of this name becomes a hundred thousand, half of which are found by its words but `needle`.
-    pub async fn multiply_files(&self, name: &str) {
-        self.upload(name, b"a file".to_vec()).await;
+    /// One file of this name becomes so many, half of which are found by its words but `needle`, and by its tag.
+    pub async fn multiply_files(&self, name: &str, count: u64) {
+        let file = self.upload(name, b"a file".to_vec()).await;
+        let query =
+            "mutation ($id: ID!) { editFile(input: { id: $id, revision: 1, tags: [\"half\"] }) { file { id } } }";
+        self.ask(query, json!({ "id": file["id"] })).await;
         let connection = Database::connect(&self.database).await.unwrap();
-        crowd::multiply(&connection).await;
+        crowd::multiply(&connection, count).await;
         crowd::make_findable(&connection).await;
+    }
+
+    /// Makes its one person an admin, and returns their id.
+    pub async fn promote(&self) -> String {
+        let connection = Database::connect(&self.database).await.unwrap();
+        let user = if connection.get_database_backend() == DbBackend::MySql { "`user`" } else { "\"user\"" };
+        connection.execute_unprepared(&format!("UPDATE {user} SET role = 'ADMIN'")).await.unwrap();
+        let viewer = self.ask("{ viewer { id role } }", json!({})).await["viewer"].clone();
+        assert_eq!(viewer["role"], "ADMIN");
+        viewer["id"].as_str().unwrap().to_owned()
     }
 
     /// The URL of a thumbnail, and its bytes.

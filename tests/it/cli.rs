@@ -18,7 +18,7 @@ const LIMIT: Duration = Duration::from_secs(60);
 const PASSWORD: &str = "a long enough password";
 
 /// Runs a command that reads a password from standard input.
-async fn with_password(command: &mut Command, password: &str) -> (Option<i32>, String) {
+pub async fn with_password(command: &mut Command, password: &str) -> (Option<i32>, String) {
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     child.stdin.take().unwrap().write_all(format!("{password}\n").as_bytes()).await.unwrap();
     let output = timeout(LIMIT, child.wait_with_output()).await.unwrap().unwrap();

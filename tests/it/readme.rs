@@ -1,10 +1,17 @@
-//! What the README promises a newcomer: the example with curl, and the smoke test, against the real binary.
+//! What the README promises a newcomer: the example with curl, the smoke test, and the demo, against the real binary.
 
 use std::time::Duration;
 
 use tokio::process::Command;
 
-use crate::support::process::{ServerProcess, command, repository, run};
+use crate::{
+    cli::with_password,
+    clients::passes,
+    support::{
+        PASSWORD,
+        process::{ServerProcess, command, repository, run},
+    },
+};
 
 const LIMIT: Duration = Duration::from_secs(180);
 
@@ -46,7 +53,7 @@ async fn the_smoke_test_passes_and_finds_both_buckets_empty() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_demo_fills_a_server_as_people_would_and_can_be_played_again() {
+async fn the_demo_fills_a_server_as_people_would_and_can_be_looked_at_in_the_panel() {
     let mut server = ServerProcess::start(&[]).await;
     for files in ["20", "3"] {
         let (code, said) = run(command().args(["demo", "--url", &server.app, "--files", files]), LIMIT).await;
@@ -72,6 +79,10 @@ async fn the_demo_fills_a_server_as_people_would_and_can_be_played_again() {
         );
         assert!(said.contains("with the password demo-"), "{said}");
     }
+    let create = ["admin", "create", "--username", "root", "--email", "root@example.org", "--password-stdin"];
+    let (code, said) = with_password(command().args(create).arg("--data-dir").arg(server.data_dir()), PASSWORD).await;
+    assert_eq!(code, Some(0), "{said}");
+    passes("tests/js/browser", &["guide.test.mjs"], &[("SNAPHAVEN_TEST_APP", &server.app)]).await;
     assert_eq!(server.stop().await.code(), Some(0), "{}", server.log());
 }
 

@@ -29,7 +29,7 @@ fn codes(payload: &Value) -> Vec<&str> {
 
 /// Makes this person's one file so many.
 async fn multiply(db: &impl ConnectionTrait, files: u64) {
-    crowd::multiply_to(db, files).await;
+    crowd::multiply(db, files).await;
     let count = i64::try_from(files).unwrap();
     usage::Entity::update_many().col_expr(usage::Column::Files, Expr::value(count)).exec(db).await.unwrap();
 }

@@ -1,16 +1,11 @@
-//! A hundred thousand files in a few statements, for tests of what lists cost and for the bench of searches.
+//! Very many files in a few statements, for tests of what lists cost and for the benches of searches and of the panel.
 
 use sea_orm::{ConnectionTrait, DbBackend};
 
 pub const FILES: u64 = 100_000;
 
-/// Makes the one file there is a hundred thousand, in a few statements. Neighbours share their time.
-pub async fn multiply(connection: &impl ConnectionTrait) {
-    multiply_to(connection, FILES).await;
-}
-
-/// The same, to so many.
-pub async fn multiply_to(connection: &impl ConnectionTrait, wanted: u64) {
+/// Makes the one file there is so many, in a few statements. Neighbours share their time.
+pub async fn multiply(connection: &impl ConnectionTrait, wanted: u64) {
     let backend = connection.get_database_backend();
     let id = match backend {
         DbBackend::Postgres => "gen_random_uuid()",

@@ -4,7 +4,7 @@
 
 use std::{
     sync::{
-        Arc,
+        Arc, LazyLock,
         atomic::{AtomicU64, Ordering},
     },
     time::Instant,
@@ -14,13 +14,18 @@ use sea_orm::{ConnectionTrait, DbBackend, Statement};
 use serde_json::{Value, json};
 use snaphaven::{clock::Clock, config::Config, db::Db};
 
-use super::crowd::{FILES, make_findable, multiply};
+use super::crowd::{self, make_findable, multiply};
 use crate::{
     servers::TestDatabase,
     support::{PASSWORD, Person, TestServer, process::ServerProcess},
 };
 
 const PAGE: u64 = 100;
+/// As many as there are in the benches, or in SNAPHAVEN_TEST_FILES.
+#[expect(clippy::disallowed_methods, reason = "how much a test does is no setting of the server")]
+static FILES: LazyLock<u64> = LazyLock::new(|| {
+    std::env::var("SNAPHAVEN_TEST_FILES").map_or(crowd::FILES, |files| files.parse().expect("a number of files"))
+});
 const PEOPLE: u64 = 100_000;
 /// SQLite counts steps of its virtual machine instead of rows: some fifty for each row with its owner.
 const STEPS_PER_ROW: u64 = 50;
@@ -81,8 +86,16 @@ impl Counter {
     }
 }
 
-/// A server in a process of its own, whose memory can be read; a hundred thousand files, and their owner.
-async fn crowded_process() -> (ServerProcess, TestDatabase, Person) {
+/// A server in a process of its own, with many files of one person's.
+pub(super) struct Crowded {
+    pub server: ServerProcess,
+    pub db: Db,
+    /// Of the name `ada`.
+    pub person: Person,
+    _database: TestDatabase,
+}
+
+pub(super) async fn crowded_process(files: u64) -> Crowded {
     let database = TestDatabase::new().await;
     let server = ServerProcess::start(&["--set", &format!("database.url={}", database.url)]).await;
     let input = json!({
@@ -95,8 +108,8 @@ async fn crowded_process() -> (ServerProcess, TestDatabase, Person) {
     let mut settings = toml::from_str::<Config>(snaphaven::config::DEFAULTS).unwrap().database;
     settings.url = database.url.clone().into();
     let db = Db::connect(&settings, &server.data_dir(), Clock::system()).await.unwrap();
-    multiply(db.read().pool()).await;
-    (server, database, person)
+    multiply(db.read().pool(), files).await;
+    Crowded { server, db, person, _database: database }
 }
 
 /// A server with one connection, and its person with a hundred thousand files.
@@ -109,7 +122,7 @@ async fn crowded() -> (TestServer, Person) {
     let person = server.person("ada").await;
     let payload = person.try_upload("common needle.txt", "a file", json!({ "tags": ["half"] })).await;
     assert_eq!(payload["userErrors"], json!([]));
-    multiply(server.app.db.read().pool()).await;
+    multiply(server.app.db.read().pool(), *FILES).await;
     (server, person)
 }
 
@@ -162,7 +175,7 @@ async fn page_one_thousand_reads_as_many_rows_as_page_one() {
     let skip = "SELECT name FROM file ORDER BY state, created_at, id LIMIT 100 OFFSET 99900";
     server.app.db.read().query_all_raw(Statement::from_string(server.app.db.backend(), skip)).await.unwrap();
     let read = counter.read(&server).await - before;
-    assert!(read >= FILES, "the counter misses what OFFSET reads: {read}");
+    assert!(read >= *FILES, "the counter misses what OFFSET reads: {read}");
     // The copied rows share one object, which nothing in the product does: the books cannot agree.
     server.abandon();
 }
@@ -225,7 +238,7 @@ async fn every_filter_and_order_that_is_promised_reads_few_rows() {
     let unordered = "SELECT name FROM file WHERE state = 'ACTIVE' ORDER BY updated_at + bytes, id LIMIT 100";
     let statement = Statement::from_string(server.app.db.backend(), unordered);
     let (_, read) = counter.measure(&server, server.app.db.read().query_all_raw(statement)).await;
-    assert!(read >= FILES, "the counter misses what is read to be sorted: {read}");
+    assert!(read >= *FILES, "the counter misses what is read to be sorted: {read}");
     server.abandon();
 }
 
@@ -364,7 +377,7 @@ async fn a_page_of_people_who_were_searched_reads_few_rows() {
 
 #[tokio::test]
 async fn memory_does_not_grow_with_the_list() {
-    let (mut server, _database, person) = crowded_process().await;
+    let Crowded { server, person, .. } = &mut crowded_process(*FILES).await;
     let mut after = Value::Null;
     let mut seen = 0;
     let mut walk = async |pages: u64| {
