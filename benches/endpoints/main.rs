@@ -103,7 +103,7 @@ async fn searches(kind: Kind, rows: &mut Vec<Row>) {
             let query = format!(
                 r#"{{ files(first: 50, filter: {{ search: "{word}" }}, orderBy: {{ field: {order} }}) {{ nodes {{ id name }} }} }}"#
             );
-            let right: fn(&str) -> bool = match files {
+            let right: Right = match files {
                 1 => |body| body.matches(r#""id""#).count() == 1,
                 _ => |body| body.matches(r#""id""#).count() == 50,
             };
@@ -123,6 +123,9 @@ async fn searches(kind: Kind, rows: &mut Vec<Row>) {
         }
     }
 }
+
+/// Whether an answer is what was asked for.
+type Right = fn(&str) -> bool;
 
 /// What an admin's panel asks for among a million files: pages of its list by each filter, and a person's page; the slowest
 /// of forty answers.
@@ -153,8 +156,8 @@ async fn panel(kind: Kind, rows: &mut Vec<Row>) {
          removed: files(filter: {{ ownerId: \"{ada}\", state: REMOVED }}, first: 1) {{ totalCount }} \
          history: auditLog(filter: {{ subjectId: \"{ada}\" }}, first: 5) {{ nodes {{ id action }} }} }}"
     );
-    let whole: fn(&str) -> bool = |body| body.matches(r#""owner""#).count() == 100;
-    let cases: [(&str, String, fn(&str) -> bool); 9] = [
+    let whole: Right = |body| body.matches(r#""owner""#).count() == 100;
+    let cases: [(&str, String, Right); 9] = [
         ("list, newest", list("everyone: true", newest), whole),
         ("list by name", list("everyone: true", "field: NAME, direction: ASC"), whole),
         ("list by size", list("everyone: true", "field: SIZE, direction: DESC"), whole),

@@ -382,7 +382,7 @@ async fn memory_does_not_grow_with_the_list() {
     let mut seen = 0;
     let mut walk = async |pages: u64| {
         for _ in 0..pages {
-            let page = page(&person, json!({ "first": PAGE, "after": after, "owner": true })).await;
+            let page = page(person, json!({ "first": PAGE, "after": after, "owner": true })).await;
             seen += page["nodes"].as_array().unwrap().len() as u64;
             after = page["pageInfo"]["endCursor"].clone();
         }

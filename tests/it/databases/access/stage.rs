@@ -30,6 +30,7 @@ use super::{
 use crate::{
     databases::files::direct,
     images::fixtures::Picture,
+    servers::{KIND, Kind},
     support::{PASSWORD, TestServer},
 };
 
@@ -539,7 +540,11 @@ impl Stage {
     /// Those whose days are over. They had accounts of their own.
     pub async fn gone(&self) -> Vec<Asking> {
         let mut gone = Vec::new();
-        for caller in Caller::ALL.into_iter().filter(|caller| caller.is_gone()) {
+        // Before any operation one query tells that they are. It is the same for all, so that two stand for them where a
+        // database takes longer than SQLite.
+        let all = *KIND == Kind::Sqlite;
+        let stands_for_all = |caller| [Caller::SuspendedAdmin, Caller::ExpiredSession].contains(&caller);
+        for caller in Caller::ALL.into_iter().filter(|caller| caller.is_gone() && (all || stands_for_all(*caller))) {
             gone.push(self.asking(caller, &self.account(user::Role::User).await).await);
         }
         gone
