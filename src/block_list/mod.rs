@@ -64,18 +64,25 @@ pub async fn foresee(app: &App, contents: &[Marks<'_>]) -> Result<Option<Uuid>, 
     app.db.transaction(async |tx| check(app, &tx, contents).await).await
 }
 
-/// Blocks a content, unless it is blocked already. Admins.
+/// Blocks a content, unless it is blocked already; where its bytes alone are, by its looks from now on. Admins.
 pub async fn add(app: &App, tx: &Tx, viewer: &Viewer, new: NewEntry, reason: &str) -> Result<Model, Fault> {
     viewer.admin()?;
     let version = store::raise(tx).await?;
+    let fingerprints: Vec<u8> = new.fingerprints.iter().flat_map(Fingerprint::to_bytes).collect();
     if let Some(entry) = store::standing(tx, &new.sha256).await? {
+        if fingerprints.is_empty() || !entry.fingerprints.is_empty() {
+            return Ok(entry);
+        }
+        let NewEntry { thumbhash, content_type, name, .. } = new;
+        let entry = Model { fingerprints, thumbhash, content_type, name, version, ..entry };
+        store::set_looks(tx, &entry).await?;
         return Ok(entry);
     }
     let now = app.db.now(tx).await?;
     let entry = Model {
         id: Uuid::now_v7(),
         sha256: new.sha256,
-        fingerprints: new.fingerprints.iter().flat_map(Fingerprint::to_bytes).collect(),
+        fingerprints,
         thumbhash: new.thumbhash,
         content_type: new.content_type,
         name: new.name,

@@ -56,6 +56,20 @@ pub(super) async fn changed_after(tx: &Tx, version: i64) -> Result<Vec<Model>, D
     Entity::find().filter(Column::Version.gt(version)).order_by_asc(Column::Version).all(tx).await
 }
 
+/// What was found out of a content that was blocked by its bytes alone.
+pub(super) async fn set_looks(tx: &Tx, row: &Model) -> Result<(), DbErr> {
+    Entity::update_many()
+        .col_expr(Column::Fingerprints, Expr::value(row.fingerprints.clone()))
+        .col_expr(Column::Thumbhash, Expr::value(row.thumbhash.clone()))
+        .col_expr(Column::ContentType, Expr::value(row.content_type.clone()))
+        .col_expr(Column::Name, Expr::value(row.name.clone()))
+        .col_expr(Column::Version, Expr::value(row.version))
+        .filter(Column::Id.eq(row.id))
+        .exec(tx)
+        .await?;
+    Ok(())
+}
+
 pub(super) async fn set_unblocked(tx: &Tx, row: &Model) -> Result<(), DbErr> {
     Entity::update_many()
         .col_expr(Column::UnblockedBy, Expr::value(row.unblocked_by))

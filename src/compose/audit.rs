@@ -45,10 +45,7 @@ impl AuditEntry {
 
     /// Who did it; null for the server itself, and for who is no more.
     async fn actor(&self, ctx: &Context<'_>) -> async_graphql::Result<Option<User>> {
-        match self.0.row.actor_id {
-            Some(id) => load_user(ctx, id).await,
-            None => Ok(None),
-        }
+        load_user(ctx, self.0.row.actor_id).await
     }
 
     /// What it was done to, as it is now; null where that is gone, or not the viewer's to see.

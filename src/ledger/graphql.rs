@@ -168,10 +168,7 @@ impl Erasure {
 
     /// Who asked for it; null for the server itself.
     async fn requested_by(&self, ctx: &Context<'_>) -> async_graphql::Result<Option<User>> {
-        match self.0.object.requested_by {
-            Some(id) => load_user(ctx, id).await,
-            None => Ok(None),
-        }
+        load_user(ctx, self.0.object.requested_by).await
     }
 
     async fn requested_at(&self) -> Option<DateTime<Utc>> {

@@ -99,8 +99,9 @@ pub fn user_loader(app: &App) -> DataLoader<UserLoader> {
     DataLoader::new(UserLoader(app.clone()), TokioSpawner::current(), TokioTimer::default())
 }
 
-/// The person that another module's object refers to; `None` where the viewer may not look at them, or no longer.
-pub async fn load_user(ctx: &Context<'_>, id: Uuid) -> async_graphql::Result<Option<User>> {
+/// The person that another module's object refers to, where it does; `None` where the viewer may not look at them, or no longer.
+pub async fn load_user(ctx: &Context<'_>, id: impl Into<Option<Uuid>>) -> async_graphql::Result<Option<User>> {
+    let Some(id) = id.into() else { return Ok(None) };
     let found = ctx.data_unchecked::<DataLoader<UserLoader>>().load_one(id).await.map_err(|error| fault(&error))?;
     Ok(found.filter(|user| super::sees(graphql::viewer(ctx), &user.row)))
 }

@@ -51,7 +51,7 @@ impl LegalHold {
 
     /// Null where the account is no more.
     async fn placed_by(&self, ctx: &Context<'_>) -> async_graphql::Result<Option<User>> {
-        user(ctx, self.0.placed_by).await
+        load_user(ctx, self.0.placed_by).await
     }
 
     async fn placed_at(&self) -> DateTime<Utc> {
@@ -59,19 +59,12 @@ impl LegalHold {
     }
 
     async fn released_by(&self, ctx: &Context<'_>) -> async_graphql::Result<Option<User>> {
-        user(ctx, self.0.released_by).await
+        load_user(ctx, self.0.released_by).await
     }
 
     /// Null while it stands.
     async fn released_at(&self) -> Option<DateTime<Utc>> {
         self.0.released_at.map(date_time)
-    }
-}
-
-async fn user(ctx: &Context<'_>, id: Option<Uuid>) -> async_graphql::Result<Option<User>> {
-    match id {
-        Some(id) => load_user(ctx, id).await,
-        None => Ok(None),
     }
 }
 

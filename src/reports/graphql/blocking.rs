@@ -60,7 +60,7 @@ impl BlockedContent {
 
     /// Null where the account is no more.
     async fn blocked_by(&self, ctx: &Context<'_>) -> async_graphql::Result<Option<User>> {
-        user(ctx, self.0.blocked_by).await
+        load_user(ctx, self.0.blocked_by).await
     }
 
     async fn blocked_at(&self) -> DateTime<Utc> {
@@ -69,7 +69,7 @@ impl BlockedContent {
 
     /// Null while it is blocked, and where the account is no more.
     async fn unblocked_by(&self, ctx: &Context<'_>) -> async_graphql::Result<Option<User>> {
-        user(ctx, self.0.unblocked_by).await
+        load_user(ctx, self.0.unblocked_by).await
     }
 
     /// Null while it is blocked.
@@ -84,13 +84,6 @@ impl BlockedContent {
 
     async fn last_refused_at(&self) -> Option<DateTime<Utc>> {
         self.0.last_refused_at.map(date_time)
-    }
-}
-
-async fn user(ctx: &Context<'_>, id: Option<Uuid>) -> async_graphql::Result<Option<User>> {
-    match id {
-        Some(id) => load_user(ctx, id).await,
-        None => Ok(None),
     }
 }
 

@@ -120,18 +120,12 @@ impl Report {
 
     /// For admins; null where the account is no more.
     async fn reporter(&self, ctx: &Context<'_>) -> async_graphql::Result<Option<User>> {
-        match self.told(ctx, |row| row.reporter_id) {
-            Some(id) => load_user(ctx, id).await,
-            None => Ok(None),
-        }
+        load_user(ctx, self.told(ctx, |row| row.reporter_id)).await
     }
 
     /// Whose file or snap it is. For admins; null where the account is no more.
     async fn accused(&self, ctx: &Context<'_>) -> async_graphql::Result<Option<User>> {
-        match self.told(ctx, |row| Some(row.accused_id)) {
-            Some(id) => load_user(ctx, id).await,
-            None => Ok(None),
-        }
+        load_user(ctx, self.told(ctx, |row| Some(row.accused_id))).await
     }
 
     /// The reported file as it is now. For admins; null where it is deleted for good, and for a snap.
@@ -194,10 +188,7 @@ impl Report {
 
     /// For admins.
     async fn decided_by(&self, ctx: &Context<'_>) -> async_graphql::Result<Option<User>> {
-        match self.told(ctx, |row| row.decided_by) {
-            Some(id) => load_user(ctx, id).await,
-            None => Ok(None),
-        }
+        load_user(ctx, self.told(ctx, |row| row.decided_by)).await
     }
 
     async fn decided_at(&self) -> Option<DateTime<Utc>> {

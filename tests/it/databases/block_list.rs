@@ -225,6 +225,23 @@ async fn a_decision_removes_and_blocks() {
 }
 
 #[tokio::test]
+async fn what_was_blocked_by_its_hash_is_blocked_by_its_looks_once_it_is_found() {
+    let server = TestServer::idle(|_| {}).await;
+    let (root, ada, bob) = (server.admin().await, server.person("ada").await, server.person("bob").await);
+    let (bad, copies) = picture(1).await;
+    let found = ada.upload("bad.jpg", bad.clone()).await;
+    let first = block(&root, json!({ "sha256": found["sha256"] })).await["blockedContent"].clone();
+    assert_eq!(code(&bob.try_upload("bad.jpg", bad, json!({})).await), "CONTENT_BLOCKED");
+    assert_eq!(code(&bob.try_upload("copy.jpg", copies[0].clone(), json!({})).await), "", "its bytes alone are known");
+    let again = block(&root, json!({ "fileId": found["id"] })).await["blockedContent"].clone();
+    assert_eq!((&again["id"], &again["byLooks"], &again["name"]), (&first["id"], &json!(true), &json!("bad.jpg")));
+    assert_eq!(code(&bob.try_upload("copy.jpg", copies[1].clone(), json!({})).await), "CONTENT_BLOCKED");
+    server.work();
+    server.quiet().await;
+    server.finish().await;
+}
+
+#[tokio::test]
 async fn bad_input_is_told() {
     let server = TestServer::idle(|_| {}).await;
     let (root, ada) = (server.admin().await, server.person("ada").await);

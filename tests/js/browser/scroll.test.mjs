@@ -38,7 +38,7 @@ async function listed(app) {
 }
 
 /**
- * Scrolls a list to its end, a screen at a time, as soon as the next one is drawn: the ids of its rows by their index. In
+ * Scrolls a list to its end, half a screen at a time, as soon as the next one is drawn: the ids of its rows by their index. In
  * the page.
  * @param {Element} grid
  */

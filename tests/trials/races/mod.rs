@@ -195,7 +195,7 @@ async fn controls(arena: &Arena, people: &[Person; 3], options: &Options<'_>) ->
         ("downloads of share links that are not counted", shares::planted(arena, owner, &mut rng).await?),
         ("a counter of usage that stands still", uploads::planted(arena, &people[1], &mut rng).await?),
         ("snaps that forget who opened them", snaps::planted(arena).await?),
-        ("a content that is blocked too late", blocks::planted(arena, people, &mut rng).await?),
+        ("a block list that changes unnoticed", blocks::planted(arena, people, &mut rng).await?),
         ("a file that forgets that it is held", holds::planted(arena, people, &mut rng).await?),
         ("requests that cannot be taken back", friends::planted(arena, &mut rng).await?),
         ("no unique key of idempotency keys", repeats::planted(arena, owner, &mut rng).await?),
