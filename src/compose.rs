@@ -47,6 +47,10 @@ use crate::{
     },
     notary,
     operations::graphql::{Job, OperationsMutation, OperationsQuery, job_node},
+    replication::{
+        self,
+        graphql::{ReplicaFinding, ReplicaRun, ReplicationMutation, ReplicationQuery, finding_node, run_node},
+    },
     reports::{
         self,
         graphql::{
@@ -75,6 +79,7 @@ pub struct Query(
     BlockListQuery,
     ClosingQuery,
     LedgerQuery,
+    ReplicationQuery,
     AlertsQuery,
     OperationsQuery,
     AuditQuery,
@@ -96,6 +101,7 @@ pub struct Mutation(
     ReportsMutation,
     BlockListMutation,
     ClosingMutation,
+    ReplicationMutation,
     OperationsMutation,
     EventsMutation,
 );
@@ -124,6 +130,8 @@ pub enum Node {
     BlockedContent(Box<BlockedContent>),
     Report(Box<Report>),
     BulkAction(Box<BulkAction>),
+    ReplicaRun(Box<ReplicaRun>),
+    ReplicaFinding(Box<ReplicaFinding>),
 }
 
 /// What a client must know before it asks.
@@ -262,6 +270,8 @@ async fn node(ctx: &Context<'_>, GlobalId { kind, key }: GlobalId) -> async_grap
         NodeKind::LegalHold => legal_hold_node(ctx, key).await?.map(|hold| Node::LegalHold(Box::new(hold))),
         NodeKind::Report => report_node(ctx, key).await?.map(|report| Node::Report(Box::new(report))),
         NodeKind::BulkAction => action_node(app, viewer, key).await.or_fault()?.map(Box::new).map(Node::BulkAction),
+        NodeKind::ReplicaRun => run_node(ctx, key).await?.map(Box::new).map(Node::ReplicaRun),
+        NodeKind::ReplicaFinding => finding_node(ctx, key).await?.map(Box::new).map(Node::ReplicaFinding),
         NodeKind::Alert => alerts::find(app, viewer, key).await.or_fault()?.map(|alert| Node::Alert(Alert(alert))),
     })
 }
@@ -352,6 +362,7 @@ pub fn registry(config: &Config) -> Result<Registry, Fault> {
     crate::audit::register(&mut registry, config).map_err(Fault::internal)?;
     accounts::register(&mut registry).map_err(Fault::internal)?;
     ledger::register(&mut registry, config).map_err(Fault::internal)?;
+    replication::register(&mut registry, config).map_err(Fault::internal)?;
     files::register(&mut registry, config).map_err(Fault::internal)?;
     snaps::register(&mut registry, config).map_err(Fault::internal)?;
     reports::register(&mut registry, config).map_err(Fault::internal)?;

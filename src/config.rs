@@ -41,6 +41,7 @@ pub struct Config {
     pub snaps: Snaps,
     pub reports: Reports,
     pub ledger: Ledger,
+    pub replication: Replication,
     pub jobs: Jobs,
     pub audit: Audit,
     pub events: Events,
@@ -93,7 +94,7 @@ pub struct Database {
 #[serde(deny_unknown_fields)]
 pub struct Objects {
     pub backend: Backend,
-    pub replication: Replication,
+    pub replication: ReplicationMode,
     #[serde(with = "humantime_serde")]
     pub write_timeout: Duration,
     pub first: Bucket,
@@ -109,7 +110,7 @@ pub enum Backend {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Replication {
+pub enum ReplicationMode {
     Managed,
     S3Crr,
 }
@@ -286,6 +287,29 @@ pub struct Reports {
     pub per_day: u32,
     #[serde(with = "humantime_serde")]
     pub evidence_for: Duration,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Replication {
+    #[serde(with = "humantime_serde")]
+    pub rpo: Duration,
+    #[serde(with = "humantime_serde")]
+    pub sweep_interval: Duration,
+    #[serde(with = "humantime_serde")]
+    pub scrub_interval: Duration,
+    pub scrub_per_day: ByteSize,
+    #[serde(with = "humantime_serde")]
+    pub check_interval: Duration,
+    #[serde(with = "humantime_serde")]
+    pub in_flight_for: Duration,
+    #[serde(with = "humantime_serde")]
+    pub orphan_grace: Duration,
+    #[serde(with = "humantime_serde")]
+    pub remind_after: Duration,
+    pub ranges_at_once: usize,
+    pub repair_limit: f64,
+    pub repairs_per_second: u32,
 }
 
 #[derive(Clone, Debug, Deserialize)]

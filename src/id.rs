@@ -24,6 +24,8 @@ pub enum NodeKind {
     Report,
     BulkAction,
     BlockedContent,
+    ReplicaRun,
+    ReplicaFinding,
 }
 
 /// What clients hold as the id of a thing.
@@ -39,7 +41,7 @@ pub struct GlobalId {
 pub struct NotAnId;
 
 impl NodeKind {
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 19] = [
         Self::User,
         Self::Friendship,
         Self::Session,
@@ -57,6 +59,8 @@ impl NodeKind {
         Self::Report,
         Self::BulkAction,
         Self::BlockedContent,
+        Self::ReplicaRun,
+        Self::ReplicaFinding,
     ];
 
     const fn prefix(self) -> &'static str {
@@ -78,6 +82,8 @@ impl NodeKind {
             Self::Report => "report",
             Self::BulkAction => "action",
             Self::BlockedContent => "content",
+            Self::ReplicaRun => "run",
+            Self::ReplicaFinding => "finding",
         }
     }
 

@@ -55,6 +55,8 @@ pub mod block_list;
 
 pub mod ledger;
 
+pub mod replication;
+
 pub mod files;
 
 pub mod snaps;

@@ -47,6 +47,9 @@ pub enum Kind {
     UserSuspended,
     AdminMade,
     LogInThrottled,
+    /// Something is wrong with the copies, or it is not known.
+    ReplicationFault,
+    ReplicationWell,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumIter, DeriveActiveEnum)]

@@ -16,7 +16,10 @@ pub struct Model {
     pub etag: Option<String>,
     pub version_id: Option<String>,
     pub proof: Option<Proof>,
+    /// When `proof` was last found.
     pub verified_at: Option<Timestamp>,
+    /// When it was first confirmed.
+    pub arrived_at: Option<Timestamp>,
     pub gone_at: Option<Timestamp>,
 }
 

@@ -21,6 +21,7 @@ mod m0018_reports;
 mod m0019_bulk;
 mod m0020_alert_storms;
 mod m0021_block_list;
+mod m0022_replication;
 mod schema;
 
 use sea_orm_migration::prelude::*;
@@ -53,6 +54,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0019_bulk::Migration),
             Box::new(m0020_alert_storms::Migration),
             Box::new(m0021_block_list::Migration),
+            Box::new(m0022_replication::Migration),
         ]
     }
 }

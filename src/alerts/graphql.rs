@@ -34,6 +34,10 @@ pub enum AlertKind {
     /// Log-ins to an account, or from an address, that were refused because too many had failed. Told in sums: `count` is how
     /// many were refused since the alert before, and `details.total` how many in all.
     LogInThrottled,
+    /// Something is wrong with the copies, or it is not known.
+    ReplicationFault,
+    /// What a ReplicationFault told of is over.
+    ReplicationWell,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Enum)]

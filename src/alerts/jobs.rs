@@ -77,6 +77,8 @@ pub(super) fn subject(kind: Kind) -> &'static str {
         Kind::AccountClosed => "Snaphaven: account closed",
         Kind::UserSuspended => "Snaphaven: account suspended",
         Kind::AdminMade => "Snaphaven: admin made",
+        Kind::ReplicationFault => "Snaphaven: something is wrong with the copies",
+        Kind::ReplicationWell => "Snaphaven: the copies are well again",
         Kind::LogInThrottled => "Snaphaven: log-ins refused after too many failures",
     }
 }

@@ -5,6 +5,9 @@ use std::{net::SocketAddr, path::PathBuf};
 use chrono::{DateTime, Utc};
 use clap::{Args as ClapArgs, Parser, Subcommand};
 
+use entity::replica_finding::Kind;
+use sea_orm::Iterable as _;
+
 use super::Failure;
 use crate::config::Sources;
 
@@ -69,6 +72,9 @@ pub enum Command {
     /// Verify or export the audit log
     #[command(subcommand)]
     Audit(AuditCommand),
+    /// Where every copy is: the state of the replication, verify it, repair it
+    #[command(subcommand)]
+    Replica(ReplicaCommand),
     /// Show the settings
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -172,6 +178,59 @@ pub struct ExportArgs {
 }
 
 #[derive(Clone, Debug, Subcommand)]
+pub enum ReplicaCommand {
+    /// Print the state: exits 0 where it is HEALTHY, 1 where it is LAGGING or DRIFTED, 2 where it is INCONCLUSIVE or DOWN or
+    /// cannot be told
+    Status(StatusArgs),
+    /// Verify now, and print what is found; exits 1 where there is a finding, 2 where not everything could be read
+    Verify(VerifyReplicasArgs),
+    /// Say what a repair of the open findings would do, or do it with --apply; exits 1 where some are left
+    Repair(RepairArgs),
+}
+
+#[derive(Clone, Debug, ClapArgs)]
+pub struct StatusArgs {
+    /// Print one JSON document
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Clone, Debug, ClapArgs)]
+pub struct VerifyReplicasArgs {
+    /// Read both copies of every object and hash them, instead of holding the listings against the ledger
+    #[arg(long)]
+    pub bytes: bool,
+    /// Believe listings that are far shorter than the ledger: for a bucket that has lost its objects, or a new one
+    #[arg(long)]
+    pub trust_listings: bool,
+    /// Print one JSON document
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Clone, Debug, ClapArgs)]
+pub struct RepairArgs {
+    /// Only findings of this kind, for example MISSING_IN_REPLICA; may be repeated
+    #[arg(long = "kind", value_name = "KIND", value_parser = finding_kind)]
+    pub kinds: Vec<Kind>,
+    /// Do it
+    #[arg(long)]
+    pub apply: bool,
+    /// Also where more would change than one repair may [setting: replication.repair_limit]
+    #[arg(long)]
+    pub beyond_limit: bool,
+    /// Print one JSON document
+    #[arg(long)]
+    pub json: bool,
+}
+
+fn finding_kind(text: &str) -> Result<Kind, String> {
+    let kinds: Vec<&str> = Kind::iter().map(Kind::as_str).collect();
+    let known = Kind::iter().find(|kind| kind.as_str().eq_ignore_ascii_case(text));
+    known.ok_or_else(|| format!("there are {}", kinds.join(", ")))
+}
+
+#[derive(Clone, Debug, Subcommand)]
 pub enum ConfigCommand {
     /// Print the effective settings as TOML, secrets masked, and where each non-default came from
     Show,
@@ -232,6 +291,7 @@ impl Command {
             Self::Schema => "schema",
             Self::Admin(_) => "admin",
             Self::Audit(_) => "audit",
+            Self::Replica(_) => "replica",
             Self::Config(_) => "config",
             Self::SmokeTest(_) => "smoke-test",
             Self::Demo(_) => "demo",
@@ -245,7 +305,13 @@ impl Command {
     pub fn logs(&self) -> bool {
         !matches!(
             self,
-            Self::Schema | Self::Audit(_) | Self::Config(_) | Self::SmokeTest(_) | Self::Demo(_) | Self::BlockList(_)
+            Self::Schema
+                | Self::Audit(_)
+                | Self::Replica(_)
+                | Self::Config(_)
+                | Self::SmokeTest(_)
+                | Self::Demo(_)
+                | Self::BlockList(_)
         )
     }
 }

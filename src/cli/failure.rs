@@ -17,6 +17,18 @@ impl Failure {
         Self { messages: vec![(error.into(), None)], code: 1 }
     }
 
+    /// What there is to say is said already; only the exit code tells.
+    #[must_use]
+    pub fn told(code: u8) -> Self {
+        Self { messages: Vec::new(), code }
+    }
+
+    /// The same with another exit code.
+    #[must_use]
+    pub fn code(self, code: u8) -> Self {
+        Self { code, ..self }
+    }
+
     /// The command line or a setting is wrong; exit code 2.
     pub fn usage(error: impl Into<String>, help: impl Into<String>) -> Self {
         Self { messages: vec![(error.into(), Some(help.into()))], code: 2 }

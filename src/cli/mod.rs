@@ -12,6 +12,7 @@ mod events;
 mod failure;
 mod migrate;
 mod password;
+mod replica;
 mod s3;
 mod s3_address;
 mod serve;
@@ -47,6 +48,7 @@ pub async fn run(args: Args) -> Result<(), Failure> {
         Command::Migrate(command) => migrate::run(settings.config, command).await,
         Command::Schema => print(&crate::compose::sdl()),
         Command::Admin(command) => admin::run(settings.config, command).await,
+        Command::Replica(command) => replica::run(settings.config, command).await,
         Command::Audit(command) => audit::run(settings.config, command).await,
         Command::Events(args) => events::run(settings.config, args).await,
         Command::SmokeTest(args) => smoke_test::run(&settings, args).await,

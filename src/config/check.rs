@@ -7,7 +7,7 @@ use http::Uri;
 use secrecy::ExposeSecret;
 use tracing_subscriber::EnvFilter;
 
-use super::{Backend, Bucket, Config, Replication, Sink};
+use super::{Backend, Bucket, Config, ReplicationMode, Sink};
 
 /// No URL may live longer: a trashed file stays readable for as long (the design's cap).
 const LONGEST_TTL: Duration = Duration::from_secs(15 * 60);
@@ -72,6 +72,7 @@ pub(super) fn violations(config: &Config) -> Vec<Violation> {
     snaps(&mut checks, config);
     alerts(&mut checks, config);
     object_events(&mut checks, config);
+    replication(&mut checks, config);
     limits(&mut checks, config);
     durations(&mut checks, config);
     checks.0
@@ -136,7 +137,7 @@ fn objects(checks: &mut Checks, config: &Config) {
     if objects.backend == Backend::Embedded {
         let fix = r#"write "managed", or set objects.backend = "s3""#;
         checks.require(
-            objects.replication == Replication::Managed,
+            objects.replication == ReplicationMode::Managed,
             "objects.replication",
             "the embedded store does not replicate by itself",
             fix,
@@ -155,6 +156,18 @@ fn objects(checks: &mut Checks, config: &Config) {
     };
     site(first, "objects.first.region", "objects.first.endpoint", "objects.first.access_key_id");
     site(second, "objects.second.region", "objects.second.endpoint", "objects.second.access_key_id");
+}
+
+fn replication(checks: &mut Checks, config: &Config) {
+    let settings = &config.replication;
+    checks.range("replication.ranges_at_once", settings.ranges_at_once, 1, 256);
+    checks.range("replication.repairs_per_second", settings.repairs_per_second, 1, 100_000);
+    checks.require(
+        settings.repair_limit > 0.0 && settings.repair_limit <= 1.0,
+        "replication.repair_limit",
+        "it is no share of all objects",
+        "write more than 0 and at most 1, for example 0.1",
+    );
 }
 
 fn downloads(checks: &mut Checks, config: &Config) {
@@ -320,6 +333,10 @@ fn durations(checks: &mut Checks, config: &Config) {
         ("ledger.abandoned_after", config.ledger.abandoned_after, far),
         ("ledger.late_writes", config.ledger.late_writes, far),
         ("ledger.sweep_interval", config.ledger.sweep_interval, A_DAY),
+        ("replication.rpo", config.replication.rpo, far),
+        ("replication.check_interval", config.replication.check_interval, A_DAY),
+        ("replication.in_flight_for", config.replication.in_flight_for, far),
+        ("replication.remind_after", config.replication.remind_after, far),
         ("jobs.poll_interval", config.jobs.poll_interval, A_DAY),
         ("jobs.lease", config.jobs.lease, A_DAY),
         ("jobs.backoff_min", config.jobs.backoff_min, A_DAY),

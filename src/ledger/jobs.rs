@@ -20,14 +20,14 @@ use tokio::{
 use uuid::Uuid;
 
 use super::{
-    doom,
+    Equality, compare, compare_pair, doom, hash_at,
     large::{self, LARGE},
     store,
 };
 use crate::{
-    adapters::objects::{Body, Presence, PutObject, Stored},
+    adapters::objects::{Body, Condition, Presence, PutObject, Sha256, Stored, finish_sha256},
     app::App,
-    config::Replication,
+    config::ReplicationMode,
     db::Tx,
     error::Fault,
     jobs::{Job, JobError, enqueue, enqueue_at, enqueue_unique},
@@ -69,8 +69,8 @@ impl Job for Replicate {
         for copy in &copies {
             if copy.state == object_copy::State::Awaiting {
                 match app.config.objects.replication {
-                    Replication::Managed => copy_to(app, &object, source, copy.site).await?,
-                    Replication::S3Crr => follow(app, &object, copy.site).await?,
+                    ReplicationMode::Managed => copy_again(app, &object, source, copy.site, Condition::None).await?,
+                    ReplicationMode::S3Crr => follow(app, &object, source, copy.site).await?,
                 }
             }
         }
@@ -78,8 +78,15 @@ impl Job for Replicate {
     }
 }
 
-/// Copies the bytes from one site to another, under a write intent.
-async fn copy_to(app: &App, object: &object::Model, from: Site, to: Site) -> Result<(), JobError> {
+/// Copies the bytes from one site to another, under a write intent, and holds them to the ledger. Only where `condition`
+/// allows; large objects, which go in parts, ask for none. Of an object that is no longer live nothing is copied.
+pub async fn copy_again(
+    app: &App,
+    object: &object::Model,
+    from: Site,
+    to: Site,
+    condition: Condition,
+) -> Result<(), JobError> {
     // What is small is read before the write's time begins.
     let small = if object.bytes > LARGE { None } else { Some(fetch(app, object, from).await?) };
     let started = Instant::now();
@@ -104,6 +111,7 @@ async fn copy_to(app: &App, object: &object::Model, from: Site, to: Site) -> Res
                 bytes: u64::try_from(object.bytes).unwrap_or(0),
                 sha256: digest(object)?,
                 content_type: object.content_type.clone(),
+                condition,
             };
             app.stores.at(to).put(put, timeout.saturating_sub(started.elapsed())).await
         }
@@ -131,23 +139,48 @@ async fn copy_to(app: &App, object: &object::Model, from: Site, to: Site) -> Res
 }
 
 /// `s3-crr`: S3 copies; here only the evidence counts.
-async fn follow(app: &App, object: &object::Model, site: Site) -> Result<(), JobError> {
-    let meta = app.stores.at(site).head(&object.key).await?;
-    let expected = digest(object)?;
-    let Some(meta) = meta else { return Err(JobError::Later(Duration::from_secs(1))) };
-    if meta.sha256 != Some(expected) {
-        return Err(JobError::Retry("the replica's checksum is missing or differs from the ledger's".to_owned()));
+async fn follow(app: &App, object: &object::Model, source: Site, site: Site) -> Result<(), JobError> {
+    let Some(meta) = app.stores.at(site).head(&object.key).await? else {
+        // Often at first, so that the lag is known well; seldom where it takes long.
+        let age = app.db.now(app.db.read()).await?.since(object.live_at.unwrap_or(object.created_at));
+        return Err(JobError::Later((age / 4).clamp(Duration::from_secs(1), Duration::from_secs(60))));
+    };
+    let mut equality = compare(object, None, &meta);
+    if equality == Equality::Unknown
+        && let Some(proven) = app.stores.at(source).head(&object.key).await?
+    {
+        equality = compare_pair(&proven, &meta);
     }
+    let proof = match equality {
+        Equality::Equal(proof) => proof,
+        Equality::Unknown => match hash_at(app, &object.key, site).await? {
+            Some((sha256, _)) if sha256.as_slice() == object.sha256 => Proof::Bytes,
+            _ => return Err(JobError::Retry("the replica has other bytes than the ledger".to_owned())),
+        },
+        Equality::Differs => return Err(JobError::Retry("the replica has other bytes than the ledger".to_owned())),
+    };
     let stored = Stored { etag: meta.etag, version_id: meta.version_id };
     app.transaction::<_, DbErr, _, _>(async |tx| {
         let live = store::lock(&tx, object.id).await?.is_some_and(|object| object.state == State::Live);
         if !live {
             return Ok(());
         }
-        store::set_verified(&tx, object.id, site, &stored, Proof::Checksum, app.db.now(&tx).await?).await
+        store::set_verified(&tx, object.id, site, &stored, proof, app.db.now(&tx).await?).await
     })
     .await?;
     Ok(())
+}
+
+/// Erases once more what is to be gone, now, and once more as a job where that does not suffice.
+pub async fn erase_again(app: &App, object: Uuid) -> Result<(), JobError> {
+    let outcome = Erase { object }.run(app).await;
+    if outcome.is_err() {
+        app.transaction::<_, DbErr, _, _>(async |tx| {
+            enqueue_unique(app, &tx, &Erase { object }, &format!("erase:{object}")).await
+        })
+        .await?;
+    }
+    outcome
 }
 
 /// As much as travels in memory rather than through a temporary file.
@@ -169,6 +202,21 @@ pub(super) async fn spool(app: &App, object: &object::Model, site: Site) -> Resu
     let mut file = tokio::fs::File::from_std(file);
     read(app, object, site, &mut file).await?;
     Ok(path)
+}
+
+/// Brings what is under a key that the ledger need not know into a temporary file, with its SHA-256 and length. `None`: nothing.
+pub async fn spool_key(app: &App, key: &str, site: Site) -> Result<Option<(tempfile::TempPath, Sha256, u64)>, Fault> {
+    let Some(found) = app.stores.at(site).get(key, None).await? else { return Ok(None) };
+    let (file, path) = app.spool().and_then(Spool::file).map_err(Fault::internal)?.into_parts();
+    let (mut file, mut stream) = (tokio::fs::File::from_std(file), found.body);
+    let (mut hash, mut bytes) = (Context::new(&SHA256), 0);
+    while let Some(chunk) = stream.try_next().await? {
+        hash.update(&chunk);
+        bytes += chunk.len() as u64;
+        file.write_all(&chunk).await.map_err(Fault::internal)?;
+    }
+    file.flush().await.map_err(Fault::internal)?;
+    Ok(Some((path, finish_sha256(hash), bytes)))
 }
 
 async fn read(app: &App, object: &object::Model, site: Site, to: &mut (impl AsyncWrite + Unpin)) -> Result<(), Fault> {

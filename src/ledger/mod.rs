@@ -5,6 +5,7 @@
 mod catalog;
 mod closing;
 mod duplicate;
+mod evidence;
 pub mod graphql;
 mod holds;
 mod jobs;
@@ -23,7 +24,12 @@ use entity::{
     object_copy,
     object_copy::{Proof, Site},
 };
+pub use evidence::{
+    Backlog, Entry, Equality, Exposure, Mark, Sight, backlog, census, compare, compare_pair, entries, exposure,
+    hash_at, lags, note, oldest_proofs,
+};
 pub use holds::{hold, release};
+pub use jobs::{copy_again, erase_again, spool_key};
 use sea_orm::{ConnectionTrait, DbErr};
 pub use staging::{
     Readback, Reading, Staged, close_staging, copy_in, end_staging, joined, keep, read_back, reserve, stage,
@@ -33,7 +39,7 @@ use uuid::Uuid;
 
 use crate::{
     accounts,
-    adapters::objects::{Body, PutObject, Sha256, Stored, keys::ObjectKey},
+    adapters::objects::{Body, Condition, PutObject, Sha256, Stored, keys::ObjectKey},
     app::App,
     config::Config,
     db::{
@@ -140,6 +146,7 @@ pub async fn write(app: &App, new: NewObject, body: Body) -> Result<Written, Fau
         bytes: new.bytes,
         sha256: new.sha256,
         content_type: new.content_type.clone(),
+        condition: Condition::None,
     };
     // Measured from before the deadline was set, so that the write ends before it.
     let remaining = timeout.saturating_sub(started.elapsed());

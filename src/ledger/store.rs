@@ -77,6 +77,7 @@ pub(super) async fn insert_pending(
         version_id: Set(None),
         proof: Set(None),
         verified_at: Set(None),
+        arrived_at: Set(None),
         gone_at: Set(None),
     });
     object_copy::Entity::insert_many(copies).exec_without_returning(tx).await?;
@@ -246,11 +247,23 @@ pub(super) async fn set_verified(
             .col_expr(object_copy::Column::VersionId, Expr::value(stored.version_id.clone()))
             .col_expr(object_copy::Column::Proof, Expr::value(proof))
             .col_expr(object_copy::Column::VerifiedAt, Expr::value(now))
+            .col_expr(object_copy::Column::ArrivedAt, Expr::col(object_copy::Column::ArrivedAt).if_null(now))
             .filter(object_copy::Column::ObjectId.eq(object))
             .filter(object_copy::Column::Site.eq(site)),
         tx,
     )
     .await
+}
+
+/// What the verifier found wrong with a copy.
+pub(super) async fn set_fault(tx: &Tx, object: Uuid, site: Site, state: object_copy::State) -> Result<(), DbErr> {
+    object_copy::Entity::update_many()
+        .col_expr(object_copy::Column::State, Expr::value(state))
+        .filter(object_copy::Column::ObjectId.eq(object))
+        .filter(object_copy::Column::Site.eq(site))
+        .exec(tx)
+        .await?;
+    Ok(())
 }
 
 pub(super) async fn set_gone(tx: &Tx, object: Uuid, site: Site, now: Timestamp) -> Result<(), DbErr> {

@@ -8,7 +8,7 @@ use futures::TryStreamExt;
 use secrecy::SecretString;
 use snaphaven::{
     adapters::objects::{
-        Body, CopyObject, NewPart, Object, ObjectStore, Presence, PutObject, Sha256, StoreErrorKind,
+        Body, Condition, CopyObject, NewPart, Object, ObjectStore, Presence, PutObject, Sha256, StoreErrorKind,
         memory::MemoryStore, s3::S3Store,
     },
     config,
@@ -30,6 +30,7 @@ fn put(key: &str, bytes: impl Into<Bytes>) -> PutObject {
         sha256: sha256(&bytes),
         content_type: "text/plain".to_owned(),
         body: Body::Memory(bytes),
+        condition: Condition::None,
     }
 }
 
@@ -43,7 +44,9 @@ async fn suite(store: &dyn ObjectStore) {
     writes_and_reads(store).await;
     bad_digests(store).await;
     ranges(store).await;
+    conditions(store).await;
     listings(store).await;
+    surveys(store).await;
     deletions(store).await;
     parts_and_copies(store).await;
 }
@@ -75,6 +78,40 @@ async fn writes_and_reads(store: &dyn ObjectStore) {
 
     store.put(put("f", &b"again"[..]), TIMEOUT).await.unwrap();
     assert_eq!(read(store.get("f", None).await.unwrap().unwrap()).await, b"again");
+}
+
+async fn conditions(store: &dyn ObjectStore) {
+    let on = |condition, bytes: &'static [u8]| PutObject { condition, ..put("when", bytes) };
+    let first = store.put(on(Condition::Absent, b"first"), TIMEOUT).await.unwrap();
+    for condition in [Condition::Absent, Condition::Is("\"0123456789abcdef0123456789abcdef\"".to_owned())] {
+        let error = store.put(on(condition, b"never"), TIMEOUT).await.unwrap_err();
+        assert_eq!(error.kind, StoreErrorKind::Precondition, "{error}");
+        assert!(error.is_definite());
+    }
+    assert_eq!(read(store.get("when", None).await.unwrap().unwrap()).await, b"first");
+    store.put(on(Condition::Is(first.etag), b"second"), TIMEOUT).await.unwrap();
+    assert_eq!(read(store.get("when", None).await.unwrap().unwrap()).await, b"second");
+    store.delete("when").await.unwrap();
+}
+
+async fn surveys(store: &dyn ObjectStore) {
+    let keys = ["survey/a", "survey/b ä+%", "survey/c", "survey/c/d"];
+    for key in keys {
+        store.put(put(key, key.as_bytes()), TIMEOUT).await.unwrap();
+    }
+    let (mut found, mut after) = (Vec::new(), Some("survey/".to_owned()));
+    loop {
+        let page = store.survey(after.as_deref(), 3).await.unwrap();
+        let Some(last) = page.last() else { break };
+        after = Some(last.key.clone());
+        found.extend(page.into_iter().filter(|surveyed| surveyed.key.starts_with("survey/")));
+    }
+    assert_eq!(found.iter().map(|surveyed| surveyed.key.as_str()).collect::<Vec<_>>(), keys);
+    for surveyed in found {
+        let head = store.head(&surveyed.key).await.unwrap().unwrap();
+        assert_eq!(surveyed.current, Some((head.bytes, head.etag)));
+        store.delete(&surveyed.key).await.unwrap();
+    }
 }
 
 async fn bad_digests(store: &dyn ObjectStore) {

@@ -3,7 +3,7 @@
 use aws_lc_rs::digest::{SHA256, digest};
 use reqwest::{Method, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
-use snaphaven::adapters::objects::{self, Body, ObjectStore as _, PutObject, s3::S3Store};
+use snaphaven::adapters::objects::{self, Body, Condition, ObjectStore as _, PutObject, s3::S3Store};
 
 use crate::{
     common::process::ObjectServer,
@@ -221,6 +221,7 @@ async fn bytes_exchanged_between_the_check_and_the_copy_are_refused() {
                 sha256: objects::sha256(&other),
                 content_type: "text/plain".to_owned(),
                 body: Body::Memory(other.clone().into()),
+                condition: Condition::None,
             };
             first.put(put, PATIENCE).await.unwrap();
         }

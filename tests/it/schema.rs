@@ -25,6 +25,7 @@ use snaphaven::{
     },
     ledger::graphql::LedgerQuery,
     operations::graphql::{OperationsMutation, OperationsQuery},
+    replication::graphql::{ReplicationMutation, ReplicationQuery},
     reports::graphql::{BlockListMutation, BlockListQuery, ReportsMutation, ReportsQuery},
     snaps::graphql::{SnapsMutation, SnapsQuery},
 };
@@ -81,6 +82,7 @@ fn no_two_modules_name_a_root_field_alike() {
                 fields::<ReportsQuery>(),
                 fields::<BlockListQuery>(),
                 fields::<LedgerQuery>(),
+                fields::<ReplicationQuery>(),
                 fields::<AlertsQuery>(),
                 fields::<OperationsQuery>(),
                 fields::<AuditQuery>(),
@@ -105,6 +107,7 @@ fn no_two_modules_name_a_root_field_alike() {
                 fields::<ReportsMutation>(),
                 fields::<BlockListMutation>(),
                 fields::<ClosingMutation>(),
+                fields::<ReplicationMutation>(),
                 fields::<OperationsMutation>(),
                 fields::<EventsMutation>(),
                 fields::<SnapsMutation>(),
@@ -196,7 +199,9 @@ async fn introspection_works() {
             "LegalHold",
             "BlockedContent",
             "Report",
-            "BulkAction"
+            "BulkAction",
+            "ReplicaRun",
+            "ReplicaFinding"
         ]
     );
     server.finish().await;

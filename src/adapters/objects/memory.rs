@@ -3,7 +3,7 @@
 
 use std::{
     collections::BTreeMap,
-    ops::RangeInclusive,
+    ops::{Bound, RangeInclusive},
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -16,8 +16,8 @@ use tokio::sync::Semaphore;
 use uuid::Uuid;
 
 use super::{
-    Body, CopyObject, Listed, NewPart, Object, ObjectMeta, ObjectStore, Part, Presence, PutObject, SignedPart,
-    StoreError, StoreErrorKind, Stored, sha256,
+    Body, Condition, CopyObject, Listed, NewPart, Object, ObjectMeta, ObjectStore, Part, Presence, PutObject,
+    SignedPart, StoreError, StoreErrorKind, Stored, Surveyed, sha256,
 };
 
 /// One bucket in memory.
@@ -38,6 +38,7 @@ struct State {
     /// By key and id.
     uploads: BTreeMap<(String, String), BTreeMap<u32, (Part, Bytes)>>,
     failure: Option<StoreErrorKind>,
+    cut: Option<String>,
 }
 
 #[derive(Debug, Clone)]
@@ -98,6 +99,22 @@ impl MemoryStore {
         true
     }
 
+    /// As a disk that flips a bit: the same length, and every word about it as before.
+    pub fn rot(&self, key: &str) {
+        if let Some(bytes) = self.state().keys.get_mut(key).and_then(|versions| versions.last_mut()?.bytes.as_mut()) {
+            let mut rotten = bytes.to_vec();
+            if let Some(byte) = rotten.last_mut() {
+                *byte ^= 1;
+            }
+            *bytes = rotten.into();
+        }
+    }
+
+    /// What a listing leaves out from now on, though a HEAD finds it: keys behind this one, all where it is empty.
+    pub fn cut_listings(&self, behind: Option<&str>) {
+        self.state().cut = behind.map(str::to_owned);
+    }
+
     /// As a plain DeleteObject: with versions it only adds a marker.
     pub fn delete_latest(&self, key: &str) {
         let mut state = self.state();
@@ -147,7 +164,16 @@ fn etag(sha256: &super::Sha256) -> String {
 }
 
 fn meta(bytes: u64, content_type: Option<String>) -> ObjectMeta {
-    ObjectMeta { bytes, etag: String::new(), version_id: None, content_type, sha256: None }
+    ObjectMeta {
+        bytes,
+        etag: String::new(),
+        version_id: None,
+        content_type,
+        sha256: None,
+        crc64nvme: None,
+        sealed: false,
+        claim: None,
+    }
 }
 
 impl State {
@@ -179,6 +205,15 @@ impl ObjectStore for MemoryStore {
             return Err(self.error(StoreErrorKind::BadDigest, "PutObject", &put.key, "not the announced bytes"));
         }
         let mut state = self.enter("PutObject", &put.key)?;
+        let there = state.latest(&put.key).map(|(meta, _)| meta.etag.clone());
+        let holds = match &put.condition {
+            Condition::None => true,
+            Condition::Absent => there.is_none(),
+            Condition::Is(etag) => there.as_ref() == Some(etag),
+        };
+        if !holds {
+            return Err(self.error(StoreErrorKind::Precondition, "PutObject", &put.key, "something else is there"));
+        }
         Ok(self.keep(&mut state, put.key, bytes, Some(put.content_type)))
     }
 
@@ -245,6 +280,19 @@ impl ObjectStore for MemoryStore {
             .take(usize::from(limit.min(1000)))
             .collect();
         Ok(listed)
+    }
+
+    async fn survey(&self, start_after: Option<&str>, limit: u16) -> Result<Vec<Surveyed>, StoreError> {
+        let state = self.enter("ListObjectVersions", "")?;
+        let keys = (Bound::Excluded(start_after.unwrap_or_default()), Bound::Unbounded);
+        let keys = state.keys.range::<str, _>(keys);
+        let cut = state.cut.as_deref();
+        let keys = keys.filter(|(key, _)| cut.is_none_or(|behind| key.as_str() <= behind));
+        let surveyed = keys.filter(|(_, versions)| !versions.is_empty()).map(|(key, _)| Surveyed {
+            key: key.clone(),
+            current: state.latest(key).map(|(meta, _)| (meta.bytes, meta.etag.clone())),
+        });
+        Ok(surveyed.take(usize::from(limit.min(1000))).collect())
     }
 
     async fn check(&self) -> Result<(), StoreError> {

@@ -59,6 +59,13 @@ pub trait ObjectStore: Send + Sync + fmt::Debug {
     /// Up to `limit` (≤ 1,000) keys under `prefix` after `start_after`, in byte order.
     async fn list(&self, prefix: &str, start_after: Option<&str>, limit: u16) -> Result<Vec<Listed>, StoreError>;
 
+    /// Up to `limit` (≤ 1,000) keys after `start_after`, in byte order, with those of which only old versions or markers are
+    /// left. Stores without versions have what [`ObjectStore::list`] shows.
+    async fn survey(&self, start_after: Option<&str>, limit: u16) -> Result<Vec<Surveyed>, StoreError> {
+        let listed = self.list("", start_after, limit).await?;
+        Ok(listed.into_iter().map(Surveyed::from).collect())
+    }
+
     /// Whether the bucket answers (HeadBucket).
     async fn check(&self) -> Result<(), StoreError>;
 
@@ -150,6 +157,18 @@ pub struct PutObject {
     pub bytes: u64,
     pub sha256: Sha256,
     pub content_type: String,
+    pub condition: Condition,
+}
+
+/// What has to be under the key for a write to take place; else it is [`StoreErrorKind::Precondition`].
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Condition {
+    #[default]
+    None,
+    /// Nothing (`If-None-Match: *`).
+    Absent,
+    /// What has this ETag (`If-Match`).
+    Is(String),
 }
 
 /// A body that can be sent again on a retry.
@@ -176,6 +195,22 @@ pub struct ObjectMeta {
     pub content_type: Option<String>,
     /// The store's own full-object SHA-256 (`x-amz-checksum-sha256`, type FULL_OBJECT), where it keeps one.
     pub sha256: Option<Sha256>,
+    /// Its CRC-64/NVME over the whole object, as the store writes it (base64), where it keeps one.
+    pub crc64nvme: Option<String>,
+    /// Under a KMS key or the customer's own: then the ETag is no digest of the bytes (S3 API reference, "Object").
+    pub sealed: bool,
+    /// What the store says of its own replication (`x-amz-replication-status`).
+    pub claim: Option<Claim>,
+}
+
+/// S3's own word on the replication of an object: a flag, not a proof.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Claim {
+    Pending,
+    Completed,
+    Failed,
+    /// It is itself a replica.
+    Replica,
 }
 
 /// An object being read. The stream ends with an error when the store sends fewer bytes than it announced.
@@ -192,6 +227,20 @@ pub struct Listed {
     pub key: String,
     pub bytes: u64,
     pub etag: String,
+}
+
+/// One key of a survey.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Surveyed {
+    pub key: String,
+    /// What a GET answers with; `None` where a marker hides what is left.
+    pub current: Option<(u64, String)>,
+}
+
+impl From<Listed> for Surveyed {
+    fn from(listed: Listed) -> Self {
+        Self { key: listed.key, current: Some((listed.bytes, listed.etag)) }
+    }
 }
 
 /// What [`ObjectStore::look`] found.
@@ -226,6 +275,9 @@ pub enum StoreErrorKind {
     BadDigest,
     #[error("invalid range")]
     InvalidRange,
+    /// Another object is under the key than the write was meant for.
+    #[error("precondition failed")]
+    Precondition,
     /// Any other refusal of the request itself: a retry does not help.
     #[error("refused")]
     Refused,

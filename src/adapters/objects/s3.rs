@@ -26,12 +26,12 @@ use secrecy::{ExposeSecret, SecretString};
 use tokio::time::Instant;
 
 use self::{
-    calls::{classify, sha256_of},
+    calls::{claim_of, classify, full, is_sealed, sha256_of},
     reading::Reading,
 };
 use super::{
-    Body, CopyObject, Listed, NewPart, Object, ObjectMeta, ObjectStore, Part, Presence, PutObject, SignedPart,
-    StoreError, StoreErrorKind, Stored,
+    Body, Condition, CopyObject, Listed, NewPart, Object, ObjectMeta, ObjectStore, Part, Presence, PutObject,
+    SignedPart, StoreError, StoreErrorKind, Stored, Surveyed,
 };
 use crate::config;
 
@@ -221,6 +221,11 @@ impl ObjectStore for S3Store {
         let mut pauses = WRITE_PAUSES.iter();
         loop {
             let body = self.open_body(&put).await?;
+            let (absent, is) = match &put.condition {
+                Condition::None => (None, None),
+                Condition::Absent => (Some("*".to_owned()), None),
+                Condition::Is(etag) => (None, Some(etag.clone())),
+            };
             let sent = self
                 .client
                 .put_object()
@@ -230,6 +235,8 @@ impl ObjectStore for S3Store {
                 .content_length(length)
                 .content_type(&put.content_type)
                 .checksum_sha256(STANDARD.encode(put.sha256))
+                .set_if_none_match(absent)
+                .set_if_match(is)
                 .customize()
                 // The SDK repeats attempts of unknown outcome too; a definite reply to the last would then say nothing
                 // of the first, which may land later.
@@ -289,6 +296,9 @@ impl ObjectStore for S3Store {
             version_id: output.version_id,
             content_type: output.content_type,
             sha256: sha256_of(output.checksum_sha256.as_deref(), output.checksum_type.as_ref()),
+            crc64nvme: full(output.checksum_crc64_nvme, output.checksum_type.as_ref()),
+            sealed: is_sealed(output.server_side_encryption.as_ref(), output.sse_customer_algorithm.as_deref()),
+            claim: claim_of(output.replication_status.as_ref()),
         };
         let reading = Reading { body: output.body, left: length, bucket: self.bucket.clone(), key: key.to_owned() };
         Ok(Some(Object { meta, range, body: reading.into_stream().boxed() }))
@@ -310,6 +320,9 @@ impl ObjectStore for S3Store {
             version_id: output.version_id,
             content_type: output.content_type,
             sha256: sha256_of(output.checksum_sha256.as_deref(), output.checksum_type.as_ref()),
+            crc64nvme: full(output.checksum_crc64_nvme, output.checksum_type.as_ref()),
+            sealed: is_sealed(output.server_side_encryption.as_ref(), output.sse_customer_algorithm.as_deref()),
+            claim: claim_of(output.replication_status.as_ref()),
         }))
     }
 
@@ -335,6 +348,10 @@ impl ObjectStore for S3Store {
 
     async fn list(&self, prefix: &str, start_after: Option<&str>, limit: u16) -> Result<Vec<Listed>, StoreError> {
         self.list_page(prefix, start_after, limit).await
+    }
+
+    async fn survey(&self, start_after: Option<&str>, limit: u16) -> Result<Vec<Surveyed>, StoreError> {
+        self.survey_page(start_after, limit).await
     }
 
     async fn check(&self) -> Result<(), StoreError> {

@@ -6,7 +6,7 @@ use entity::{audit_checkpoint, audit_entry, audit_seal, object};
 use sea_orm::{ActiveModelTrait as _, EntityTrait, IntoActiveModel as _, QueryOrder as _};
 use serde_json::{Value, json};
 use snaphaven::{
-    adapters::objects::{Body, ObjectStore as _, PutObject, sha256},
+    adapters::objects::{Body, Condition, ObjectStore as _, PutObject, sha256},
     app::App,
     audit::{self, chain::Head},
     id::NodeKind,
@@ -335,6 +335,7 @@ async fn what_the_buckets_hold_is_read_back() {
             sha256: sha256(&bytes),
             content_type: "text/plain".to_owned(),
             body: Body::Memory(bytes.into()),
+            condition: Condition::None,
         };
         server.second.put(put, std::time::Duration::from_secs(5)).await.unwrap();
     };

@@ -10,8 +10,8 @@ use entity::{
 use sea_orm::{DbErr, EntityTrait, sea_query::Expr};
 use serde_json::{Value, json};
 use snaphaven::{
-    adapters::objects::{Body, ObjectStore, Presence, PutObject, StoreErrorKind, memory::MemoryStore},
-    config::Replication,
+    adapters::objects::{Body, Condition, ObjectStore, Presence, PutObject, StoreErrorKind, memory::MemoryStore},
+    config::ReplicationMode,
     ledger::{self, NewObject, Written},
 };
 
@@ -32,6 +32,7 @@ async fn plant(store: &MemoryStore, key: &str, bytes: &'static [u8]) {
         bytes: bytes.len() as u64,
         sha256: hash(bytes),
         content_type: "text/plain".to_owned(),
+        condition: Condition::None,
     };
     store.put(put, Duration::from_secs(1)).await.unwrap();
 }
@@ -277,7 +278,7 @@ async fn an_erasure_is_not_proven_while_a_site_is_away() {
 
 #[tokio::test]
 async fn copies_made_by_the_bucket_itself_count_once_their_checksum_is_seen() {
-    let server = TestServer::with(|config| config.objects.replication = Replication::S3Crr).await;
+    let server = TestServer::with(|config| config.objects.replication = ReplicationMode::S3Crr).await;
     let ada = server.person("ada").await;
     let file = ada.upload("a.txt", *b"true").await;
     server.quiet().await;

@@ -20,6 +20,7 @@ mod migrations;
 mod moderation;
 mod panel;
 mod races;
+mod replication;
 mod reports;
 mod scale;
 mod shares;

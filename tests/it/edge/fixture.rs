@@ -118,6 +118,9 @@ impl ObjectStore for TestStore {
             version_id: None,
             content_type: Some("text/html".to_owned()),
             sha256: (fault == Fault::Checksum).then_some([0; 32]),
+            crc64nvme: None,
+            sealed: false,
+            claim: None,
         };
         let part = range.clone().map_or(0..bytes.len(), |r| *r.start() as usize..*r.end() as usize + 1);
         let mut end = None;

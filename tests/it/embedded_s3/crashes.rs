@@ -3,7 +3,7 @@
 use std::{fs, path::Path, process::Stdio};
 
 use snaphaven::{
-    adapters::objects::{Body, ObjectStore, PutObject, s3::S3Store},
+    adapters::objects::{Body, Condition, ObjectStore, PutObject, s3::S3Store},
     embedded::s3::{Credentials, Durability, EmbeddedS3, OpenError},
 };
 
@@ -22,6 +22,7 @@ async fn put(store: &S3Store, key: &str, bytes: Vec<u8>) {
         sha256,
         content_type: "text/plain".to_owned(),
         body: Body::Memory(bytes.into()),
+        condition: Condition::None,
     };
     store.put(put, std::time::Duration::from_secs(20)).await.unwrap();
 }

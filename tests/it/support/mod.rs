@@ -14,6 +14,12 @@ pub use queue::MemoryQueue;
 pub use server::{PATIENCE, TestServer};
 pub use socket::{Heard, Socket};
 
+/// How much of something a test does, where the environment says so.
+#[expect(clippy::disallowed_methods, reason = "how much a test does is no setting of the server")]
+pub fn setting(name: &str, default: usize) -> usize {
+    std::env::var(name).map_or(default, |text| text.parse().expect("a number"))
+}
+
 /// Waits until `done` says so.
 pub async fn until(what: &str, done: impl AsyncFn() -> bool) {
     let start = std::time::Instant::now();

@@ -128,6 +128,9 @@ impl TestServer {
         config.ledger.sweep_interval = Duration::from_secs(24 * 3600);
         config.audit.seal_interval = Duration::from_secs(24 * 3600);
         config.audit.checkpoint_interval = Duration::from_secs(24 * 3600);
+        config.replication.check_interval = Duration::from_secs(24 * 3600);
+        config.replication.sweep_interval = Duration::ZERO;
+        config.replication.scrub_interval = Duration::ZERO;
         change(&mut config);
         app::prepare_data_dir(&config).unwrap();
         let [listener, edge] = [http::bind(([127, 0, 0, 1], 0).into()), http::bind(([127, 0, 0, 1], 0).into())];

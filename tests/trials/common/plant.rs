@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use entity::{object, object_copy::Site};
 use futures::TryStreamExt;
-use snaphaven::adapters::objects::{Body, ObjectStore, PutObject, keys::ObjectKey, s3::S3Store};
+use snaphaven::adapters::objects::{Body, Condition, ObjectStore, PutObject, keys::ObjectKey, s3::S3Store};
 
 use uuid::Uuid;
 
@@ -137,6 +137,7 @@ async fn put(store: &S3Store, key: &str, bytes: Vec<u8>) -> Result<(), Failure> 
         body: Body::Memory(bytes.into()),
         sha256,
         content_type: "application/octet-stream".to_owned(),
+        condition: Condition::None,
     };
     store.put(put, PUT).await?;
     Ok(())

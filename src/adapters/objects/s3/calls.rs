@@ -1,17 +1,17 @@
 //! The parts of the S3 adapter below the trait: what errors mean, and the paged calls behind delete, look and list.
 
-use std::{error::Error, ops::RangeInclusive};
+use std::{collections::BTreeMap, error::Error, ops::RangeInclusive};
 
 use aws_sdk_s3::{
     error::{ProvideErrorMetadata, SdkError},
     operation::list_object_versions::ListObjectVersionsOutput,
-    types::{ChecksumType, EncodingType},
+    types::{ChecksumType, EncodingType, ReplicationStatus, ServerSideEncryption},
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
 use percent_encoding::percent_decode_str;
 
 use super::{CALL_LIMIT, Failed, S3Store};
-use crate::adapters::objects::{Listed, Sha256, StoreError, StoreErrorKind};
+use crate::adapters::objects::{Claim, Listed, Sha256, StoreError, StoreErrorKind, Surveyed};
 
 /// How often delete lists again before it gives up on a key that others keep writing.
 const ROUNDS: usize = 100;
@@ -68,6 +68,7 @@ where
             _,
         ) => StoreErrorKind::BadDigest,
         ("InvalidRange", _) | (_, 416) => StoreErrorKind::InvalidRange,
+        ("PreconditionFailed", _) | (_, 412) => StoreErrorKind::Precondition,
         (
             "RequestTimeout"
             | "RequestTimeTooSkewed"
@@ -94,6 +95,28 @@ pub(super) fn sha256_of(value: Option<&str>, kind: Option<&ChecksumType>) -> Opt
     STANDARD.decode(value?).ok()?.try_into().ok()
 }
 
+/// A sum of the whole object; one over the sums of its parts says nothing of an object with other parts.
+pub(super) fn full(value: Option<String>, kind: Option<&ChecksumType>) -> Option<String> {
+    value.filter(|_| !matches!(kind, Some(ChecksumType::Composite)))
+}
+
+/// Whether the ETag is no digest of the bytes: SSE-KMS and SSE-C (S3 API reference, "Object").
+pub(super) fn is_sealed(encryption: Option<&ServerSideEncryption>, customer: Option<&str>) -> bool {
+    let by_key = matches!(encryption, Some(ServerSideEncryption::AwsKms | ServerSideEncryption::AwsKmsDsse));
+    by_key || customer.is_some()
+}
+
+/// S3 writes COMPLETED, some stores COMPLETE; what is neither known word nor absent is no claim.
+pub(super) fn claim_of(status: Option<&ReplicationStatus>) -> Option<Claim> {
+    match status?.as_str() {
+        "PENDING" => Some(Claim::Pending),
+        "COMPLETE" | "COMPLETED" => Some(Claim::Completed),
+        "FAILED" => Some(Claim::Failed),
+        "REPLICA" => Some(Claim::Replica),
+        _ => None,
+    }
+}
+
 /// `bytes 0-4/10` → the range, and the length of the whole.
 pub(super) fn content_range(text: &str) -> Option<(RangeInclusive<u64>, u64)> {
     let (range, whole) = text.strip_prefix("bytes ")?.split_once('/')?;
@@ -112,6 +135,31 @@ struct VersionPage {
     versions: Vec<String>,
     markers: Vec<String>,
     next: Option<(String, Option<String>)>,
+}
+
+/// One entry a key, in byte order; a page has versions and markers apart. `None`: the listing is malformed: without an
+/// order nobody can tell what is missing in it.
+fn surveyed(output: &ListObjectVersionsOutput) -> Option<Vec<Surveyed>> {
+    let (mut keys, mut last) = (BTreeMap::new(), String::new());
+    for version in output.versions() {
+        let key = decoded(version.key()?)?;
+        if key < last {
+            return None;
+        }
+        last.clone_from(&key);
+        let current = keys.entry(key).or_insert(None);
+        if version.is_latest().unwrap_or(true) {
+            let bytes = u64::try_from(version.size()?).ok()?;
+            *current = Some((bytes, version.e_tag().unwrap_or_default().to_owned()));
+        }
+    }
+    for marker in output.delete_markers() {
+        keys.entry(decoded(marker.key()?)?).or_insert(None);
+    }
+    if keys.is_empty() && output.is_truncated().unwrap_or_default() {
+        return None;
+    }
+    Some(keys.into_iter().map(|(key, current)| Surveyed { key, current }).collect())
 }
 
 fn version_page(output: &ListObjectVersionsOutput, key: &str) -> VersionPage {
@@ -257,6 +305,28 @@ impl S3Store {
             }
         }
         Err(self.error(StoreErrorKind::Unavailable, "AbortMultipartUpload", key, "new uploads appear all the time"))
+    }
+
+    pub(super) async fn survey_page(&self, start_after: Option<&str>, limit: u16) -> Result<Vec<Surveyed>, StoreError> {
+        let sent = self
+            .client
+            .list_object_versions()
+            .bucket(&self.bucket)
+            .set_key_marker(start_after.map(str::to_owned))
+            .max_keys(i32::from(limit))
+            .encoding_type(EncodingType::Url)
+            .send();
+        match self.call("ListObjectVersions", "", CALL_LIMIT, sent).await {
+            Ok(output) => surveyed(&output).ok_or_else(|| {
+                self.error(StoreErrorKind::Unavailable, "ListObjectVersions", "", "a malformed listing")
+            }),
+            // A store that does not know versions has none.
+            Err(Failed { status: Some(501), .. }) => {
+                let listed = self.list_page("", start_after, limit).await?;
+                Ok(listed.into_iter().map(Surveyed::from).collect())
+            }
+            Err(failed) => Err(failed.error),
+        }
     }
 
     pub(super) async fn list_page(

@@ -73,6 +73,8 @@ enum Target {
     /// One that is done.
     DoneJob,
     FailedAlert,
+    /// An open finding of the watchdog.
+    Finding,
     /// A friendship that somebody asks for.
     Request,
     /// One that they ask somebody else for.
@@ -221,6 +223,15 @@ pub const FRIEND_MUTATIONS: &[Mutation] = &[
     at("retryJob", "", Target::Job, id, ADMINS),
     at("retryJob", "done", Target::DoneJob, id, [Anon, Forb, Forb, Forb, Forb, Miss]),
     at("retryAlert", "", Target::FailedAlert, id, ADMINS),
+    at("verifyReplicas", "", Target::Nothing, |_| json!({ "mode": "SWEEP", "trustListings": true }), ADMINS),
+    at("repairFindings", "", Target::Finding, |id| json!({
+        "ids": [id], "kinds": ["MISSING_IN_REPLICA"], "dryRun": false, "expectedCount": 1, "beyondLimit": true,
+        "idempotencyKey": id,
+    }), ADMINS),
+    at("repairFindings", "another count", Target::Finding, |id| json!({ "ids": [id], "dryRun": false, "expectedCount": 7 }),
+        [Anon, Forb, Forb, Forb, Forb, Code("COUNT_CHANGED")]),
+    at("repairFindings", "dry run", Target::Finding, |id| json!({ "ids": [id], "dryRun": true }),
+        [Anon, Forb, Forb, Forb, Seen, Seen]),
     at("setUserRole", "", Target::Stranger, |id| json!({ "id": id, "role": "ADMIN" }), ADMINS),
 ];
 
@@ -678,6 +689,7 @@ async fn make(stage: &Stage, admin: &Account, target: Target, owner: &Account) -
             stage.forget_dead_jobs().await;
             job
         }
+        Target::Finding => stage.finding(true).await,
         Target::FailedAlert => stage.failed_alert(owner).await,
         Target::Suspended => {
             let person = stage.account(Role::User).await.id;

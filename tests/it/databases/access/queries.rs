@@ -17,6 +17,7 @@ use super::{
 };
 use crate::{
     images::fixtures::Picture,
+    servers::{KIND, Kind},
     support::{PASSWORD, TestServer},
 };
 
@@ -74,6 +75,8 @@ pub const TABLE: &[Query] = &[
     node("Erasure of an object that lives", "object", NOBODY),
     node("Alert", "alert", OWNER_AND_STAFF),
     node("Job", "job", STAFF),
+    node("ReplicaRun", "run", STAFF),
+    node("ReplicaFinding", "finding", STAFF),
     node("AuditEntry", "audited", [Miss, Miss, Miss, Miss, Miss, Seen]),
     node("LegalHold", "hold", [Miss, Miss, Miss, Miss, Miss, Seen]),
     node("BlockedContent", "blocked", [Miss, Miss, Miss, Miss, Miss, Seen]),
@@ -144,6 +147,12 @@ pub const TABLE: &[Query] = &[
     query("alerts", "", [Anon, Forb, Forb, Forb, All, All]),
     query("jobs", "", [Anon, Forb, Forb, Forb, All, All]),
     query("jobs(state)", "state: FAILED", [Anon, Forb, Forb, Forb, All, All]),
+
+    query("replication", "", [Anon, Forb, Forb, Forb, Seen, Seen]),
+    query("replicaRuns", "", [Anon, Forb, Forb, Forb, All, All]),
+    query("replicaFindings", "", [Anon, Forb, Forb, Forb, All, All]),
+    query("replicaFindings(open)", "open: true", [Anon, Forb, Forb, Forb, All, All]),
+    query("replicaFindings(kind)", "kind: MISSING_IN_REPLICA", [Anon, Forb, Forb, Forb, All, All]),
 
     query("legalHolds", "", ADMINS),
     query("legalHolds(active)", "active: false", ADMINS),
@@ -243,7 +252,10 @@ pub async fn run() -> Findings {
     }
     for asking in &people {
         subscriptions::run(&stage, &owners, &targets, asking, &mut findings).await;
-        paging(&stage, asking, &people, &mut findings).await;
+        // That a page is cut out of its own list is the same rule on each database, and their pages are tested elsewhere.
+        if *KIND == Kind::Sqlite {
+            paging(&stage, asking, &people, &mut findings).await;
+        }
     }
     stage.forget_dead_jobs().await;
     stage.server.finish().await;
@@ -402,6 +414,10 @@ async fn furnish(stage: &Stage, person: &Account) -> BTreeMap<&'static str, Stri
     // What was blocked.
     let unblocked = stage.blocked(&admin, &"ab".repeat(32)).await;
     admin.client.done("unblockContent", "blockedContent { id }", json!({ "id": unblocked }), None).await;
+    // What the watchdog has seen and done.
+    admin.client.done("verifyReplicas", "run { id }", json!({}), None).await;
+    stage.server.quiet().await;
+    stage.finding(true).await;
     let owned = stage.server.objects().await;
     let key = snaphaven::id::NodeKind::File.parse(&file).unwrap();
     let object = owned.iter().find(|object| object.file_id == Some(key)).unwrap();
@@ -427,6 +443,8 @@ async fn furnish(stage: &Stage, person: &Account) -> BTreeMap<&'static str, Stri
         ("hold", hold),
         ("report", string(&report)),
         ("decided", decided),
+        ("run", stage.run().await),
+        ("finding", stage.finding(false).await),
         ("audited", stage.audited(person).await),
         ("action", string(&action["action"]["id"])),
         ("upload", stage.direct_upload(person, true).await),

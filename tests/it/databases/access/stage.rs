@@ -8,8 +8,9 @@ use std::{
 use entity::{
     Timestamp, account_closure, action, alert, alert_storm, audit_checkpoint, audit_entry, audit_seal, block,
     block_list, blocked_content, bulk_item, event, event_counter, file, file_label, file_term, file_version,
-    friendship, idempotency, job, lease, legal_hold, object, object_copy, rendition, report, session, share_download,
-    share_link, site_role, snap, snap_recipient, throttle, upload, usage, user, user_term, write_intent,
+    friendship, idempotency, job, lease, legal_hold, object, object_copy, rendition, replica_finding, replica_range,
+    replica_run, replica_watch, report, session, share_download, share_link, site_role, snap, snap_recipient, throttle,
+    upload, usage, user, user_term, write_intent,
 };
 use sea_orm::{
     ActiveModelTrait as _, ColumnTrait, EntityTrait, ExprTrait as _, IntoActiveModel as _, QueryFilter, sea_query::Expr,
@@ -437,6 +438,12 @@ impl Stage {
         for row in blocked_content::Entity::find().all(db).await.unwrap() {
             owners.insert(NodeKind::BlockedContent.id(row.id).to_string(), None);
         }
+        for row in replica_run::Entity::find().all(db).await.unwrap() {
+            owners.insert(NodeKind::ReplicaRun.id(row.id).to_string(), row.requested_by);
+        }
+        for row in replica_finding::Entity::find().all(db).await.unwrap() {
+            owners.insert(NodeKind::ReplicaFinding.id(row.id).to_string(), None);
+        }
         for row in report::Entity::find().all(db).await.unwrap() {
             owners.insert(NodeKind::Report.id(row.id).to_string(), row.reporter_id);
         }
@@ -500,6 +507,59 @@ impl Stage {
         NodeKind::Job.id(row.id).to_string()
     }
 
+    /// A run of the watchdog that somebody ordered, and that could not read everything.
+    pub async fn run(&self) -> String {
+        let (db, now) = (self.server.app.db.read(), self.server.app.now());
+        let row = replica_run::Model {
+            id: Uuid::now_v7(),
+            mode: replica_run::Mode::Scrub,
+            state: replica_run::State::Inconclusive,
+            epoch: 1,
+            requested_by: Some(self.account(user::Role::Admin).await.key),
+            trusting: false,
+            budget: None,
+            total: 1,
+            done: 1,
+            counters: "{}".to_owned(),
+            error: Some("the site is away".to_owned()),
+            created_at: now,
+            updated_at: now,
+            finished_at: Some(now),
+        };
+        replica_run::Entity::insert(row.clone().into_active_model().reset_all())
+            .exec_without_returning(db)
+            .await
+            .unwrap();
+        NodeKind::ReplicaRun.id(row.id).to_string()
+    }
+
+    /// A finding of the watchdog.
+    pub async fn finding(&self, open: bool) -> String {
+        let (db, now) = (self.server.app.db.read(), self.server.app.now());
+        let id = Uuid::now_v7();
+        let row = replica_finding::Model {
+            id,
+            kind: replica_finding::Kind::MissingInReplica,
+            state: if open { replica_finding::State::Open } else { replica_finding::State::Resolved },
+            key: format!("original/00/{id}"),
+            open_key: open.then(|| id.as_bytes().to_vec()),
+            object_id: None,
+            bytes: 7,
+            detail: "nothing at the replica".to_owned(),
+            first_seen_at: now,
+            last_seen_at: now,
+            sightings: 1,
+            run_id: id,
+            repair_id: None,
+            attempts: 1,
+            last_error: Some("the site is away".to_owned()),
+            resolved_at: (!open).then_some(now),
+            outcome: (!open).then_some(replica_finding::Outcome::Repaired),
+        };
+        replica_finding::Entity::insert(row.into_active_model().reset_all()).exec_without_returning(db).await.unwrap();
+        NodeKind::ReplicaFinding.id(id).to_string()
+    }
+
     /// Those jobs, before the server ends, which wants none to have failed.
     pub async fn forget_dead_jobs(&self) {
         let dead = job::Entity::delete_many().filter(job::Column::Kind.eq(DEAD));
@@ -531,7 +591,7 @@ impl Stage {
                 assert_eq!(all.matches("pub mod ").count(), [$(stringify!($table)),*].len());
             };
         }
-        read!(account_closure action alert alert_storm audit_checkpoint audit_entry audit_seal block block_list blocked_content bulk_item event event_counter file file_label file_term file_version friendship idempotency job lease legal_hold object object_copy rendition report session
+        read!(account_closure action alert alert_storm audit_checkpoint audit_entry audit_seal block block_list blocked_content bulk_item event event_counter file file_label file_term file_version friendship idempotency job lease legal_hold object object_copy rendition replica_finding replica_range replica_run replica_watch report session
             share_download share_link site_role snap snap_recipient throttle upload usage user user_term write_intent);
         rows.sort();
         rows

@@ -7,7 +7,7 @@ use entity::share_download;
 use sea_orm::{ActiveValue::Set, EntityTrait};
 use serde_json::{Value, json};
 use snaphaven::{
-    adapters::objects::{Body, ObjectStore, PutObject, StoreErrorKind, memory::MemoryStore},
+    adapters::objects::{Body, Condition, ObjectStore, PutObject, StoreErrorKind, memory::MemoryStore},
     id::NodeKind,
 };
 use tokio::{
@@ -151,6 +151,7 @@ async fn plant(store: &MemoryStore, key: &str, bytes: &'static [u8]) {
         bytes: bytes.len() as u64,
         sha256: digest(&SHA256, bytes).as_ref().try_into().unwrap(),
         content_type: "text/plain".to_owned(),
+        condition: Condition::None,
     };
     store.put(put, Duration::from_secs(1)).await.unwrap();
 }

@@ -1,0 +1,135 @@
+//! Repair: each finding is judged once more, mended under a write intent and on the condition of what was seen, and judged after.
+
+use std::time::Duration;
+
+use entity::{
+    object_copy::Site,
+    replica_finding::{self, Kind, Outcome},
+};
+use futures::{StreamExt as _, stream};
+
+use super::{
+    Counters, RunError, jobs,
+    judge::{Depth, Found, Terms, Verdict, judge},
+    quarantine,
+    store::{self, Claimed},
+};
+use crate::{
+    adapters::objects::Condition,
+    app::App,
+    jobs::JobError,
+    ledger::{self, Sight},
+};
+
+/// Findings between two checkpoints, and at work at once.
+const BATCH: u64 = 50;
+const AT_ONCE: usize = 4;
+
+/// Whether there is anything that a repair can do.
+pub(super) fn is_possible(kind: Kind) -> bool {
+    !matches!(kind, Kind::Lost)
+}
+
+/// How one finding came out of it.
+pub(super) enum Turn {
+    Over(Outcome),
+    /// It stays open, for this reason.
+    Left(String),
+}
+
+pub(super) async fn run(app: &App, claimed: &Claimed) -> Result<(), RunError> {
+    loop {
+        let findings = store::in_repair(app.db.read(), claimed.run.id, BATCH).await?;
+        if findings.is_empty() {
+            break;
+        }
+        // So that the work of users goes on beside it.
+        let pause =
+            Duration::from_secs_f64(findings.len() as f64 / f64::from(app.config.replication.repairs_per_second));
+        let (turns, ()) = tokio::join!(
+            stream::iter(findings.into_iter().map(|finding| async move { (finding.id, one(app, &finding).await) }))
+                .buffer_unordered(AT_ONCE)
+                .collect::<Vec<_>>(),
+            tokio::time::sleep(pause),
+        );
+        app.transaction::<_, RunError, _, _>(async |tx| {
+            let run = store::hold(&tx, claimed).await?;
+            let now = app.db.now(&tx).await?;
+            for (finding, turn) in &turns {
+                match turn {
+                    Turn::Over(outcome) => drop(store::resolve(&tx, *finding, *outcome, now).await?),
+                    Turn::Left(why) => store::reopen(&tx, *finding, why).await?,
+                }
+            }
+            let done = run.done + i64::try_from(turns.len()).unwrap_or(0);
+            store::update(&tx, entity::replica_run::Model { done, updated_at: now, ..run }).await?;
+            Ok(())
+        })
+        .await?;
+    }
+    let (repaired, skipped) = store::repaired(app.db.read(), claimed.run.id).await?;
+    let counters = Counters { repaired, skipped, ..Counters::default() };
+    let error = (skipped > 0).then(|| format!("{skipped} findings could not be mended; each says why"));
+    jobs::end(app, claimed, counters, error).await
+}
+
+async fn one(app: &App, finding: &replica_finding::Model) -> Turn {
+    match mend(app, finding).await {
+        Ok(turn) => turn,
+        Err(JobError::Later(_)) => Turn::Left("the erasure waits for a write that may still land".to_owned()),
+        Err(error) => Turn::Left(error.to_string()),
+    }
+}
+
+/// A fault that scrubbing found is told by the bytes alone, so they decide.
+async fn mend(app: &App, finding: &replica_finding::Model) -> Result<Turn, JobError> {
+    let found = match judge(app, &finding.key, Depth::Bytes).await? {
+        Verdict::Fault(found) if found.kind == finding.kind => found,
+        Verdict::Agreed { object, seen, .. } => {
+            note(app, object, &seen).await?;
+            return Ok(Turn::Over(Outcome::Changed));
+        }
+        Verdict::Unsettled => return Ok(Turn::Left("it changed while it was looked at".to_owned())),
+        Verdict::Fault(_) | Verdict::Lagging | Verdict::InFlight | Verdict::Nothing => {
+            return Ok(Turn::Over(Outcome::Changed));
+        }
+    };
+    let roles = Terms::now(app).await?.roles;
+    match found.kind {
+        Kind::MissingInReplica | Kind::StaleInReplica | Kind::FalseCompleted => {
+            copy(app, &found, roles.primary, roles.replica()).await?;
+        }
+        Kind::MissingInPrimary | Kind::CorruptInPrimary => copy(app, &found, roles.replica(), roles.primary).await?,
+        Kind::NotErased | Kind::InFlight => {
+            let Some(object) = &found.object else { return Ok(Turn::Left("the ledger has no such object".to_owned())) };
+            ledger::erase_again(app, object.id).await?;
+        }
+        Kind::OrphanInPrimary | Kind::OrphanInReplica => return quarantine::put_away(app, finding, &found).await,
+        Kind::Lost => return Ok(Turn::Left("no site has the bytes: a person has to look for them".to_owned())),
+    }
+    match judge(app, &finding.key, Depth::Bytes).await? {
+        Verdict::Agreed { object, seen, .. } => {
+            note(app, object, &seen).await?;
+            Ok(Turn::Over(Outcome::Repaired))
+        }
+        Verdict::Nothing | Verdict::InFlight => Ok(Turn::Over(Outcome::Repaired)),
+        Verdict::Fault(found) => Ok(Turn::Left(format!("after the repair: {}", found.detail))),
+        Verdict::Lagging | Verdict::Unsettled => Ok(Turn::Left("it changed while it was mended".to_owned())),
+    }
+}
+
+async fn note(app: &App, object: uuid::Uuid, seen: &[(Site, Sight)]) -> Result<(), JobError> {
+    app.db.transaction::<_, sea_orm::DbErr, _, _>(async |tx| ledger::note(app, &tx, object, seen).await).await?;
+    Ok(())
+}
+
+/// Writes over what was seen, and over nothing else.
+async fn copy(app: &App, found: &Found, from: Site, to: Site) -> Result<(), JobError> {
+    let Some(object) = &found.object else { return Ok(()) };
+    let condition = match &found.metas[usize::from(to == Site::Second)] {
+        None => Condition::Absent,
+        Some(meta) if meta.etag.is_empty() => Condition::None,
+        Some(meta) => Condition::Is(meta.etag.clone()),
+    };
+    ledger::copy_again(app, object, from, to, condition).await
+}

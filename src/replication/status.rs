@@ -1,0 +1,201 @@
+//! The state of the replication in one word and one sentence, with what it rests on. The same in GraphQL, on the command line, in
+//! the metrics and in alerts.
+
+use std::time::Duration;
+
+use entity::{
+    Timestamp,
+    object_copy::Site,
+    replica_finding::Kind,
+    replica_run::{self, Mode},
+};
+
+use super::store;
+use crate::{
+    app::App,
+    error::Fault,
+    ledger::{self, Backlog, Exposure, Roles},
+    viewer::Viewer,
+};
+
+/// From best to worst.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Health {
+    /// Verified not long ago, and nothing was found.
+    Healthy,
+    /// Copies take longer than they may.
+    Lagging,
+    /// Ledger and buckets disagree.
+    Drifted,
+    /// It is not known: not verified, or not for too long, or not to the end.
+    Inconclusive,
+    /// The primary does not answer.
+    Down,
+}
+
+impl Health {
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Healthy => "HEALTHY",
+            Self::Lagging => "LAGGING",
+            Self::Drifted => "DRIFTED",
+            Self::Inconclusive => "INCONCLUSIVE",
+            Self::Down => "DOWN",
+        }
+    }
+}
+
+/// Whether a bucket answers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SiteHealth {
+    pub site: Site,
+    /// What went wrong where it does not.
+    pub error: Option<String>,
+}
+
+/// From live to proven at the replica, of what arrived within [`LAG_WINDOW`]; all of none is `None`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lag {
+    pub p50: Duration,
+    pub p95: Duration,
+    pub p99: Duration,
+    pub max: Duration,
+    pub copies: u64,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Status {
+    pub health: Health,
+    /// For people.
+    pub sentence: String,
+    pub roles: Roles,
+    pub sites: [SiteHealth; 2],
+    pub lag: Option<Lag>,
+    pub backlog: Backlog,
+    /// How long the oldest of the backlog has waited.
+    pub oldest: Option<Duration>,
+    pub exposure: Exposure,
+    /// Findings that are not resolved.
+    pub findings: Vec<(Kind, u64)>,
+    /// The last sweep that ended, and the last that was complete.
+    pub last: Option<replica_run::Model>,
+    pub complete: Option<replica_run::Model>,
+    pub at: Timestamp,
+}
+
+/// Arrivals that the lag is taken of, the newest of them where they are many.
+pub const LAG_WINDOW: Duration = Duration::from_secs(3600);
+const LAG_SAMPLES: u64 = 10_000;
+/// A bucket that takes longer does not answer.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// Sweeps that may be missed before the state is unknown.
+const MISSED: u32 = 3;
+
+/// How the replication stands now. Operators and admins.
+pub async fn status(app: &App, viewer: &Viewer) -> Result<Status, Fault> {
+    viewer.operator()?;
+    let connection = app.db.read();
+    let (roles, at) = (ledger::roles(connection).await?, app.db.now(connection).await?);
+    let [first, second] = Site::ALL.map(|site| check(app, site));
+    let (first, second) = tokio::join!(first, second);
+    let lags = ledger::lags(connection, roles, at.minus(LAG_WINDOW), LAG_SAMPLES).await?;
+    let backlog = ledger::backlog(connection, roles).await?;
+    let mut status = Status {
+        health: Health::Healthy,
+        sentence: String::new(),
+        roles,
+        sites: [first, second],
+        lag: lag(&lags),
+        backlog,
+        oldest: backlog.oldest.map(|oldest| at.since(oldest)),
+        exposure: ledger::exposure(connection, roles).await?,
+        findings: store::open_by_kind(connection).await?,
+        last: store::latest(connection, Mode::Sweep, None).await?,
+        complete: store::latest(connection, Mode::Sweep, Some(replica_run::State::Complete)).await?,
+        at,
+    };
+    (status.health, status.sentence) = weigh(app, &status);
+    Ok(status)
+}
+
+async fn check(app: &App, site: Site) -> SiteHealth {
+    let error = match tokio::time::timeout(PATIENCE, app.stores.at(site).check()).await {
+        Ok(Ok(())) => None,
+        Ok(Err(error)) => Some(error.to_string()),
+        Err(_) => Some(format!("no answer within {} s", PATIENCE.as_secs())),
+    };
+    SiteHealth { site, error }
+}
+
+/// `lags` ascending, in microseconds.
+fn lag(lags: &[i64]) -> Option<Lag> {
+    let at = |share: f64| {
+        let index = ((lags.len() as f64 * share).ceil() as usize).clamp(1, lags.len()) - 1;
+        Duration::from_micros(u64::try_from(lags[index]).unwrap_or(0))
+    };
+    (!lags.is_empty()).then(|| Lag {
+        p50: at(0.5),
+        p95: at(0.95),
+        p99: at(0.99),
+        max: at(1.0),
+        copies: lags.len() as u64,
+    })
+}
+
+/// Whatever is not known counts against it.
+fn weigh(app: &App, status: &Status) -> (Health, String) {
+    let settings = &app.config.replication;
+    let at =
+        |site: Site| status.sites.iter().find(|health| health.site == site).and_then(|health| health.error.as_ref());
+    if let Some(error) = at(status.roles.primary) {
+        return (Health::Down, format!("The primary does not answer: {error}."));
+    }
+    if let Some(error) = at(status.roles.replica()) {
+        return (Health::Inconclusive, format!("The replica does not answer: {error}."));
+    }
+    let Some(last) = &status.last else {
+        return (Health::Inconclusive, "Nothing has been verified yet.".to_owned());
+    };
+    if last.state != replica_run::State::Complete {
+        let why = last.error.as_deref().unwrap_or("no reason was kept");
+        return (Health::Inconclusive, format!("The last verification was not complete: {why}."));
+    }
+    let age = status.at.since(last.created_at);
+    if !settings.sweep_interval.is_zero() && age > settings.sweep_interval * MISSED {
+        return (Health::Inconclusive, format!("Nothing has been verified to the end for {}.", span(age)));
+    }
+    let open: u64 = status.findings.iter().map(|(_, count)| count).sum();
+    if open > 0 {
+        let kinds: Vec<String> =
+            status.findings.iter().map(|(kind, count)| format!("{count} {}", kind.as_str())).collect();
+        return (Health::Drifted, format!("Ledger and buckets disagree: {}.", kinds.join(", ")));
+    }
+    if let Some(oldest) = status.oldest.filter(|oldest| *oldest > settings.rpo) {
+        let told = format!(
+            "{} objects wait for their copy, the oldest for {}, longer than {}.",
+            status.backlog.objects,
+            span(oldest),
+            span(settings.rpo)
+        );
+        return (Health::Lagging, told);
+    }
+    let counters = super::counters(last);
+    let waiting = if status.backlog.objects == 0 {
+        String::new()
+    } else {
+        format!(" {} are on their way.", status.backlog.objects)
+    };
+    let told = format!(
+        "All {} objects are at both sites as the ledger says, verified {} ago.{waiting}",
+        counters.agreed(),
+        span(status.at.since(last.finished_at.unwrap_or(last.created_at)))
+    );
+    (Health::Healthy, told)
+}
+
+/// In whole seconds, for people.
+fn span(duration: Duration) -> String {
+    humantime_serde::re::humantime::format_duration(Duration::from_secs(duration.as_secs())).to_string()
+}

@@ -1,0 +1,156 @@
+//! The scheduled look: begins what is due, takes up what lost its job, and tells of a state that changed. One alert at a time: the
+//! next waits for the delivery of the one before, so that "well again" cannot overtake what it ends.
+
+use async_trait::async_trait;
+use entity::{
+    Timestamp, alert,
+    replica_run::{self, Mode},
+    replica_watch::{ActiveModel, Column, Entity, Model},
+};
+use sea_orm::{
+    ActiveModelTrait as _, ColumnTrait as _, DbErr, EntityTrait as _, IntoActiveModel as _, QueryFilter as _,
+    QuerySelect as _,
+};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::{Health, Status, begin, jobs, new_run, objects, scrub, status, store};
+use crate::{
+    alerts::{self, NewAlert},
+    app::App,
+    db::Tx,
+    error::Fault,
+    jobs::{Job, JobError, enqueue_unique},
+    ledger,
+    viewer::Viewer,
+};
+
+const ROW: i32 = 1;
+
+#[derive(Serialize, Deserialize)]
+pub(super) struct Watch {}
+
+/// The look, as soon as the caller's transaction has ended.
+pub(super) async fn soon(app: &App, tx: &Tx) -> Result<(), DbErr> {
+    enqueue_unique(app, tx, &Watch {}, "replication.watch").await
+}
+
+#[async_trait]
+impl Job for Watch {
+    const KIND: &'static str = "replication.watch";
+
+    async fn run(&self, app: &App) -> Result<(), JobError> {
+        begin_what_is_due(app).await?;
+        let status = status::status(app, &Viewer::System("replication.watch")).await?;
+        // A server that has never swept has nothing to tell, unless its first sweep does not end.
+        if status.last.is_some() || is_overdue(app, status.at).await? {
+            tell(app, &status).await?;
+        }
+        Ok(())
+    }
+}
+
+async fn is_overdue(app: &App, now: Timestamp) -> Result<bool, DbErr> {
+    let running = store::running(app.db.read(), Mode::Sweep).await?;
+    let limit = 3 * app.config.replication.sweep_interval.max(app.config.replication.rpo);
+    Ok(running.first().is_some_and(|run| now.since(run.created_at) > limit))
+}
+
+async fn begin_what_is_due(app: &App) -> Result<(), Fault> {
+    let settings = &app.config.replication;
+    let census = ledger::census(app.db.read()).await?;
+    app.transaction::<_, Fault, _, _>(async |tx| {
+        store::serialise(&tx).await?;
+        let now = app.db.now(&tx).await?;
+        for mode in [Mode::Sweep, Mode::Scrub, Mode::Repair] {
+            let running = store::running(&tx, mode).await?;
+            for run in &running {
+                jobs::carry_on(app, &tx, run.id).await?;
+            }
+            let every = match mode {
+                Mode::Sweep => settings.sweep_interval,
+                Mode::Scrub => settings.scrub_interval,
+                Mode::Repair => continue,
+            };
+            if every.is_zero() || !running.is_empty() {
+                continue;
+            }
+            let last = store::latest(&tx, mode, None).await?;
+            if last.is_none_or(|last: replica_run::Model| now.since(last.created_at) >= every) {
+                let budget = (mode == Mode::Scrub).then(|| scrub::share(app));
+                let run = replica_run::Model { budget, ..new_run(mode, None, objects(&census), now) };
+                begin(app, &tx, &census, run).await?;
+            }
+        }
+        Ok(())
+    })
+    .await
+}
+
+async fn tell(app: &App, status: &Status) -> Result<(), Fault> {
+    let fresh = Model {
+        id: ROW,
+        health: Health::Healthy.as_str().to_owned(),
+        since: status.at,
+        told: Health::Healthy.as_str().to_owned(),
+        told_kinds: String::new(),
+        told_at: status.at,
+        alert_id: None,
+    };
+    app.transaction::<_, Fault, _, _>(async |tx| {
+        let row: ActiveModel = fresh.clone().into_active_model().reset_all();
+        Entity::insert(row).on_conflict_do_nothing_on([Column::Id]).exec_without_returning(&tx).await?;
+        let row = Entity::find_by_id(ROW).lock_exclusive().one(&tx).await?;
+        let Some(mut row) = row else { return Ok(()) };
+        let health = status.health.as_str();
+        if row.health != health {
+            row = Model { health: health.to_owned(), since: status.at, ..row };
+        }
+        let kinds: Vec<&str> = status.findings.iter().map(|(kind, _)| kind.as_str()).collect();
+        let new_kind = kinds.iter().any(|kind| !row.told_kinds.split(',').any(|told| told == *kind));
+        let bad = status.health != Health::Healthy;
+        let due = status.at.since(row.told_at) >= app.config.replication.remind_after;
+        let wanted = row.told != health || (bad && (new_kind || due));
+        if wanted && !is_under_way(&tx, &row).await? {
+            let still = row.told == health && !new_kind;
+            let alert = alerts::raise(app, &tx, alert_of(status, &row, still)).await?;
+            row = Model {
+                told: health.to_owned(),
+                told_kinds: kinds.join(","),
+                told_at: status.at,
+                alert_id: Some(alert.id),
+                ..row
+            };
+        }
+        let changed: ActiveModel = row.into_active_model().reset_all();
+        Entity::update_many().set(changed).filter(Column::Id.eq(ROW)).exec(&tx).await?;
+        Ok(())
+    })
+    .await
+}
+
+/// Whether the last alert is still to be delivered. One that failed for good holds up nothing.
+async fn is_under_way(tx: &Tx, row: &Model) -> Result<bool, DbErr> {
+    let Some(id) = row.alert_id else { return Ok(false) };
+    let alert = alert::Entity::find_by_id(id).one(tx).await?;
+    Ok(alert.is_some_and(|alert| alert.state == alert::State::Pending))
+}
+
+fn alert_of(status: &Status, row: &Model, still: bool) -> NewAlert {
+    let kind =
+        if status.health == Health::Healthy { alert::Kind::ReplicationWell } else { alert::Kind::ReplicationFault };
+    let findings: serde_json::Map<String, serde_json::Value> =
+        status.findings.iter().map(|(kind, count)| (kind.as_str().to_owned(), json!(count))).collect();
+    let count: u64 = status.findings.iter().map(|(_, count)| count).sum();
+    let still = if still { "still " } else { "" };
+    NewAlert {
+        kind,
+        actor_id: None,
+        count: usize::try_from(count).unwrap_or(usize::MAX),
+        message: format!("Replication is {still}{}. {}", status.health.as_str(), status.sentence),
+        details: json!({
+            "state": status.health.as_str(), "before": row.told, "since": row.since.to_utc(), "findings": findings,
+            "backlog": status.backlog.objects,
+        }),
+    }
+}

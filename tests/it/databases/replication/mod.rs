@@ -1,0 +1,6 @@
+//! The watchdog: every row of the three-way table planted and found under its right name, mended, and nothing believed without
+//! evidence.
+
+mod evidence;
+mod planted;
+mod shelf;
