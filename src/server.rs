@@ -21,7 +21,7 @@ use crate::{
     },
     jobs,
     ledger::{self, LedgerCatalog},
-    object_events, telemetry,
+    object_events, replication, telemetry,
     viewer::Viewer,
 };
 
@@ -52,7 +52,7 @@ pub async fn serve(app: &App, listeners: Listeners, supervisor: &Supervisor) -> 
         stop.run_until_cancelled(upkeep).await;
     });
     if let Some(listener) = listeners.metrics {
-        supervisor.serve("metrics", listener, http::metrics_router(metrics.clone()));
+        supervisor.serve("metrics", listener, http::metrics_router(metrics.clone(), Arc::new(Ready(app.clone()))));
     }
     let config = &app.config;
     let authenticate: Arc<dyn Authenticate> = Arc::new(Accounts(app.clone()));
@@ -160,5 +160,9 @@ impl Readiness for Ready {
             bucket("first", Site::First, matches!(first, Ok(Ok(())))),
             bucket("second", Site::Second, matches!(second, Ok(Ok(())))),
         ]
+    }
+
+    async fn measure(&self) {
+        replication::measure(&self.0).await;
     }
 }

@@ -27,6 +27,9 @@ const FRESH: Duration = Duration::from_secs(1);
 #[async_trait]
 pub trait Readiness: Send + Sync + 'static {
     async fn check(&self) -> Vec<Check>;
+
+    /// Brings what `/metrics` tells of the whole system up to date.
+    async fn measure(&self) {}
 }
 
 /// One thing the server needs.
@@ -78,23 +81,32 @@ async fn look(readiness: &dyn Readiness) -> (StatusCode, Value) {
     (status, json!({ "ready": ready, "checks": checks }))
 }
 
+/// What `/metrics` shows, and what it asks first.
+#[derive(Clone)]
+struct Scraped {
+    metrics: PrometheusHandle,
+    readiness: Arc<dyn Readiness>,
+}
+
 /// `/metrics` for a listener of its own.
-pub fn metrics_router(metrics: PrometheusHandle) -> Router {
-    Router::new().route("/metrics", get(render).with_state(metrics))
+pub fn metrics_router(metrics: PrometheusHandle, readiness: Arc<dyn Readiness>) -> Router {
+    Router::new().route("/metrics", get(render).with_state(Scraped { metrics, readiness }))
 }
 
 /// `/metrics` on the app's listener: for this machine only. What a proxy hands on is not of this machine, although its
 /// socket is.
-pub(super) fn local_metrics(metrics: PrometheusHandle) -> Router {
-    let local = async |State(metrics): State<PrometheusHandle>, request: Request| {
+pub(super) fn local_metrics(metrics: PrometheusHandle, readiness: Arc<dyn Readiness>) -> Router {
+    let local = async |State(scraped): State<Scraped>, request: Request| {
         let peer = request.extensions().get::<PeerAddress>();
         let local =
             peer.is_some_and(|peer| peer.0.ip().to_canonical().is_loopback()) && !is_forwarded(request.headers());
-        if local { render(State(metrics)).await } else { StatusCode::NOT_FOUND.into_response() }
+        if local { render(State(scraped)).await } else { StatusCode::NOT_FOUND.into_response() }
     };
-    Router::new().route("/metrics", get(local).with_state(metrics))
+    Router::new().route("/metrics", get(local).with_state(Scraped { metrics, readiness }))
 }
 
-async fn render(State(metrics): State<PrometheusHandle>) -> Response {
+async fn render(State(Scraped { metrics, readiness }): State<Scraped>) -> Response {
+    // A scrape that is late tells nothing at all; what could not be measured in time keeps its last value.
+    drop(timeout(CHECK_TIME, readiness.measure()).await);
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], metrics.render()).into_response()
 }

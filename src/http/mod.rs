@@ -43,9 +43,9 @@ pub fn app_router(
     readiness: Arc<dyn Readiness>,
     metrics: PrometheusHandle,
 ) -> Router {
-    let mut router = api.merge(health::health(readiness)).merge(assets::pages(server.graphiql, downloads));
+    let mut router = api.merge(health::health(readiness.clone())).merge(assets::pages(server.graphiql, downloads));
     if server.metrics_listen().is_none() {
-        router = router.merge(health::local_metrics(metrics));
+        router = router.merge(health::local_metrics(metrics, readiness));
     }
     around(server, router)
 }

@@ -5,6 +5,7 @@ mod counters;
 pub mod graphql;
 mod jobs;
 mod judge;
+mod measure;
 mod quarantine;
 mod ranges;
 mod repair;
@@ -20,6 +21,7 @@ use entity::{
     replica_finding::{self, Kind},
     replica_run::{self, Mode, Model, State},
 };
+pub use measure::measure;
 use sea_orm::{ActiveEnum as _, DbErr};
 use serde_json::json;
 pub use status::{Health, Lag, SiteHealth, Status, status};

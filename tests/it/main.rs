@@ -21,6 +21,7 @@ mod ministack;
 mod moto;
 mod object_events;
 mod readme;
+mod replication;
 mod schema;
 mod support;
 

@@ -3,8 +3,10 @@
 use std::{path::PathBuf, process::Stdio, time::Duration};
 
 use aws_sdk_s3::types::{
-    BucketLocationConstraint, CreateBucketConfiguration, Event, NotificationConfiguration, QueueConfiguration,
-    TopicConfiguration,
+    BucketLocationConstraint, BucketVersioningStatus, CreateBucketConfiguration, DeleteMarkerReplication,
+    DeleteMarkerReplicationStatus, Destination, Event, NotificationConfiguration, QueueConfiguration,
+    ReplicationConfiguration, ReplicationRule, ReplicationRuleFilter, ReplicationRuleStatus, TopicConfiguration,
+    VersioningConfiguration,
 };
 use aws_sdk_sqs::types::QueueAttributeName;
 use snaphaven::adapters::aws::{Access, sdk_config};
@@ -117,6 +119,40 @@ impl Ministack {
     /// Waits until every message was handled.
     pub async fn drained(&self) {
         until("the queue is empty", async || self.messages().await == 0).await;
+    }
+
+    /// Both buckets keep versions, and S3 itself copies from the first to the second.
+    pub async fn replicate(&self) {
+        let versioning = VersioningConfiguration::builder().status(BucketVersioningStatus::Enabled).build();
+        for bucket in Self::BUCKETS {
+            let call = self.s3.put_bucket_versioning().bucket(bucket).versioning_configuration(versioning.clone());
+            call.send().await.unwrap();
+        }
+        let target = Destination::builder().bucket(format!("arn:aws:s3:::{}", Self::BUCKETS[1])).build().unwrap();
+        let rule = ReplicationRule::builder()
+            .id("all")
+            .priority(1)
+            .status(ReplicationRuleStatus::Enabled)
+            .filter(ReplicationRuleFilter::builder().prefix("").build())
+            .delete_marker_replication(
+                DeleteMarkerReplication::builder().status(DeleteMarkerReplicationStatus::Enabled).build(),
+            )
+            .destination(target)
+            .build()
+            .unwrap();
+        let configuration = ReplicationConfiguration::builder()
+            .role(format!("arn:aws:iam::{ACCOUNT}:role/replication"))
+            .rules(rule)
+            .build()
+            .unwrap();
+        let call = self.s3.put_bucket_replication().bucket(Self::BUCKETS[0]).replication_configuration(configuration);
+        call.send().await.unwrap();
+    }
+
+    /// What is left of a key in a bucket: versions and markers.
+    pub async fn versions(&self, bucket: &str) -> usize {
+        let listed = self.s3.list_object_versions().bucket(bucket).send().await.unwrap();
+        listed.versions().len() + listed.delete_markers().len()
     }
 
     /// The keys in both buckets.
