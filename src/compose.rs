@@ -49,7 +49,10 @@ use crate::{
     operations::graphql::{Job, OperationsMutation, OperationsQuery, job_node},
     replication::{
         self,
-        graphql::{ReplicaFinding, ReplicaRun, ReplicationMutation, ReplicationQuery, finding_node, run_node},
+        graphql::{
+            ReplicaFinding, ReplicaRun, ReplicationMutation, ReplicationQuery, ReplicationSubscription, finding_node,
+            run_node,
+        },
     },
     reports::{
         self,
@@ -107,7 +110,7 @@ pub struct Mutation(
 );
 
 #[derive(MergedSubscription, Default)]
-pub struct Subscription(UploadsSubscription, EventsSubscription);
+pub struct Subscription(UploadsSubscription, EventsSubscription, ReplicationSubscription);
 
 pub type AppSchema = Schema<Query, Mutation, Subscription>;
 

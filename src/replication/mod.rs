@@ -24,7 +24,7 @@ use entity::{
 pub use measure::measure;
 use sea_orm::{ActiveEnum as _, DbErr};
 use serde_json::json;
-pub use status::{Health, Lag, SiteHealth, Status, status};
+pub use status::{Health, Lag, SiteHealth, Status, changes, status};
 use uuid::Uuid;
 
 use crate::{

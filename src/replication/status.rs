@@ -10,6 +10,8 @@ use entity::{
     replica_run::{self, Mode},
 };
 
+use futures::{Stream, StreamExt as _, stream};
+
 use super::store;
 use crate::{
     app::App,
@@ -82,7 +84,24 @@ pub struct Status {
     /// The last sweep that ended, and the last that was complete.
     pub last: Option<replica_run::Model>,
     pub complete: Option<replica_run::Model>,
+    /// Runs under way.
+    pub running: Vec<replica_run::Model>,
     pub at: Timestamp,
+}
+
+impl Status {
+    /// Whether there is something else to see than time that passes.
+    fn differs(&self, other: &Self) -> bool {
+        let shape = |status: &Self| {
+            let run = |run: &replica_run::Model| (run.id, run.state, run.done);
+            (
+                (status.health, status.roles, status.sites.clone(), status.backlog, status.exposure),
+                (status.findings.clone(), status.last.as_ref().map(run), status.complete.as_ref().map(run)),
+                status.running.iter().map(run).collect::<Vec<_>>(),
+            )
+        };
+        shape(self) != shape(other)
+    }
 }
 
 /// Arrivals that the lag is taken of, the newest of them where they are many.
@@ -114,10 +133,33 @@ pub async fn status(app: &App, viewer: &Viewer) -> Result<Status, Fault> {
         findings: store::open_by_kind(connection).await?,
         last: store::latest(connection, Mode::Sweep, None).await?,
         complete: store::latest(connection, Mode::Sweep, Some(replica_run::State::Complete)).await?,
+        running: store::all_running(connection).await?,
         at,
     };
     (status.health, status.sentence) = weigh(app, &status);
     Ok(status)
+}
+
+/// Between two looks of somebody who watches.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// The state now, and then whenever it changes. Operators and admins.
+pub async fn changes(
+    app: &App,
+    viewer: &Viewer,
+) -> Result<impl Stream<Item = Result<Status, Fault>> + Send + use<>, Fault> {
+    let first = status(app, viewer).await?;
+    let rest = stream::unfold((app.clone(), first.clone()), |(app, last)| async move {
+        loop {
+            tokio::time::sleep(LOOK).await;
+            match status(&app, &Viewer::System("watched")).await {
+                Ok(now) if now.differs(&last) => return Some((Ok(now.clone()), (app, now))),
+                Ok(_) => {}
+                Err(fault) => return Some((Err(fault), (app, last))),
+            }
+        }
+    });
+    Ok(stream::once(async { Ok(first) }).chain(rest).boxed())
 }
 
 async fn check(app: &App, site: Site) -> SiteHealth {

@@ -111,6 +111,16 @@ pub(super) async fn running(connection: &impl ConnectionTrait, mode: Mode) -> Re
         .await
 }
 
+/// Every run under way, the newest first.
+pub(super) async fn all_running(connection: &impl ConnectionTrait) -> Result<Vec<replica_run::Model>, DbErr> {
+    let mut running = Vec::new();
+    for mode in [Mode::Sweep, Mode::Scrub, Mode::Repair] {
+        running.extend(self::running(connection, mode).await?);
+    }
+    running.sort_by_key(|run| std::cmp::Reverse((run.created_at, run.id)));
+    Ok(running)
+}
+
 /// The newest run of this kind that ended, or that ended so.
 pub(super) async fn latest(
     connection: &impl ConnectionTrait,

@@ -81,6 +81,7 @@ impl<T> Cursor<T> {
 /// What the walk of one range carries.
 struct Walk<'a> {
     app: &'a App,
+    claimed: &'a Claimed,
     upto: Option<&'a str>,
     terms: Terms,
     counters: Counters,
@@ -94,6 +95,7 @@ async fn walk(app: &App, claimed: &Claimed, range: &mut replica_range::Model) ->
     let terms = Terms::now(app).await.map_err(unreadable)?;
     let mut walk = Walk {
         app,
+        claimed,
         upto: upto.as_deref(),
         terms,
         counters: Counters::read(&range.counters),
@@ -269,8 +271,12 @@ impl Walk<'_> {
             match verdict {
                 Verdict::Agreed { object, proof, seen } => {
                     self.counters.agree(proof);
+                    let claimed = self.claimed;
                     app.db
-                        .transaction::<_, RunError, _, _>(async |tx| Ok(ledger::note(app, &tx, object, &seen).await?))
+                        .transaction::<_, RunError, _, _>(async |tx| {
+                            store::hold(&tx, claimed).await?;
+                            Ok(ledger::note(app, &tx, object, &seen).await?)
+                        })
                         .await?;
                 }
                 Verdict::Lagging => self.counters.lagging += 1,

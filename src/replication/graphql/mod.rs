@@ -3,9 +3,10 @@
 mod finding;
 mod mutation;
 
-use async_graphql::{Context, Enum, ID, Object, SimpleObject};
+use async_graphql::{Context, Enum, ID, Object, SimpleObject, Subscription};
 use chrono::{DateTime, Utc};
 use entity::{object_copy::Site, replica_run};
+use futures::{Stream, StreamExt as _};
 
 pub use finding::{FindingCount, FindingKind, FindingOutcome, FindingState, ReplicaFinding};
 pub use mutation::ReplicationMutation;
@@ -200,6 +201,11 @@ impl Replication {
         self.0.findings.iter().map(FindingCount::from).collect()
     }
 
+    /// Verifications and repairs under way, the newest first.
+    async fn running(&self) -> Vec<ReplicaRun> {
+        self.0.running.iter().cloned().map(ReplicaRun).collect()
+    }
+
     /// The last sweep that ended.
     async fn last_verification(&self) -> Option<ReplicaRun> {
         self.0.last.clone().map(ReplicaRun)
@@ -365,6 +371,21 @@ impl ReplicationQuery {
             key: finding.0.first_seen_at,
             id: finding.0.id,
         }))
+    }
+}
+
+#[derive(Default)]
+pub struct ReplicationSubscription;
+
+#[Subscription]
+impl ReplicationSubscription {
+    /// How the copies stand: as it is, then after each change, the progress of what is under way included. Operators and admins.
+    async fn replication_changed(
+        &self,
+        ctx: &Context<'_>,
+    ) -> async_graphql::Result<impl Stream<Item = async_graphql::Result<Replication>> + use<>> {
+        let changes = super::changes(graphql::app(ctx), graphql::viewer(ctx)).await.or_fault()?;
+        Ok(changes.map(|status| status.map(Replication).or_fault()))
     }
 }
 

@@ -18,12 +18,14 @@ const PAGES = {
   user: "/users",
   report: "/reports",
   content: "/block-list",
+  run: "/replication",
+  finding: "/replication",
   job: "/jobs",
   alert: "/alerts",
   erasure: "/erasures",
   audit: "/audit",
 } as const;
-const FOR_OPERATORS = ["/jobs", "/alerts", "/erasures"];
+const FOR_OPERATORS = ["/replication", "/jobs", "/alerts", "/erasures"];
 
 /** An id of this server's, whatever it is of. */
 export const isId = (text: string) => /^[a-z]+_[0-9a-f]{32}$/.test(text);

@@ -8,6 +8,11 @@ type Tone = "plain" | "waits" | "failed";
 const LOOKS: Record<string, [IconName, Tone]> = {
   ACTIVE: ["check", "plain"],
   DELIVERED: ["check", "plain"],
+  ANSWERS: ["check", "plain"],
+  COMPLETE: ["check", "plain"],
+  QUARANTINED: ["check", "plain"],
+  REPAIRED: ["check", "plain"],
+  CHANGED: ["check", "plain"],
   VERIFIED: ["check", "plain"],
   GONE: ["check", "plain"],
   PROVEN: ["check", "plain"],
@@ -24,6 +29,8 @@ const LOOKS: Record<string, [IconName, Tone]> = {
   UNDER_WAY: ["clock", "waits"],
   WAITING: ["clock", "waits"],
   RUNNING: ["ring", "waits"],
+  REPAIRING: ["ring", "waits"],
+  INCONCLUSIVE: ["question", "waits"],
   SEALED: ["check", "plain"],
   HELD: ["lock", "waits"],
   UNSEALED: ["clock", "waits"],
@@ -34,6 +41,8 @@ const LOOKS: Record<string, [IconName, Tone]> = {
   STALE: ["warning", "failed"],
   CORRUPT: ["warning", "failed"],
   SUSPENDED: ["warning", "failed"],
+  DOES_NOT_ANSWER: ["warning", "failed"],
+  LOST: ["warning", "failed"],
 };
 
 export function Status({ value }: { value: string }) {

@@ -134,7 +134,7 @@ const TABLE: &[Fields] = &[
     fields("Job", "id kind state payload runAt attempts maxAttempts lastError createdAt failedAt", [H, H, H, S, S]),
     fields("JobConnection", "pageInfo edges nodes", OWN),
     fields("JobEdge", "node cursor", OWN),
-    fields("Replication", "state sentence mode sites target lag backlog exposure findings lastVerification \
+    fields("Replication", "state sentence mode sites target lag backlog exposure findings running lastVerification \
         lastCompleteVerification", OWN),
     fields("ReplicationSite", "role region bucket isReachable", OWN),
     fields("ReplicationSite", "error", [H, N, H, H, H]),

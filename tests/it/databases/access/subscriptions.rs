@@ -20,7 +20,7 @@ pub struct Subscription {
     pub outcomes: [Outcome; 6],
 }
 
-use Outcome::{Missing as Miss, Seen, Unauthenticated as Anon};
+use Outcome::{Forbidden as Forb, Missing as Miss, Seen, Unauthenticated as Anon};
 
 //                                  anonymous owner token other operator admin
 const ACCOUNTS: [Outcome; 6] = [Anon, Seen, Seen, Seen, Seen, Seen];
@@ -32,6 +32,12 @@ pub const TABLE: &[Subscription] = &[
     Subscription { key: "snapReceived", arguments: r#"after: "MA""#, target: None, outcomes: ACCOUNTS },
     Subscription { key: "snapOpened", arguments: r#"after: "MA""#, target: None, outcomes: ACCOUNTS },
     Subscription { key: "friendshipChanged", arguments: r#"after: "MA""#, target: None, outcomes: ACCOUNTS },
+    Subscription {
+        key: "replicationChanged",
+        arguments: "",
+        target: None,
+        outcomes: [Anon, Forb, Forb, Forb, Seen, Seen],
+    },
     Subscription {
         key: "eventReceived(kinds)",
         arguments: r#"kinds: [UPLOAD_CHANGED], after: "MA""#,
@@ -59,7 +65,8 @@ pub async fn run(
         let everything = stage.schema.everything(kind, true);
         let send = async |id: &str| {
             let arguments = row.arguments.replace('$', id);
-            asking.client.subscribe(&format!("subscription {{ {root}({arguments}){everything} }}")).await
+            let arguments = if arguments.is_empty() { arguments } else { format!("({arguments})") };
+            asking.client.subscribe(&format!("subscription {{ {root}{arguments}{everything} }}")).await
         };
         let id = row.target.map_or("", |name| targets[name].as_str());
         let answer = send(id).await;

@@ -8,6 +8,7 @@ use serde_json::json;
 use snaphaven::adapters::objects::StoreErrorKind;
 
 use super::shelf::{Shape, Shelf, write};
+use crate::support::Heard;
 
 async fn told(shelf: &Shelf) -> Vec<String> {
     let alerts = alert::Entity::find().all(shelf.server.app.db.read()).await.unwrap();
@@ -196,4 +197,56 @@ async fn a_repair_stops_where_too_much_would_change() {
     shelf.server.quiet().await;
     assert_eq!(shelf.findings(true).await, []);
     shelf.server.finish().await;
+}
+
+#[tokio::test]
+async fn whoever_watches_sees_each_change_and_strangers_see_none() {
+    const CHANGED: &str = "subscription { replicationChanged { state findings { kind findings } running { mode } } }";
+    let shelf = Shelf::new(|_| {}).await;
+    let items = shelf.put(20, Shape::LIVE).await;
+    let watch = shelf.server.operator().await;
+    let mut socket = watch.socket().await;
+    socket.subscribe("r", CHANGED, json!({})).await;
+    let mut seen = vec![socket.next("r").await["data"]["replicationChanged"]["state"].clone()];
+    shelf.verify("SWEEP").await;
+    for wanted in ["HEALTHY", "DRIFTED"] {
+        while seen.last().unwrap() != wanted {
+            seen.push(socket.next("r").await["data"]["replicationChanged"]["state"].clone());
+        }
+        shelf.server.second.delete_latest(&items[0].row.key);
+        shelf.verify("SWEEP").await;
+    }
+    seen.dedup();
+    assert_eq!(seen, ["INCONCLUSIVE", "HEALTHY", "DRIFTED"]);
+    let ada = shelf.server.person("ada").await;
+    let mut socket = ada.socket().await;
+    socket.subscribe("r", CHANGED, json!({})).await;
+    match socket.hear().await {
+        Heard::Message(message) => assert_eq!(message["payload"][0]["extensions"]["code"], "FORBIDDEN", "{message}"),
+        other => panic!("{other:?}"),
+    }
+    shelf.server.settle().await;
+    shelf.server.abandon();
+}
+
+/// Two processes take the same run up: what the one that lost it still has in hand is not written.
+#[tokio::test]
+async fn a_run_that_two_processes_take_up_is_written_by_one() {
+    let shelf = Shelf::new(|_| {}).await;
+    shelf.put(3000, Shape::LIVE).await;
+    let other = shelf.server.another().await;
+    let system = snaphaven::viewer::Viewer::System("test");
+    let mode = entity::replica_run::Mode::Sweep;
+    let run = snaphaven::replication::verify(&shelf.server.app, &system, mode, false).await.unwrap();
+    let works = [&shelf.server.app, &other.app, &shelf.server.app, &other.app]
+        .map(|app| snaphaven::replication::work(app, run.id));
+    let ended = futures::future::join_all(works).await;
+    shelf.server.quiet().await;
+    assert!(ended.iter().any(Result::is_ok) || shelf.state().await["state"] == "HEALTHY");
+    let id = snaphaven::id::NodeKind::ReplicaRun.id(run.id).to_string();
+    let run = shelf.look(&json!(id)).await;
+    // Counted once, however many have walked.
+    assert_eq!((&run["state"], &run["agreed"], &run["faults"]), (&json!("COMPLETE"), &json!(3000), &json!(0)), "{run}");
+    shelf.server.settle().await;
+    shelf.server.abandon();
 }
