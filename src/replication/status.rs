@@ -224,6 +224,9 @@ fn weigh(app: &App, status: &Status) -> (Health, String) {
         return (Health::Lagging, told);
     }
     let counters = super::counters(last);
+    if counters.agreed() == 0 && status.backlog.objects == 0 {
+        return (Health::Healthy, "Nothing was stored when both buckets were last verified.".to_owned());
+    }
     let waiting = if status.backlog.objects == 0 {
         String::new()
     } else {

@@ -1,7 +1,7 @@
 //! Replication as S3 itself does it (ministack: versions, COMPLETED, REPLICA), held against the evidence by a real server process;
 //! and the rule of equality on answers as AWS gives them.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use aws_sdk_s3::primitives::ByteStream;
 use serde_json::{Value, json};
@@ -15,7 +15,7 @@ use crate::{
     direct::Sender,
     ministack::Ministack,
     support::{
-        process::{command, run},
+        process::{command, repository, run},
         until,
     },
 };
@@ -164,8 +164,21 @@ async fn life_of_a_file(mode: &str) {
     for bucket in [FIRST, SECOND] {
         assert_eq!(watched.cloud.versions(bucket).await, 0, "nothing is left in {bucket}");
     }
+    // What the dashboard and the alert rules ask for is there.
     let scrape = reqwest::get(format!("{}/metrics", watched.sender.server.app)).await.unwrap().text().await.unwrap();
     assert!(scrape.contains("snaphaven_replication_backlog_objects 0"), "{scrape}");
+    let files = ["prometheus/snaphaven.rules.yml", "grafana/replication.json"].map(|file| repository().join("deploy").join(file));
+    for file in files {
+        let text = std::fs::read_to_string(&file).unwrap();
+        let names: BTreeSet<&str> = text
+            .split(|c: char| !c.is_ascii_alphanumeric() && c != '_')
+            .filter(|word| word.starts_with("snaphaven_replication_"))
+            .collect();
+        assert!(names.len() > 4, "{names:?}");
+        for name in names {
+            assert!(scrape.contains(&format!("# TYPE {name} gauge")), "{name} of {} is not measured", file.display());
+        }
+    }
     watched.stop().await;
 }
 
