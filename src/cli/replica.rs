@@ -85,7 +85,7 @@ fn run_as_json(run: &replica_run::Model) -> Value {
     let counters = replication::counters(run);
     json!({
         "mode": run.mode.to_value(), "state": run.state.to_value(), "startedAt": run.created_at.to_utc(),
-        "finishedAt": run.finished_at.map(|at| at.to_utc()), "objects": counters.objects, "agreed": counters.agreed(),
+        "finishedAt": run.finished_at.map(entity::Timestamp::to_utc), "objects": counters.objects, "agreed": counters.agreed(),
         "lagging": counters.lagging, "inFlight": counters.in_flight, "faults": counters.faults,
         "repaired": counters.repaired, "leftOpen": counters.skipped, "bytesRead": counters.bytes_read,
         "error": run.error,

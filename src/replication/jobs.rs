@@ -167,6 +167,7 @@ pub(super) async fn end(
             ..run
         };
         store::update(&tx, row).await?;
+        store::forget_ranges(&tx, claimed.run.id).await?;
         watch::soon(app, &tx).await?;
         Ok(())
     })

@@ -115,6 +115,7 @@ async fn live(app: &App, terms: Terms, object: &object::Model, depth: Depth) -> 
     let (at_primary, at_replica) = tokio::try_join!(look(primary), look(replica))?;
     let (at_primary, at_replica) = decide(app, object, [(primary, at_primary), (replica, at_replica)]).await?;
     let claim = at_primary.meta.as_ref().and_then(|meta| meta.claim);
+    let awaited = copies.iter().any(|copy| copy.site == replica && copy.state == object_copy::State::Awaiting);
     let age = terms.now.since(object.live_at.unwrap_or(object.created_at));
     let kind = match (present(&at_primary), present(&at_replica)) {
         (Some(Equality::Equal(one)), Some(Equality::Equal(other))) => {
@@ -123,7 +124,10 @@ async fn live(app: &App, terms: Terms, object: &object::Model, depth: Depth) -> 
             return Ok(Verdict::Agreed { object: object.id, proof: weaker(one, other), seen });
         }
         (Some(Equality::Equal(_)), None) if claim == Some(Claim::Completed) => Kind::FalseCompleted,
-        (Some(Equality::Equal(_)), None) if age <= app.config.replication.rpo => return Ok(Verdict::Lagging),
+        // What was there once is no longer on its way.
+        (Some(Equality::Equal(_)), None) if awaited && age <= app.config.replication.rpo => {
+            return Ok(Verdict::Lagging);
+        }
         (Some(Equality::Equal(_)), None) => Kind::MissingInReplica,
         (Some(Equality::Equal(_)), Some(_)) => Kind::StaleInReplica,
         (None, Some(Equality::Equal(_))) => Kind::MissingInPrimary,

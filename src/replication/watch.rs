@@ -1,6 +1,8 @@
 //! The scheduled look: begins what is due, takes up what lost its job, and tells of a state that changed. One alert at a time: the
 //! next waits for the delivery of the one before, so that "well again" cannot overtake what it ends.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use entity::{
     Timestamp, alert,
@@ -8,8 +10,8 @@ use entity::{
     replica_watch::{ActiveModel, Column, Entity, Model},
 };
 use sea_orm::{
-    ActiveModelTrait as _, ColumnTrait as _, DbErr, EntityTrait as _, IntoActiveModel as _, QueryFilter as _,
-    QuerySelect as _,
+    ActiveModelTrait as _, ColumnTrait as _, ConnectionTrait, DbErr, EntityTrait as _, IntoActiveModel as _,
+    QueryFilter as _, QuerySelect as _,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -26,6 +28,8 @@ use crate::{
 };
 
 const ROW: i32 = 1;
+/// How long a run that the schedule began is kept.
+const KEPT: Duration = Duration::from_secs(90 * 24 * 3600);
 
 #[derive(Serialize, Deserialize)]
 pub(super) struct Watch {}
@@ -56,35 +60,51 @@ async fn is_overdue(app: &App, now: Timestamp) -> Result<bool, DbErr> {
     Ok(running.first().is_some_and(|run| now.since(run.created_at) > limit))
 }
 
-async fn begin_what_is_due(app: &App) -> Result<(), Fault> {
+/// How often runs of this kind begin by themselves; `None`: never.
+fn interval(app: &App, mode: Mode) -> Option<Duration> {
     let settings = &app.config.replication;
-    let census = ledger::census(app.db.read()).await?;
-    app.transaction::<_, Fault, _, _>(async |tx| {
-        store::serialise(&tx).await?;
-        let now = app.db.now(&tx).await?;
-        for mode in [Mode::Sweep, Mode::Scrub, Mode::Repair] {
-            let running = store::running(&tx, mode).await?;
-            for run in &running {
-                jobs::carry_on(app, &tx, run.id).await?;
-            }
-            let every = match mode {
-                Mode::Sweep => settings.sweep_interval,
-                Mode::Scrub => settings.scrub_interval,
-                Mode::Repair => continue,
-            };
-            if every.is_zero() || !running.is_empty() {
-                continue;
-            }
-            let last = store::latest(&tx, mode, None).await?;
-            if last.is_none_or(|last: replica_run::Model| now.since(last.created_at) >= every) {
+    let every = match mode {
+        Mode::Sweep => settings.sweep_interval,
+        Mode::Scrub => settings.scrub_interval,
+        Mode::Repair => return None,
+    };
+    (!every.is_zero()).then_some(every)
+}
+
+async fn is_due(app: &App, connection: &impl ConnectionTrait, mode: Mode, now: Timestamp) -> Result<bool, DbErr> {
+    let Some(every) = interval(app, mode) else { return Ok(false) };
+    if !store::running(connection, mode).await?.is_empty() {
+        return Ok(false);
+    }
+    let last = store::latest(connection, mode, None).await?;
+    Ok(last.is_none_or(|last: replica_run::Model| now.since(last.created_at) >= every))
+}
+
+async fn begin_what_is_due(app: &App) -> Result<(), Fault> {
+    let now = app.db.now(app.db.read()).await?;
+    for run in store::all_running(app.db.read()).await? {
+        app.transaction::<_, Fault, _, _>(async |tx| Ok(jobs::carry_on(app, &tx, run.id).await?)).await?;
+    }
+    for mode in [Mode::Sweep, Mode::Scrub] {
+        if !is_due(app, app.db.read(), mode, now).await? {
+            continue;
+        }
+        let census = ledger::census(app.db.read()).await?;
+        app.transaction::<_, Fault, _, _>(async |tx| {
+            store::serialise(&tx).await?;
+            let now = app.db.now(&tx).await?;
+            // Another process may have begun it.
+            if is_due(app, &tx, mode, now).await? {
                 let budget = (mode == Mode::Scrub).then(|| scrub::share(app));
                 let run = replica_run::Model { budget, ..new_run(mode, None, objects(&census), now) };
                 begin(app, &tx, &census, run).await?;
             }
-        }
-        Ok(())
-    })
-    .await
+            Ok(())
+        })
+        .await?;
+    }
+    store::forget_runs(app, now.minus(KEPT)).await?;
+    Ok(())
 }
 
 async fn tell(app: &App, status: &Status) -> Result<(), Fault> {

@@ -11,6 +11,7 @@ mod races;
 #[path = "../servers/mod.rs"]
 mod servers;
 mod uploads;
+mod watch;
 mod weather;
 
 use std::{process::ExitCode, time::Instant};
@@ -30,6 +31,8 @@ enum Suite {
     Races,
     /// The uploader killed in the middle of a large file.
     Uploads,
+    /// The watchdog killed or stopped in the middle of a sweep or a repair.
+    Watch,
 }
 
 /// Long fault and race trials, seeded: the same seed gives the same work and the same moments, as far as the machine's
@@ -93,6 +96,11 @@ async fn main() -> ExitCode {
                     say: &say,
                 };
                 races::run(options).await
+            }
+            Suite::Watch => {
+                let database = TestDatabase::empty().await;
+                let (database, folder) = (&database.url, &folder);
+                watch::run(watch::Options { seed, rounds, database, folder, say: &say }).await
             }
             Suite::Uploads => {
                 let database = TestDatabase::empty().await;

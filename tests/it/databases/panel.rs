@@ -24,6 +24,14 @@ async fn moderation_in_chromium() {
 }
 
 #[tokio::test]
+async fn replication_in_chromium() {
+    if *KIND != Kind::Sqlite {
+        return;
+    }
+    panel_passes("replication.test.mjs").await;
+}
+
+#[tokio::test]
 async fn ten_thousand_rows_scroll_by_in_chromium() {
     if *KIND != Kind::Sqlite {
         return;

@@ -1,14 +1,11 @@
-//! Queries over `replica_run`, `replica_range` and `replica_finding`. Whatever a run writes carries its epoch: a process that was
-//! paused while another took the run up writes nothing.
+//! Queries over `replica_finding`.
 
 use std::collections::HashMap;
 
 use entity::{
     Timestamp,
     replica_finding::{self, Kind, Outcome},
-    replica_range,
-    replica_run::{self, Mode},
-    site_role,
+    replica_run,
 };
 use sea_orm::{
     ActiveModelTrait as _, ColumnTrait as _, ConnectionTrait, DbErr, EntityTrait as _, ExprTrait as _,
@@ -17,7 +14,6 @@ use sea_orm::{
 };
 use uuid::Uuid;
 
-use super::{Counters, FindingFilter, RunError, judge::Found, ranges::Range};
 use crate::{
     adapters::objects::sha256,
     app::App,
@@ -26,196 +22,20 @@ use crate::{
         page::{self, Page, PageRequest, Position},
     },
     ledger,
+    replication::{FindingFilter, RunError, judge::Found},
 };
-
-/// Begins of runs wait for each other.
-pub(super) async fn serialise(tx: &Tx) -> Result<(), DbErr> {
-    site_role::Entity::find().order_by_asc(site_role::Column::Site).lock_exclusive().all(tx).await?;
-    Ok(())
-}
-
-/// A run that this process works on, as long as nobody else takes it up.
-#[derive(Clone, Debug)]
-pub(super) struct Claimed {
-    pub run: replica_run::Model,
-}
-
-/// Takes a run up where it is not over.
-pub(super) async fn claim(app: &App, run: Uuid) -> Result<Option<Claimed>, DbErr> {
-    app.db
-        .transaction(async |tx| {
-            let Some(run) = lock(&tx, run).await?.filter(|run| run.state == replica_run::State::Running) else {
-                return Ok(None);
-            };
-            let run = replica_run::Model { epoch: run.epoch + 1, updated_at: app.db.now(&tx).await?, ..run };
-            update(&tx, run.clone()).await?;
-            Ok(Some(Claimed { run }))
-        })
-        .await
-}
-
-/// The run's row, locked, where it is still this process's.
-pub(super) async fn hold(tx: &Tx, claimed: &Claimed) -> Result<replica_run::Model, RunError> {
-    let run = lock(tx, claimed.run.id).await?;
-    let held = run.filter(|run| run.epoch == claimed.run.epoch && run.state == replica_run::State::Running);
-    held.ok_or(RunError::Superseded)
-}
-
-async fn lock(tx: &Tx, run: Uuid) -> Result<Option<replica_run::Model>, DbErr> {
-    replica_run::Entity::find_by_id(run).lock_exclusive().one(tx).await
-}
-
-pub(super) async fn update(tx: &Tx, run: replica_run::Model) -> Result<(), DbErr> {
-    let id = run.id;
-    replica_run::Entity::update_many()
-        .set(run.into_active_model().reset_all())
-        .filter(replica_run::Column::Id.eq(id))
-        .exec(tx)
-        .await?;
-    Ok(())
-}
-
-pub(super) async fn insert(tx: &Tx, run: replica_run::Model, ranges: Vec<Range>) -> Result<(), DbErr> {
-    let id = run.id;
-    replica_run::Entity::insert(run.into_active_model().reset_all()).exec_without_returning(tx).await?;
-    let rows = ranges.into_iter().zip(0..).map(|(range, number)| {
-        let row = replica_range::Model {
-            run_id: id,
-            number,
-            after: range.after,
-            upto: range.upto,
-            state: replica_range::State::Open,
-            counters: Counters::default().write(),
-            error: None,
-        };
-        row.into_active_model().reset_all()
-    });
-    let rows: Vec<_> = rows.collect();
-    for some in rows.chunks(500) {
-        replica_range::Entity::insert_many(some.to_vec()).exec_without_returning(tx).await?;
-    }
-    Ok(())
-}
-
-pub(super) async fn find(connection: &impl ConnectionTrait, run: Uuid) -> Result<Option<replica_run::Model>, DbErr> {
-    replica_run::Entity::find_by_id(run).one(connection).await
-}
-
-/// The runs of this kind that are under way, the oldest first.
-pub(super) async fn running(connection: &impl ConnectionTrait, mode: Mode) -> Result<Vec<replica_run::Model>, DbErr> {
-    replica_run::Entity::find()
-        .filter(replica_run::Column::Mode.eq(mode))
-        .filter(replica_run::Column::State.eq(replica_run::State::Running))
-        .order_by_asc(replica_run::Column::CreatedAt)
-        .all(connection)
-        .await
-}
-
-/// Every run under way, the newest first.
-pub(super) async fn all_running(connection: &impl ConnectionTrait) -> Result<Vec<replica_run::Model>, DbErr> {
-    let mut running = Vec::new();
-    for mode in [Mode::Sweep, Mode::Scrub, Mode::Repair] {
-        running.extend(self::running(connection, mode).await?);
-    }
-    running.sort_by_key(|run| std::cmp::Reverse((run.created_at, run.id)));
-    Ok(running)
-}
-
-/// The newest run of this kind that ended, or that ended so.
-pub(super) async fn latest(
-    connection: &impl ConnectionTrait,
-    mode: Mode,
-    state: Option<replica_run::State>,
-) -> Result<Option<replica_run::Model>, DbErr> {
-    let states =
-        state.map_or_else(|| vec![replica_run::State::Complete, replica_run::State::Inconclusive], |one| vec![one]);
-    replica_run::Entity::find()
-        .filter(replica_run::Column::Mode.eq(mode))
-        .filter(replica_run::Column::State.is_in(states))
-        .order_by_desc(replica_run::Column::CreatedAt)
-        .order_by_desc(replica_run::Column::Id)
-        .one(connection)
-        .await
-}
-
-pub(super) async fn runs(
-    connection: &impl ConnectionTrait,
-    page: &PageRequest<Position<Timestamp>>,
-) -> Result<Page<replica_run::Model>, DbErr> {
-    use replica_run::Column as Of;
-    let select = replica_run::Entity::find();
-    let rows = page::keyset(select, Of::CreatedAt, Of::Id, Order::Desc, page).all(connection).await?;
-    Ok(page.finish(rows))
-}
-
-pub(super) async fn open_ranges(
-    connection: &impl ConnectionTrait,
-    run: Uuid,
-) -> Result<Vec<replica_range::Model>, DbErr> {
-    replica_range::Entity::find()
-        .filter(replica_range::Column::RunId.eq(run))
-        .filter(replica_range::Column::State.eq(replica_range::State::Open))
-        .order_by_asc(replica_range::Column::Number)
-        .all(connection)
-        .await
-}
-
-/// Every range of a run.
-pub(super) async fn ranges(connection: &impl ConnectionTrait, run: Uuid) -> Result<Vec<replica_range::Model>, DbErr> {
-    replica_range::Entity::find()
-        .filter(replica_range::Column::RunId.eq(run))
-        .order_by_asc(replica_range::Column::Number)
-        .all(connection)
-        .await
-}
-
-/// Writes how far a range is, and the faults that were found up to there.
-pub(super) async fn checkpoint(
-    app: &App,
-    claimed: &Claimed,
-    range: &replica_range::Model,
-    faults: &[Found],
-) -> Result<(), RunError> {
-    use replica_range::Column as Of;
-    // The many first, apart, so that no transaction grows with the number of faults.
-    for some in faults.chunks(FAULTS_AT_ONCE) {
-        app.transaction::<_, RunError, _, _>(async |tx| {
-            let run = hold(&tx, claimed).await?;
-            open(app, &tx, &run, some).await
-        })
-        .await?;
-    }
-    app.db
-        .transaction::<_, RunError, _, _>(async |tx| {
-            let run = hold(&tx, claimed).await?;
-            let row = range.clone().into_active_model().reset_all();
-            replica_range::Entity::update_many()
-                .set(row)
-                .filter(Of::RunId.eq(range.run_id))
-                .filter(Of::Number.eq(range.number))
-                .exec(&tx)
-                .await?;
-            let counters = sum(&ranges(&tx, run.id).await?);
-            let done = i64::try_from(counters.objects).unwrap_or(i64::MAX);
-            let updated_at = app.db.now(&tx).await?;
-            Ok(update(&tx, replica_run::Model { counters: counters.write(), done, updated_at, ..run }).await?)
-        })
-        .await
-}
-
-/// Rows of one transaction.
-const FAULTS_AT_ONCE: usize = 100;
-
-pub(super) fn sum(ranges: &[replica_range::Model]) -> Counters {
-    ranges.iter().fold(Counters::default(), |sum, range| sum.plus(Counters::read(&range.counters)))
-}
 
 fn open_key(kind: Kind, key: &str) -> Vec<u8> {
     sha256(format!("{}\n{key}", kind.as_str()).as_bytes()).to_vec()
 }
 
 /// Opens a finding for each fault, or counts one more sighting of the one that is open.
-pub(super) async fn open(app: &App, tx: &Tx, run: &replica_run::Model, faults: &[Found]) -> Result<(), RunError> {
+pub(in crate::replication) async fn open(
+    app: &App,
+    tx: &Tx,
+    run: &replica_run::Model,
+    faults: &[Found],
+) -> Result<(), RunError> {
     use replica_finding::Column as Of;
     let now = app.db.now(tx).await?;
     for fault in faults {
@@ -277,7 +97,7 @@ pub(super) async fn open(app: &App, tx: &Tx, run: &replica_run::Model, faults: &
 }
 
 /// Open findings that this run has not seen, behind `after`: what it judges at its end.
-pub(super) async fn unseen(
+pub(in crate::replication) async fn unseen(
     connection: &impl ConnectionTrait,
     run: Uuid,
     after: Uuid,
@@ -295,7 +115,12 @@ pub(super) async fn unseen(
 }
 
 /// Ends a finding that is not over. Whether it was not.
-pub(super) async fn resolve(tx: &Tx, finding: Uuid, outcome: Outcome, now: Timestamp) -> Result<bool, DbErr> {
+pub(in crate::replication) async fn resolve(
+    tx: &Tx,
+    finding: Uuid,
+    outcome: Outcome,
+    now: Timestamp,
+) -> Result<bool, DbErr> {
     use replica_finding::Column as Of;
     let ended = replica_finding::Entity::update_many()
         .col_expr(Of::State, Expr::value(replica_finding::State::Resolved))
@@ -310,7 +135,7 @@ pub(super) async fn resolve(tx: &Tx, finding: Uuid, outcome: Outcome, now: Times
 }
 
 /// Back to the open ones, with what went wrong.
-pub(super) async fn reopen(tx: &Tx, finding: Uuid, error: &str) -> Result<(), DbErr> {
+pub(in crate::replication) async fn reopen(tx: &Tx, finding: Uuid, error: &str) -> Result<(), DbErr> {
     use replica_finding::Column as Of;
     replica_finding::Entity::update_many()
         .col_expr(Of::State, Expr::value(replica_finding::State::Open))
@@ -336,7 +161,7 @@ fn open_ones(filter: &FindingFilter) -> sea_orm::Select<replica_finding::Entity>
 }
 
 /// The open findings that a filter names, up to `most`.
-pub(super) async fn matching(
+pub(in crate::replication) async fn matching(
     connection: &impl ConnectionTrait,
     filter: &FindingFilter,
     most: u64,
@@ -346,7 +171,7 @@ pub(super) async fn matching(
 }
 
 /// Gives them to a repair. How many they were.
-pub(super) async fn take(tx: &Tx, ids: &[Uuid], repair: Uuid) -> Result<u64, DbErr> {
+pub(in crate::replication) async fn take(tx: &Tx, ids: &[Uuid], repair: Uuid) -> Result<u64, DbErr> {
     use replica_finding::Column as Of;
     let mut taken = 0;
     for some in ids.chunks(500) {
@@ -363,7 +188,7 @@ pub(super) async fn take(tx: &Tx, ids: &[Uuid], repair: Uuid) -> Result<u64, DbE
 }
 
 /// What a repair has still to do.
-pub(super) async fn in_repair(
+pub(in crate::replication) async fn in_repair(
     connection: &impl ConnectionTrait,
     repair: Uuid,
     limit: u64,
@@ -378,7 +203,7 @@ pub(super) async fn in_repair(
         .await
 }
 
-pub(super) async fn findings(
+pub(in crate::replication) async fn findings(
     connection: &impl ConnectionTrait,
     open: Option<bool>,
     kind: Option<Kind>,
@@ -397,7 +222,7 @@ pub(super) async fn findings(
     Ok(page.finish(rows))
 }
 
-pub(super) async fn finding(
+pub(in crate::replication) async fn finding(
     connection: &impl ConnectionTrait,
     id: Uuid,
 ) -> Result<Option<replica_finding::Model>, DbErr> {
@@ -405,7 +230,7 @@ pub(super) async fn finding(
 }
 
 /// How many findings of each kind are not resolved.
-pub(super) async fn open_by_kind(connection: &impl ConnectionTrait) -> Result<Vec<(Kind, u64)>, DbErr> {
+pub(in crate::replication) async fn open_by_kind(connection: &impl ConnectionTrait) -> Result<Vec<(Kind, u64)>, DbErr> {
     use replica_finding::Column as Of;
     let rows: Vec<(Kind, i64)> = replica_finding::Entity::find()
         .select_only()
@@ -423,7 +248,10 @@ pub(super) async fn open_by_kind(connection: &impl ConnectionTrait) -> Result<Ve
 }
 
 /// How many findings a repair has ended, and how many it gave back.
-pub(super) async fn repaired(connection: &impl ConnectionTrait, repair: Uuid) -> Result<(u64, u64), DbErr> {
+pub(in crate::replication) async fn repaired(
+    connection: &impl ConnectionTrait,
+    repair: Uuid,
+) -> Result<(u64, u64), DbErr> {
     use replica_finding::Column as Of;
     let of = |state| {
         let found = replica_finding::Entity::find().filter(Of::RepairId.eq(repair));
