@@ -16,6 +16,7 @@ import { AuditSearch } from "./pages/audit/search";
 import { BlockListSearch } from "./pages/block-list/search";
 import { FilesSearch } from "./pages/files/search";
 import { JobsSearch } from "./pages/jobs/search";
+import { ReplicationSearch } from "./pages/replication/search";
 import { ReportsSearch } from "./pages/reports/search";
 import { isAdmin, requireViewer } from "./session/viewer";
 import { Shell } from "./shell/shell";
@@ -74,6 +75,13 @@ const jobs = createRoute({
   component: lazyRouteComponent(() => import("./pages/jobs/page")),
 });
 
+const replication = createRoute({
+  getParentRoute: () => shell,
+  path: "/replication",
+  validateSearch: ReplicationSearch,
+  component: lazyRouteComponent(() => import("./pages/replication/page")),
+});
+
 /** People, their files, and what was done to them: not for operators. */
 const admins = createRoute({
   getParentRoute: () => shell,
@@ -125,7 +133,8 @@ const audit = createRoute({
   component: lazyRouteComponent(() => import("./pages/audit/page")),
 });
 
-const pages = [overview, jobs, alerts, erasures, admins.addChildren([reports, files, trash, blockList, users, audit])];
+const forAdmins = admins.addChildren([reports, files, trash, blockList, users, audit]);
+const pages = [overview, replication, jobs, alerts, erasures, forAdmins];
 
 export const router = createRouter({
   routeTree: root.addChildren([signIn, shell.addChildren(pages)]),

@@ -3,7 +3,7 @@
 // Run as panel.test.mjs is.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { as, check, loggedIn, open, picture, row, sees, sendFile, signIn, start, upload, uploadAll } from "./panel.mjs";
+import { as, check, loggedIn, mutate, open, picture, row, sees, sendFile, signIn, start, upload, uploadAll, watchProgress } from "./panel.mjs";
 
 // As many as `databases::bulk` removes take a minute longer.
 const OLD = Number(process.env.SNAPHAVEN_TEST_OLD_FILES ?? 500);
@@ -12,15 +12,6 @@ const ONE_MORE = (OLD + 1).toLocaleString("en");
 const STATES = "query ($id: ID!) { node(id: $id) { ... on File { state removal { reason } } } }";
 
 /** @typedef {Awaited<ReturnType<typeof start>>["server"]} Server */
-
-/** What a mutation returns. Errors fail the test. @param {Server} who @param {string} name @param {string} returns @param {object} input */
-async function mutate(who, name, returns, input) {
-  const type = `${name.charAt(0).toUpperCase()}${name.slice(1)}Input`;
-  const query = `mutation ($input: ${type}!) { ${name}(input: $input) { ${returns} userErrors { message } } }`;
-  const payload = (await who.ask(query, { input }))[name];
-  assert.deepEqual(payload.userErrors, []);
-  return payload;
-}
 
 /** @param {Server} who */
 const idOf = async (who) => (await who.ask("{ viewer { id } }")).viewer.id;
@@ -264,17 +255,6 @@ test("what admins decide", async (t) => {
 
   assert.deepEqual(complaints, []);
 });
-
-/** Keeps each value that a progress bar has. In the page. */
-function watchProgress() {
-  const values = new Set();
-  const look = () => {
-    const bar = /** @type {HTMLProgressElement | null} */ (document.querySelector("main progress"));
-    if (bar) values.add(bar.value);
-    Object.assign(window, { progress: [...values] });
-  };
-  new MutationObserver(look).observe(document.body, { subtree: true, childList: true, attributes: true });
-}
 
 /** Waits until there is no such file any more. @param {Server} who @param {string} id */
 async function gone(who, id) {

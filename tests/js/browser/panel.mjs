@@ -148,8 +148,8 @@ class Topic {
   }
 }
 
-/** A server with an admin. @param {import("node:test").TestContext} t */
-export async function start(t) {
+/** A server with an admin. @param {import("node:test").TestContext} t @param {Record<string, string>} [settings] */
+export async function start(t, settings = {}) {
   const topic = await Topic.start(t);
   const url = process.env.SNAPHAVEN_TEST_DATABASE_URL;
   const database = url ? { "database.url": url } : {};
@@ -163,6 +163,7 @@ export async function start(t) {
     // What failed once waits while the test looks at it.
     "jobs.backoff_min": "10m",
     "audit.seal_interval": "1s",
+    ...settings,
   });
   const sets = Object.entries(database).flatMap(([name, value]) => ["--set", `${name}=${value}`]);
   /** @param {string} name */
@@ -177,6 +178,15 @@ export async function start(t) {
 
 /** The same server, as whoever logs in or signs up by that. @param {Server} server @param {string} token */
 export const as = (server, token) => Object.assign(new Server(), server, { token });
+
+/** What a mutation returns. Errors fail the test. @param {Server} who @param {string} name @param {string} returns @param {object} input */
+export async function mutate(who, name, returns, input) {
+  const type = `${name.charAt(0).toUpperCase()}${name.slice(1)}Input`;
+  const query = `mutation ($input: ${type}!) { ${name}(input: $input) { ${returns} userErrors { message } } }`;
+  const payload = (await who.ask(query, { input }))[name];
+  assert.deepEqual(payload.userErrors, []);
+  return payload;
+}
 
 /** Somebody who has an account, logged in. @param {Server} server @param {string} login */
 export async function loggedIn(server, login) {
@@ -232,6 +242,17 @@ export async function until(done) {
     assert.ok(tries < 300, "in 15 seconds");
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
+}
+
+/** Keeps each value that a progress bar has. In the page. */
+export function watchProgress() {
+  const values = new Set();
+  const look = () => {
+    const bar = /** @type {HTMLProgressElement | null} */ (document.querySelector("main progress"));
+    if (bar) values.add(bar.value);
+    Object.assign(window, { progress: [...values] });
+  };
+  new MutationObserver(look).observe(document.body, { subtree: true, childList: true, attributes: true });
 }
 
 /** Waits until the page and its pictures are there. @param {import("playwright-core").Page} page */

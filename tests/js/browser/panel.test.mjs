@@ -20,6 +20,7 @@ const VIEWS = /** @type {const} */ ([
   ["table", "/files?view=table&q=sky", true],
   ["trash", "/trash", true],
   ["users", "/users", true],
+  ["replication", "/replication", false],
   ["jobs", "/jobs", true],
   ["jobs-waiting", "/jobs?state=WAITING", false],
   ["alerts", "/alerts", true],
@@ -373,7 +374,7 @@ test("the admin panel", async (t) => {
     await signIn(page, "olga");
     await page.getByRole("heading", { name: "Overview" }).waitFor();
     const links = await page.getByRole("navigation").getByRole("link").allInnerTexts();
-    assert.deepEqual(links, ["Overview", "Jobs", "Alerts", "Erasures"]);
+    assert.deepEqual(links, ["Overview", "Replication", "Jobs", "Alerts", "Erasures"]);
     await check(page, "operator");
     topic.will("refuse");
     await server.ask("mutation ($ids: [ID!]!) { trashFiles(input: { ids: $ids }) { files { id } } }", {

@@ -4,8 +4,32 @@ import { Client, type CombinedError, fetchExchange, mapExchange } from "urql";
 import { signInAgain } from "../session/sign-in-again";
 
 /** What has no id of its own, and is kept with what it belongs to. */
-const EMBEDDED = ["Copy", "FilePermissions", "Limits", "Removal", "Rendition", "SignedUrl", "Suspension", "Usage"];
-const ERRORS = ["AccountUserError", "BlockUserError", "FileUserError", "OperationsUserError", "ReportUserError"];
+const EMBEDDED = [
+  "Copy",
+  "Coverage",
+  "FilePermissions",
+  "FindingCount",
+  "Limits",
+  "Removal",
+  "Rendition",
+  "RepairPlan",
+  "Replication",
+  "ReplicationBacklog",
+  "ReplicationExposure",
+  "ReplicationLag",
+  "ReplicationSite",
+  "SignedUrl",
+  "Suspension",
+  "Usage",
+];
+const ERRORS = [
+  "AccountUserError",
+  "BlockUserError",
+  "FileUserError",
+  "OperationsUserError",
+  "ReplicationUserError",
+  "ReportUserError",
+];
 const MUTATIONS = [
   "BlockContent",
   "LogIn",
@@ -15,6 +39,7 @@ const MUTATIONS = [
   "ReinstateUser",
   "ReleaseLegalHold",
   "RemoveFiles",
+  "RepairFindings",
   "ResolveReport",
   "RestoreFiles",
   "RetryAlert",
@@ -23,11 +48,23 @@ const MUTATIONS = [
   "SetUserRole",
   "SuspendUser",
   "UnblockContent",
+  "VerifyReplicas",
 ];
 const WITHOUT_ID = [...EMBEDDED, ...ERRORS, ...MUTATIONS.map((name) => `${name}Payload`)];
 
 /** What is shown of these is read again: acts of admins are in the audit log, raise alerts and leave jobs. */
-const TOUCHED = ["alerts", "auditLog", "blockedContents", "bulkActions", "jobs", "reports", "usage"];
+const TOUCHED = [
+  "alerts",
+  "auditLog",
+  "blockedContents",
+  "bulkActions",
+  "jobs",
+  "replicaFindings",
+  "replicaRuns",
+  "replication",
+  "reports",
+  "usage",
+];
 
 const touch: UpdateResolver = (_result, _args, cache) => {
   for (const { fieldName, fieldKey } of cache.inspectFields("Query")) {
@@ -62,6 +99,11 @@ const cache = cacheExchange({
       setQuota: touch,
       retryAlert: touch,
       retryJob: touch,
+      verifyReplicas: touch,
+      repairFindings(result, args, cache, info) {
+        // A dry run changes nothing.
+        if (!(args.input as { dryRun?: boolean }).dryRun) touch(result, args, cache, info);
+      },
     },
   },
 });

@@ -2,7 +2,18 @@
 import type { IconName } from "../ui/icon";
 
 export interface NavigationItem {
-  to: "/" | "/reports" | "/files" | "/trash" | "/block-list" | "/users" | "/jobs" | "/alerts" | "/erasures" | "/audit";
+  to:
+    | "/"
+    | "/reports"
+    | "/files"
+    | "/trash"
+    | "/block-list"
+    | "/users"
+    | "/replication"
+    | "/jobs"
+    | "/alerts"
+    | "/erasures"
+    | "/audit";
   title: string;
   icon: IconName;
   /** After `g`. */
@@ -18,6 +29,7 @@ export const NAVIGATION: readonly NavigationItem[] = [
   { to: "/trash", title: "Trash", icon: "trash", key: "t", operators: false },
   { to: "/block-list", title: "Block list", icon: "blocked", key: "b", operators: false },
   { to: "/users", title: "Users", icon: "users", key: "u", operators: false },
+  { to: "/replication", title: "Replication", icon: "replication", key: "c", operators: true },
   { to: "/jobs", title: "Jobs", icon: "jobs", key: "j", operators: true },
   { to: "/alerts", title: "Alerts", icon: "alerts", key: "a", operators: true },
   { to: "/erasures", title: "Erasures", icon: "erasures", key: "e", operators: true },

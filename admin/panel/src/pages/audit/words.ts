@@ -21,6 +21,7 @@ const ACTIONS: Record<string, string> = {
   "report.made": "Reported",
   "report.evidence_viewed": "Looked at what was reported",
   "report.resolved": "Decided a report",
+  "run.ordered": "Ordered a verification or repair",
   "job.retried": "Retried a job",
   "alert.retried": "Retried an alert",
   "snap.opened": "Opened a snap",
@@ -56,6 +57,7 @@ export function targetOf(entry: Pick<AuditRow, "subject" | "details" | "subjectI
       return subject.name || subject.sha256;
   }
   if (entry.subjectId.startsWith("report_")) return "A report";
+  if (entry.subjectId.startsWith("run_")) return "A run over the copies";
   return detail(entry, "name") || detail(entry, "kind") || entry.subjectId;
 }
 

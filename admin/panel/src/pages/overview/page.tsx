@@ -26,6 +26,9 @@ const OVERVIEW = graphql(`
   }
 `);
 
+/** On its own: both buckets are asked, which may take seconds. */
+const COPIES = graphql(`query Copies { replication { state sentence } }`);
+
 const FILE_COUNTS = graphql(`
   query FileCounts {
     active: files(filter: { everyone: true }, first: 1) { totalCount totalCountIsExact }
@@ -65,7 +68,9 @@ export default function OverviewPage() {
 function Attention({ data }: { data: Overview | undefined }) {
   const now = useNow();
   const reports = useOpenReports();
-  if (!data) return <Waiting lines={1} />;
+  const [copies] = useQuery({ query: COPIES, requestPolicy: "cache-and-network" });
+  const replication = copies.data?.replication;
+  if (!data || !(replication || copies.error)) return <Waiting lines={1} />;
   const failed = data.alerts.nodes.filter(({ state }) => state === "FAILED").length;
   const jobs = data.jobs.nodes.length;
   const open = data.erasures.nodes;
@@ -76,6 +81,12 @@ function Attention({ data }: { data: Overview | undefined }) {
   if (reports) {
     const text = reports === "1" ? "1 report waits for a decision" : `${reports} reports wait for a decision`;
     items.push({ key: "reports", node: <Link to="/reports">{text}</Link> });
+  }
+  if (replication?.state !== "HEALTHY") {
+    const text = replication
+      ? `Replication is ${replication.state}. ${replication.sentence}`
+      : "How the replication stands could not be read";
+    items.unshift({ key: "replication", node: <Link to="/replication">{text}</Link> });
   }
   if (failed > 0) {
     const text = `${count(failed, "alert")} of the last ${SEEN} could not be delivered`;
