@@ -1,6 +1,6 @@
 //! `replica status|verify|repair`: the watchdog from a terminal or a monitor, beside running servers or without any.
 
-use std::{fmt::Write as _, time::Duration};
+use std::{fmt::Write as _, pin::pin, sync::Arc, time::Duration};
 
 use entity::{
     replica_finding::Kind,
@@ -16,7 +16,9 @@ use super::{
 };
 use crate::{
     app::App,
+    compose,
     config::Config,
+    jobs,
     replication::{self, FindingFilter, Health, Order, ReplicationError, Status},
     viewer::Viewer,
 };
@@ -25,6 +27,9 @@ const ME: Viewer = Viewer::System("command line");
 
 /// Not everything could be read, or nothing can be told: worse than a finding.
 const UNKNOWN: u8 = 2;
+
+/// Findings that are told one by one.
+const TOLD: u64 = 20;
 
 pub async fn run(config: Config, command: ReplicaCommand) -> Result<(), Failure> {
     let app = serve::connect(config).await.map_err(|failure| failure.code(UNKNOWN))?;
@@ -207,31 +212,53 @@ async fn repair(app: &App, args: RepairArgs) -> Result<(), Failure> {
     })?;
     let run = follow(app, begun, args.json).await?;
     let counters = replication::counters(&run);
+    let left = replication::left_by(app, &ME, run.id, TOLD).await.map_err(fault)?;
     if args.json {
-        print(&format!("{}\n", run_as_json(&run)))?;
+        let mut told = run_as_json(&run);
+        let left = left
+            .iter()
+            .map(|finding| json!({ "kind": finding.kind.as_str(), "key": finding.key, "reason": finding.last_error }));
+        told["left"] = left.collect();
+        print(&format!("{told}\n"))?;
     } else {
-        print(&format!("{} repaired, {} left\n", counters.repaired, counters.skipped))?;
+        let mut text = format!("{} repaired, {} left\n", counters.repaired, counters.skipped);
+        for finding in &left {
+            let why = finding.last_error.as_deref().unwrap_or_default();
+            let _ = writeln!(text, "{:<20} {}: {why}", finding.kind.as_str(), finding.key);
+        }
+        if counters.skipped > left.len() as u64 {
+            let _ = writeln!(text, "and {} more; the panel has them all", counters.skipped - left.len() as u64);
+        }
+        print(&text)?;
     }
     if counters.skipped == 0 { Ok(()) } else { Err(Failure::told(1)) }
 }
 
 /// Works on the run here, unless a server does, and tells how far it is.
 async fn follow(app: &App, run: replica_run::Model, quiet: bool) -> Result<replica_run::Model, Failure> {
-    let id = run.id;
-    let work = {
-        let app = app.clone();
-        tokio::spawn(async move { replication::work(&app, id).await })
-    };
-    let mut run = run;
-    while run.state == State::Running {
-        tokio::time::sleep(Duration::from_millis(500)).await;
-        let found = replication::find_run(app, &ME, id).await.map_err(fault)?;
-        run = found.ok_or_else(|| fault("the run is gone"))?;
-        if !quiet && run.state == State::Running {
-            eprintln!("{} of {}", run.done, run.total);
+    const PAUSE: Duration = Duration::from_millis(500);
+    let (id, key) = (run.id, replication::job_key(run.id));
+    let registry = Arc::new(compose::registry(&app.config).map_err(fault)?);
+    loop {
+        let mut work = pin!(jobs::take_up(app, &registry, &key));
+        let mut is_over = false;
+        while !is_over {
+            tokio::select! {
+                outcome = &mut work => {
+                    outcome.map_err(fault)?;
+                    is_over = true;
+                }
+                () = tokio::time::sleep(PAUSE) => {}
+            }
+            let run = replication::find_run(app, &ME, id).await.map_err(fault)?;
+            let run = run.ok_or_else(|| fault("the run is gone"))?;
+            if is_over && run.state != State::Running {
+                return Ok(run);
+            }
+            if !quiet && run.state == State::Running {
+                eprintln!("{} of {}", run.done, run.total);
+            }
         }
+        tokio::time::sleep(PAUSE).await;
     }
-    // A server that has taken it up leaves nothing to do here.
-    let _ = work.await;
-    Ok(run)
 }

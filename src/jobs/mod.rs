@@ -11,7 +11,7 @@ use entity::Timestamp;
 use sea_orm::{ConnectionTrait, DbErr};
 use serde::{Serialize, de::DeserializeOwned};
 
-pub use worker::run;
+pub use worker::{run, take_up};
 
 use crate::{app::App, db::Tx, error::Fault};
 

@@ -6,7 +6,7 @@ use entity::{
 };
 use sea_orm::{
     ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, ExprTrait, QueryFilter, QueryOrder,
-    QuerySelect, sea_query::Expr,
+    QuerySelect, QueryTrait, sea_query::Expr,
 };
 use uuid::Uuid;
 
@@ -58,13 +58,19 @@ fn row(
     }
 }
 
-/// Up to `limit` due jobs, leased to the caller, each with its own token.
-pub(super) async fn claim(db: &Db, limit: u64, lease: std::time::Duration) -> Result<Vec<Model>, DbErr> {
+/// Up to `limit` due jobs, or the one with this unique key, leased to the caller, each with its own token.
+pub(super) async fn claim(
+    db: &Db,
+    key: Option<&str>,
+    limit: u64,
+    lease: std::time::Duration,
+) -> Result<Vec<Model>, DbErr> {
     let now = db.now(db.read()).await?;
     let free = Condition::any().add(Column::LeaseUntil.is_null()).add(Column::LeaseUntil.lt(now));
     let candidates = Entity::find()
         .filter(Column::State.eq(State::Waiting))
         .filter(Column::RunAt.lte(now))
+        .apply_if(key, |select, key| select.filter(Column::UniqueKey.eq(key)))
         .filter(free.clone())
         .order_by_asc(Column::RunAt)
         .limit(limit)

@@ -59,7 +59,7 @@ async fn claim(
     free: usize,
     running: &mut JoinSet<()>,
 ) -> Result<Duration, sea_orm::DbErr> {
-    let jobs = store::claim(&app.db, free as u64, app.config.jobs.lease).await?;
+    let jobs = store::claim(&app.db, None, free as u64, app.config.jobs.lease).await?;
     let full = jobs.len() == free;
     for job in jobs {
         running.spawn(attempt(app.clone(), registry.clone(), job));
@@ -70,6 +70,15 @@ async fn claim(
     let poll = app.config.jobs.poll_interval;
     let Some(due) = store::next_due(&app.db).await? else { return Ok(poll) };
     Ok(due.since(app.db.now(app.db.read()).await?).min(poll))
+}
+
+/// Runs the job of this unique key here, where it is due and nobody else has it. For commands: a server takes it up where
+/// this process ends before it.
+pub async fn take_up(app: &App, registry: &Arc<Registry>, key: &str) -> Result<(), sea_orm::DbErr> {
+    for job in store::claim(&app.db, Some(key), 1, app.config.jobs.lease).await? {
+        attempt(app.clone(), registry.clone(), job).await;
+    }
+    Ok(())
 }
 
 async fn attempt(app: App, registry: Arc<Registry>, job: Model) {

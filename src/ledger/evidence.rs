@@ -7,7 +7,6 @@ use entity::{
     object_copy,
     object_copy::{Proof, Site},
 };
-use futures::TryStreamExt as _;
 use sea_orm::{
     ActiveEnum as _, ColumnTrait as _, ConnectionTrait, DbBackend, DbErr, EntityTrait as _, ExprTrait as _, JoinType,
     QueryFilter as _, QueryOrder as _, QueryResult, QuerySelect as _, RelationDef,
@@ -15,9 +14,9 @@ use sea_orm::{
 };
 use uuid::Uuid;
 
-use super::{Roles, store};
+use super::{Roles, jobs::drain, store};
 use crate::{
-    adapters::objects::{ObjectMeta, Sha256, Stored, finish_sha256},
+    adapters::objects::{ObjectMeta, Sha256, Stored},
     app::App,
     db::Tx,
     error::Fault,
@@ -66,14 +65,8 @@ pub fn compare_pair(proven: &ObjectMeta, copy: &ObjectMeta) -> Equality {
 /// Reads and hashes the copy at a site. `None`: there is none.
 pub async fn hash_at(app: &App, key: &str, site: Site) -> Result<Option<(Sha256, ObjectMeta)>, Fault> {
     let Some(found) = app.stores.at(site).get(key, None).await? else { return Ok(None) };
-    let (mut body, meta) = (found.body, found.meta);
-    let mut hash = aws_lc_rs::digest::Context::new(&aws_lc_rs::digest::SHA256);
-    while let Some(chunk) = body.try_next().await? {
-        hash.update(&chunk);
-        // So that many large bodies at once leave the others their turn.
-        tokio::task::consume_budget().await;
-    }
-    Ok(Some((finish_sha256(hash), meta)))
+    let meta = found.meta.clone();
+    Ok(Some((drain(found, &mut tokio::io::sink()).await?, meta)))
 }
 
 /// One line of the ledger, as the verifier's cursor reads it.
@@ -110,8 +103,7 @@ impl Entry {
     }
 }
 
-/// The next `limit` entries with `after < key ≤ upto` that are not erased, by key. Staging objects are not copied and are left
-/// out while they are pending.
+/// The next `limit` entries with `after < key ≤ upto` that are not erased, by key.
 pub async fn entries(
     connection: &impl ConnectionTrait,
     after: &str,

@@ -25,7 +25,7 @@ use super::{
     store,
 };
 use crate::{
-    adapters::objects::{Body, Condition, Presence, PutObject, Sha256, Stored, finish_sha256},
+    adapters::objects::{Body, Condition, Object, Presence, PutObject, Sha256, Stored, finish_sha256},
     app::App,
     config::ReplicationMode,
     db::Tx,
@@ -208,28 +208,29 @@ pub(super) async fn spool(app: &App, object: &object::Model, site: Site) -> Resu
 pub async fn spool_key(app: &App, key: &str, site: Site) -> Result<Option<(tempfile::TempPath, Sha256, u64)>, Fault> {
     let Some(found) = app.stores.at(site).get(key, None).await? else { return Ok(None) };
     let (file, path) = app.spool().and_then(Spool::file).map_err(Fault::internal)?.into_parts();
-    let (mut file, mut stream) = (tokio::fs::File::from_std(file), found.body);
-    let (mut hash, mut bytes) = (Context::new(&SHA256), 0);
-    while let Some(chunk) = stream.try_next().await? {
+    let bytes = found.meta.bytes;
+    let sha256 = drain(found, &mut tokio::fs::File::from_std(file)).await?;
+    Ok(Some((path, sha256, bytes)))
+}
+
+/// Reads an object to its end, which is held to its announced length, and hashes it on its way.
+pub(super) async fn drain(found: Object, to: &mut (impl AsyncWrite + Unpin)) -> Result<Sha256, Fault> {
+    let (mut body, mut hash) = (found.body, Context::new(&SHA256));
+    while let Some(chunk) = body.try_next().await? {
         hash.update(&chunk);
-        bytes += chunk.len() as u64;
-        file.write_all(&chunk).await.map_err(Fault::internal)?;
+        to.write_all(&chunk).await.map_err(Fault::internal)?;
+        // So that large bodies that come at once leave others their turn.
+        tokio::task::consume_budget().await;
     }
-    file.flush().await.map_err(Fault::internal)?;
-    Ok(Some((path, finish_sha256(hash), bytes)))
+    to.flush().await.map_err(Fault::internal)?;
+    Ok(finish_sha256(hash))
 }
 
 async fn read(app: &App, object: &object::Model, site: Site, to: &mut (impl AsyncWrite + Unpin)) -> Result<(), Fault> {
     let place = || format!("{} at the {} site", object.key, site.as_str());
     let found = app.stores.at(site).get(&object.key, None).await?;
-    let mut stream = found.ok_or_else(|| Fault::Internal(format!("no {}", place())))?.body;
-    let mut hash = Context::new(&SHA256);
-    while let Some(chunk) = stream.try_next().await? {
-        hash.update(&chunk);
-        to.write_all(&chunk).await.map_err(Fault::internal)?;
-    }
-    to.flush().await.map_err(Fault::internal)?;
-    if hash.finish().as_ref() == object.sha256 {
+    let found = found.ok_or_else(|| Fault::Internal(format!("no {}", place())))?;
+    if drain(found, to).await?.as_slice() == object.sha256 {
         Ok(())
     } else {
         Err(Fault::Internal(format!("{} differs from the ledger", place())))

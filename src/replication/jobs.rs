@@ -52,7 +52,8 @@ impl Job for Run {
         };
         let now = app.db.now(tx).await?;
         let (error, finished_at) = (Some(error.to_owned()), Some(now));
-        store::update(tx, replica_run::Model { state: State::Inconclusive, error, finished_at, ..run }).await
+        store::update(tx, replica_run::Model { state: State::Inconclusive, error, finished_at, ..run }).await?;
+        store::forget_ranges(tx, self.run).await
     }
 }
 
@@ -68,7 +69,7 @@ pub(super) async fn work(app: &App, run: Uuid) -> Result<(), RunError> {
 
 /// Has the run worked on, unless a job already is.
 pub(super) async fn carry_on(app: &App, tx: &Tx, run: Uuid) -> Result<(), DbErr> {
-    enqueue_unique(app, tx, &Run { run }, &format!("replication.run:{run}")).await
+    enqueue_unique(app, tx, &Run { run }, &super::job_key(run)).await
 }
 
 async fn sweep(app: &App, claimed: &Claimed) -> Result<(), RunError> {

@@ -1,18 +1,24 @@
 //! The state as metrics: worked out at each scrape, so that backlog and ages are those of the moment.
 
+use std::time::Duration;
+
 use entity::{object_copy::Site, replica_finding::Kind};
 use sea_orm::Iterable as _;
 
 use super::{Health, Status, status};
-use crate::{app::App, viewer::Viewer};
+use crate::{app::App, error::Fault, viewer::Viewer};
 
-/// Sets the gauges of the replication. Where the state cannot be read it is DOWN.
+/// A scrape that is later tells nothing at all.
+const LIMIT: Duration = Duration::from_secs(5);
+
+/// Sets the gauges of the replication. Where the state cannot be read in time it is INCONCLUSIVE, whatever it was before.
 pub async fn measure(app: &App) {
-    match status::status(app, &Viewer::System("metrics")).await {
+    let status = tokio::time::timeout(LIMIT, status::status(app, &Viewer::System("metrics"))).await;
+    match status.unwrap_or_else(|_| Err(Fault::Busy(format!("no answer within {} s", LIMIT.as_secs())))) {
         Ok(status) => tell(&status),
         Err(error) => {
             tracing::warn!(%error, "the replication cannot be measured");
-            state(Health::Down);
+            state(Health::Inconclusive);
         }
     }
 }

@@ -309,6 +309,17 @@ pub async fn findings(
     Ok(store::findings(app.db.read(), open, kind, page).await?)
 }
 
+/// Up to `limit` findings that a repair could not mend, each with why. Operators and admins.
+pub async fn left_by(
+    app: &App,
+    viewer: &Viewer,
+    repair: Uuid,
+    limit: u64,
+) -> Result<Vec<replica_finding::Model>, Fault> {
+    viewer.operator()?;
+    Ok(store::given_back(app.db.read(), repair, limit).await?)
+}
+
 /// One finding. To anybody but operators and admins it is not there.
 pub async fn find_finding(app: &App, viewer: &Viewer, id: Uuid) -> Result<Option<replica_finding::Model>, Fault> {
     if viewer.operator().is_err() {
@@ -317,10 +328,19 @@ pub async fn find_finding(app: &App, viewer: &Viewer, id: Uuid) -> Result<Option
     Ok(store::finding(app.db.read(), id).await?)
 }
 
-/// Works on a run in this process, where nobody else does, and says how it stands then. For commands; the server itself.
-pub async fn work(app: &App, run: Uuid) -> Result<Option<Model>, Fault> {
-    jobs::work(app, run).await.map_err(Fault::internal)?;
-    Ok(store::find(app.db.read(), run).await?)
+/// The unique key of the job that works on a run.
+#[must_use]
+pub fn job_key(run: Uuid) -> String {
+    format!("replication.run:{run}")
+}
+
+/// Takes a run from whoever has it, and works on it to its end or until another process takes it: what becomes of one whose
+/// lease ran out unnoticed.
+pub async fn work(app: &App, run: Uuid) -> Result<(), Fault> {
+    match jobs::work(app, run).await {
+        Ok(()) | Err(RunError::Superseded) => Ok(()),
+        Err(error) => Err(Fault::internal(error)),
+    }
 }
 
 /// How a run went, from its own row.

@@ -74,10 +74,28 @@ pub(super) async fn run(app: &App, claimed: &Claimed) -> Result<(), RunError> {
 }
 
 async fn one(app: &App, finding: &replica_finding::Model) -> Turn {
-    match mend(app, finding).await {
-        Ok(turn) => turn,
-        Err(JobError::Later(_)) => Turn::Left("the erasure waits for a write that may still land".to_owned()),
-        Err(error) => Turn::Left(error.to_string()),
+    let why = match mend(app, finding).await {
+        Ok(Turn::Left(why)) => why,
+        Ok(over) => return over,
+        Err(JobError::Later(_)) => "the erasure waits for a write that may still land".to_owned(),
+        Err(error) => error.to_string(),
+    };
+    // Another process may have mended it meanwhile: the one that this one took the run from, until it notices.
+    match still_so(app, finding).await {
+        Ok(false) => Turn::Over(Outcome::Changed),
+        Ok(true) | Err(_) => Turn::Left(why),
+    }
+}
+
+async fn still_so(app: &App, finding: &replica_finding::Model) -> Result<bool, JobError> {
+    match judge(app, &finding.key, Depth::Bytes).await? {
+        Verdict::Fault(found) => Ok(found.kind == finding.kind),
+        Verdict::Unsettled => Ok(true),
+        Verdict::Agreed { object, seen, .. } => {
+            note(app, object, &seen).await?;
+            Ok(false)
+        }
+        Verdict::Lagging | Verdict::InFlight | Verdict::Nothing => Ok(false),
     }
 }
 

@@ -107,8 +107,8 @@ impl Status {
 /// Arrivals that the lag is taken of, the newest of them where they are many.
 pub const LAG_WINDOW: Duration = Duration::from_secs(3600);
 const LAG_SAMPLES: u64 = 10_000;
-/// A bucket that takes longer does not answer.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// A bucket that takes longer does not answer; less than a scrape waits.
+const PATIENCE: Duration = Duration::from_secs(3);
 /// Sweeps that may be missed before the state is unknown.
 const MISSED: u32 = 3;
 

@@ -247,6 +247,22 @@ pub(in crate::replication) async fn open_by_kind(connection: &impl ConnectionTra
     Ok(counts)
 }
 
+/// The findings that a repair gave back, with why.
+pub(in crate::replication) async fn given_back(
+    connection: &impl ConnectionTrait,
+    repair: Uuid,
+    limit: u64,
+) -> Result<Vec<replica_finding::Model>, DbErr> {
+    use replica_finding::Column as Of;
+    replica_finding::Entity::find()
+        .filter(Of::RepairId.eq(repair))
+        .filter(Of::State.eq(replica_finding::State::Open))
+        .order_by_asc(Of::Id)
+        .limit(limit)
+        .all(connection)
+        .await
+}
+
 /// How many findings a repair has ended, and how many it gave back.
 pub(in crate::replication) async fn repaired(
     connection: &impl ConnectionTrait,

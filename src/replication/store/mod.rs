@@ -15,7 +15,7 @@ use sea_orm::{
 use uuid::Uuid;
 
 pub(super) use self::findings::{
-    finding, findings, in_repair, matching, open, open_by_kind, reopen, repaired, resolve, take, unseen,
+    finding, findings, given_back, in_repair, matching, open, open_by_kind, reopen, repaired, resolve, take, unseen,
 };
 use super::{Counters, RunError, judge::Found, ranges::Range};
 use crate::{

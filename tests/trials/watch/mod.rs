@@ -8,8 +8,8 @@ use std::{
 };
 
 use entity::{
-    object::{self, Kind, State},
-    object_copy::{self, Proof, Site},
+    object::{self, Kind},
+    object_copy::{self, Site},
     replica_finding, replica_run, user,
 };
 use futures::{StreamExt as _, TryStreamExt as _, stream};
@@ -19,15 +19,14 @@ use sea_orm::{
     EntityTrait as _, IntoActiveModel as _, QueryFilter as _, QueryOrder as _, sea_query::Expr,
 };
 use serde_json::{Value, json};
-use snaphaven::adapters::objects::{
-    Body, Condition, ObjectStore as _, PutObject, keys::ObjectKey, s3::S3Store, sha256,
-};
+use snaphaven::adapters::objects::{ObjectStore as _, keys::ObjectKey, s3::S3Store};
 use tokio::time::sleep;
 
 use crate::{
     common::{
         Failure,
         client::Client,
+        plant::{self, put},
         process::{Launcher, ObjectServer, Process},
     },
     servers::{KIND, Kind as Engine},
@@ -35,11 +34,8 @@ use crate::{
 
 const OBJECTS: usize = 2000;
 const FAULTS: usize = 150;
-/// `jobs.lease` of the trials.
-const LEASE: Duration = Duration::from_secs(2);
 /// From a kill to the end of the run: the lease, and what is left of the run on a busy machine.
 const LIMIT: Duration = Duration::from_secs(30);
-const PUT: Duration = Duration::from_secs(30);
 
 pub struct Options<'a> {
     pub seed: u64,
@@ -183,19 +179,22 @@ impl Trial {
 
     /// A mutation that begins a run; by whichever server answers.
     async fn order(&self, mutation: &str, input: Value) -> Result<uuid::Uuid, Failure> {
+        for (_, url) in &self.peers {
+            let Ok(answer) = self.order_at(url, mutation, input.clone()).await else { continue };
+            let id = answer["data"][mutation]["run"]["id"].as_str().ok_or_else(|| format!("{mutation}: {answer}"))?;
+            return Ok(id.parse::<snaphaven::id::GlobalId>()?.key);
+        }
+        Err("no server answers".into())
+    }
+
+    async fn order_at(&self, url: &str, mutation: &str, input: Value) -> Result<Value, Failure> {
         let kind = format!("{}{}Input", mutation[..1].to_uppercase(), &mutation[1..]);
         let query = format!(
             "mutation($input: {kind}!) {{ {mutation}(input: $input) {{ run {{ id }} userErrors {{ message }} }} }}"
         );
         let body = json!({ "query": query, "variables": { "input": input } });
-        for (_, url) in &self.peers {
-            let asked = reqwest::Client::new().post(url).bearer_auth(self.admin.token()).json(&body);
-            let Ok(answer) = asked.send().await else { continue };
-            let answer: Value = answer.json().await?;
-            let id = answer["data"][mutation]["run"]["id"].as_str().ok_or_else(|| format!("{mutation}: {answer}"))?;
-            return Ok(id.parse::<snaphaven::id::GlobalId>()?.key);
-        }
-        Err("no server answers".into())
+        let asked = reqwest::Client::new().post(url).bearer_auth(self.admin.token()).json(&body);
+        Ok(asked.send().await?.json().await?)
     }
 
     /// Ends, or stops for longer than its lease, one of the processes at a random moment. How long the run went on from there.
@@ -205,12 +204,12 @@ impl Trial {
         let began = Instant::now();
         if pause {
             self.peers[victim].0.signal("STOP").await?;
-            sleep(LEASE + Duration::from_millis(500)).await;
+            // Where the run was this process's, it ends only after the lease, by the other.
             self.idle().await?;
             let before = self.rows().await?;
             self.peers[victim].0.signal("CONT").await?;
-            // What it still had in hand comes now, or never.
-            sleep(Duration::from_millis(700)).await;
+            // It is awake once it answers; what it writes later the judgement of the round sees.
+            self.order_at(&self.peers[victim].1, "repairFindings", json!({ "dryRun": true })).await?;
             if self.rows().await? != before {
                 return Err("a process that woke up after its lease changed a run or a finding".into());
             }
@@ -286,42 +285,10 @@ async fn fill(database: &DatabaseConnection, stores: &[S3Store; 2]) -> Result<Ve
     let at = entity::Timestamp::from_utc(chrono::Utc::now()).minus(Duration::from_secs(3600));
     let (mut objects, mut copies) = (Vec::new(), Vec::new());
     for (key, etags) in etags {
-        let bytes = key.to_string().into_bytes();
-        let row = object::Model {
-            id: key.id,
-            key: key.to_string(),
-            kind: Kind::Original,
-            state: State::Live,
-            bytes: bytes.len() as i64,
-            sha256: sha256(&bytes).to_vec(),
-            content_type: "text/plain".to_owned(),
-            holds: 0,
-            due_at: None,
-            user_id: None,
-            file_id: None,
-            created_at: at,
-            keep_until: None,
-            notified_at: None,
-            live_at: Some(at),
-            requested_by: None,
-            requested_at: None,
-            reason: None,
-            erased_at: None,
-        };
+        let row = plant::live(key, key.to_string().as_bytes(), at);
         objects.push(row.into_active_model().reset_all());
         for (site, etag) in Site::ALL.into_iter().zip(etags) {
-            let copy = object_copy::Model {
-                object_id: key.id,
-                site,
-                state: object_copy::State::Verified,
-                etag: Some(etag),
-                version_id: None,
-                proof: Some(Proof::Checksum),
-                verified_at: Some(at),
-                arrived_at: Some(at),
-                gone_at: None,
-            };
-            copies.push(copy.into_active_model().reset_all());
+            copies.push(plant::proven(key.id, site, etag, at).into_active_model().reset_all());
         }
     }
     for some in objects.chunks(500) {
@@ -331,17 +298,4 @@ async fn fill(database: &DatabaseConnection, stores: &[S3Store; 2]) -> Result<Ve
         object_copy::Entity::insert_many(some.to_vec()).exec_without_returning(database).await?;
     }
     Ok(items)
-}
-
-/// What the store says is its ETag.
-async fn put(store: &S3Store, key: &str, bytes: Vec<u8>) -> Result<String, Failure> {
-    let put = PutObject {
-        key: key.to_owned(),
-        bytes: bytes.len() as u64,
-        sha256: sha256(&bytes),
-        body: Body::Memory(bytes.into()),
-        content_type: "text/plain".to_owned(),
-        condition: Condition::None,
-    };
-    Ok(store.put(put, PUT).await?.etag)
 }

@@ -68,7 +68,7 @@ where
             _,
         ) => StoreErrorKind::BadDigest,
         ("InvalidRange", _) | (_, 416) => StoreErrorKind::InvalidRange,
-        ("PreconditionFailed", _) | (_, 412) => StoreErrorKind::Precondition,
+        ("PreconditionFailed" | "ConditionalRequestConflict", _) | (_, 412) => StoreErrorKind::Precondition,
         (
             "RequestTimeout"
             | "RequestTimeTooSkewed"

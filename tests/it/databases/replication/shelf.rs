@@ -5,16 +5,19 @@ use std::time::Duration;
 use entity::{
     Timestamp, object,
     object::{Kind, State},
-    object_copy::{self, Proof, Site},
+    object_copy::{self, Site},
 };
 use sea_orm::{ActiveModelTrait as _, EntityTrait as _, IntoActiveModel as _};
 use serde_json::{Value, json};
 use snaphaven::{
-    adapters::objects::{Body, Condition, ObjectStore as _, PutObject, keys::ObjectKey, memory::MemoryStore, sha256},
+    adapters::objects::{keys::ObjectKey, memory::MemoryStore},
     config::Config,
 };
 
-use crate::support::{Person, TestServer};
+use crate::{
+    common::plant,
+    support::{Person, TestServer},
+};
 
 /// Older than any target.
 const LONG: Duration = Duration::from_secs(48 * 3600);
@@ -102,41 +105,31 @@ impl Shelf {
         let key = ObjectKey::new(shape.kind);
         let bytes = key.to_string().into_bytes();
         let at: Timestamp = self.server.app.now().minus(shape.age);
+        let going = matches!(shape.state, State::Deleting | State::Erased);
         let row = object::Model {
-            id: key.id,
-            key: key.to_string(),
-            kind: shape.kind,
             state: shape.state,
-            bytes: bytes.len() as i64,
-            sha256: sha256(&bytes).to_vec(),
-            content_type: "text/plain".to_owned(),
-            holds: 0,
-            due_at: None,
-            user_id: None,
-            file_id: None,
-            created_at: at,
-            keep_until: None,
-            notified_at: None,
             live_at: (shape.state != State::Pending).then_some(at),
-            requested_by: None,
-            requested_at: matches!(shape.state, State::Deleting | State::Erased).then_some(at),
-            reason: None,
+            requested_at: going.then_some(at),
             erased_at: (shape.state == State::Erased).then_some(at),
+            ..plant::live(key, &bytes, at)
         };
         let mut marks = Vec::new();
         for (site, state) in Site::ALL.into_iter().zip(shape.copies) {
             let there = state == object_copy::State::Verified && shape.state == State::Live;
-            let etag = if there { Some(write(self.store(site), &row.key, &bytes).await) } else { None };
-            marks.push(object_copy::Model {
-                object_id: row.id,
-                site,
-                state: if shape.state == State::Erased { object_copy::State::Gone } else { state },
-                etag,
-                version_id: None,
-                proof: there.then_some(Proof::Checksum),
-                verified_at: there.then_some(at),
-                arrived_at: there.then_some(at),
-                gone_at: (shape.state == State::Erased).then_some(at),
+            let mark = plant::proven(row.id, site, String::new(), at);
+            marks.push(if there {
+                object_copy::Model { etag: Some(write(self.store(site), &row.key, &bytes).await), ..mark }
+            } else {
+                let gone = shape.state == State::Erased;
+                object_copy::Model {
+                    state: if gone { object_copy::State::Gone } else { state },
+                    etag: None,
+                    proof: None,
+                    verified_at: None,
+                    arrived_at: None,
+                    gone_at: gone.then_some(at),
+                    ..mark
+                }
             });
         }
         (Item { row, bytes }, marks.try_into().unwrap())
@@ -203,13 +196,5 @@ impl Shelf {
 
 /// Puts bytes under a key behind the ledger's back, and says their ETag.
 pub async fn write(store: &MemoryStore, key: &str, bytes: &[u8]) -> String {
-    let put = PutObject {
-        key: key.to_owned(),
-        body: Body::Memory(bytes.to_vec().into()),
-        bytes: bytes.len() as u64,
-        sha256: sha256(bytes),
-        content_type: "text/plain".to_owned(),
-        condition: Condition::None,
-    };
-    store.put(put, Duration::from_secs(1)).await.unwrap().etag
+    plant::put(store, key, bytes.to_vec()).await.unwrap()
 }
