@@ -5,12 +5,12 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 use async_trait::async_trait;
 use entity::{object_copy::Site, user::Role};
 use secrecy::ExposeSecret;
-use tokio::{net::TcpListener, time::timeout};
+use tokio::{net::TcpListener, sync::watch, time::timeout};
 use uuid::Uuid;
 
 use crate::{
     accounts,
-    adapters::{cdn::UrlVerifier, objects::ObjectStore},
+    adapters::cdn::UrlVerifier,
     app::{self, App},
     compose,
     embedded::edge::{self, EdgeCache, EdgeState, Sources},
@@ -42,9 +42,10 @@ pub struct Listeners {
 ///
 /// What the listeners need cannot be read: the signing key, the sites' roles, the folder of uploads.
 pub async fn serve(app: &App, listeners: Listeners, supervisor: &Supervisor) -> Result<(), Fault> {
+    let sources = sources(app, supervisor).await?;
     if let Some((listener, cache)) = listeners.edge {
         let base_url = edge_url(app, &listener)?;
-        supervisor.serve("edge", listener, edge_router(app, &base_url, cache).await?);
+        supervisor.serve("edge", listener, edge_router(app, &base_url, sources.clone(), cache)?);
     }
     let metrics = telemetry::metrics().map_err(Fault::internal)?;
     let (stop, upkeep) = (supervisor.token(), telemetry::upkeep(metrics.clone()));
@@ -67,7 +68,6 @@ pub async fn serve(app: &App, listeners: Listeners, supervisor: &Supervisor) -> 
         limits: http::graphql::Limits::new(config, app.spool().map_err(Fault::internal)?.path().to_owned()),
         live,
     };
-    let sources = Sources::new(stores(app).await?);
     let links = ShareLinks { app: app.clone(), sources: sources.clone() };
     let views = SnapViews { app: app.clone(), sources, authenticate, cookie };
     let api = endpoint.router().merge(links.router()).merge(views.router());
@@ -97,20 +97,37 @@ fn edge_url(app: &App, listener: &TcpListener) -> Result<String, Fault> {
     }
 }
 
-async fn edge_router(app: &App, base_url: &str, cache: EdgeCache) -> Result<axum::Router, Fault> {
+fn edge_router(app: &App, base_url: &str, sources: Sources, cache: EdgeCache) -> Result<axum::Router, Fault> {
     let (key, id) = app::signing_key(&app.config).map_err(Fault::internal)?;
     let public = key.verifying_key().map_err(Fault::internal)?;
     let verifier = UrlVerifier::new(base_url, [(id, public)]).map_err(Fault::internal)?;
-    let stores = stores(app).await?;
     let catalog = Arc::new(LedgerCatalog(app.clone()));
     let max_age = app.config.downloads.max_ttl;
-    Ok(edge::router(EdgeState::new(verifier, catalog, stores, cache, app.clock.clone(), max_age)))
+    Ok(edge::router(EdgeState::new(verifier, catalog, sources, cache, app.clock.clone(), max_age)))
 }
 
-/// The two buckets in the order they are read, the primary first.
-async fn stores(app: &App) -> Result<Vec<Arc<dyn ObjectStore>>, Fault> {
-    let roles = ledger::roles(app.db.read()).await?;
-    Ok([roles.primary, roles.replica()].map(|site| app.stores.at(site).clone()).to_vec())
+/// Between two looks at which site is the primary. Until the next, reads ask the former one first: the bytes are held to the
+/// ledger either way.
+const ROLES_AGE: Duration = Duration::from_secs(2);
+
+/// The two buckets, the primary first, also when another site becomes it.
+async fn sources(app: &App, supervisor: &Supervisor) -> Result<Sources, Fault> {
+    let stores = Site::ALL.map(|site| app.stores.at(site).clone()).to_vec();
+    let primary = async |app: &App| {
+        let roles = ledger::roles(app.db.read()).await?;
+        Ok::<_, Fault>(Site::ALL.into_iter().position(|site| site == roles.primary).unwrap_or_default())
+    };
+    let (sender, receiver) = watch::channel(primary(app).await?);
+    let (app, stop) = (app.clone(), supervisor.token());
+    supervisor.spawn(async move {
+        while stop.run_until_cancelled(tokio::time::sleep(ROLES_AGE)).await.is_some() {
+            match primary(&app).await {
+                Ok(now) => _ = sender.send_if_modified(|known| std::mem::replace(known, now) != now),
+                Err(error) => tracing::debug!(%error, "the roles of the sites cannot be read"),
+            }
+        }
+    });
+    Ok(Sources::new(stores, receiver))
 }
 
 /// Tokens and cookies are accounts' business.

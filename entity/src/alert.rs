@@ -50,6 +50,8 @@ pub enum Kind {
     /// Something is wrong with the copies, or it is not known.
     ReplicationFault,
     ReplicationWell,
+    /// Another site became the primary.
+    PrimaryChanged,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumIter, DeriveActiveEnum)]

@@ -46,6 +46,8 @@ pub enum Mode {
     /// Both copies read and hashed, the oldest proof first.
     Scrub,
     Repair,
+    /// Another site became the primary.
+    Promotion,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumIter, DeriveActiveEnum)]

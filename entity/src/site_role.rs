@@ -2,7 +2,7 @@
 
 use sea_orm::entity::prelude::*;
 
-use crate::object_copy::Site;
+use crate::{Timestamp, object_copy::Site};
 
 #[sea_orm::model]
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
@@ -12,6 +12,8 @@ pub struct Model {
     pub site: Site,
     pub role: Role,
     pub epoch: i64,
+    /// New writes are refused until then, while another site becomes the primary.
+    pub closed_until: Option<Timestamp>,
 }
 
 impl ActiveModelBehavior for ActiveModel {}

@@ -22,6 +22,7 @@ mod m0019_bulk;
 mod m0020_alert_storms;
 mod m0021_block_list;
 mod m0022_replication;
+mod m0023_promotion;
 mod schema;
 
 use sea_orm_migration::prelude::*;
@@ -55,6 +56,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0020_alert_storms::Migration),
             Box::new(m0021_block_list::Migration),
             Box::new(m0022_replication::Migration),
+            Box::new(m0023_promotion::Migration),
         ]
     }
 }

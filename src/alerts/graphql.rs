@@ -38,6 +38,8 @@ pub enum AlertKind {
     ReplicationFault,
     /// What a ReplicationFault told of is over.
     ReplicationWell,
+    /// Another site became the primary.
+    PrimaryChanged,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Enum)]

@@ -79,6 +79,7 @@ pub(super) fn subject(kind: Kind) -> &'static str {
         Kind::AdminMade => "Snaphaven: admin made",
         Kind::ReplicationFault => "Snaphaven: something is wrong with the copies",
         Kind::ReplicationWell => "Snaphaven: the copies are well again",
+        Kind::PrimaryChanged => "Snaphaven: another site is the primary",
         Kind::LogInThrottled => "Snaphaven: log-ins refused after too many failures",
     }
 }

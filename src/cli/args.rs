@@ -1,11 +1,11 @@
 //! Commands and flags, as clap reads them.
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use chrono::{DateTime, Utc};
 use clap::{Args as ClapArgs, Parser, Subcommand};
 
-use entity::replica_finding::Kind;
+use entity::{object_copy::Site, replica_finding::Kind};
 use sea_orm::Iterable as _;
 
 use super::Failure;
@@ -186,6 +186,12 @@ pub enum ReplicaCommand {
     Verify(VerifyReplicasArgs),
     /// Say what a repair of the open findings would do, or do it with --apply; exits 1 where some are left
     Repair(RepairArgs),
+    /// Say what it would mean to make this site the primary though the present one is lost, or do it with --apply; exits 1 where
+    /// something would be, or was, left behind
+    Promote(PromoteArgs),
+    /// Bring the first site up to date and make it the primary again, leaving nothing behind; with --apply. Writes are refused
+    /// for the moment of the change
+    Failback(FailbackArgs),
 }
 
 #[derive(Clone, Debug, ClapArgs)]
@@ -222,6 +228,49 @@ pub struct RepairArgs {
     /// Print one JSON document
     #[arg(long)]
     pub json: bool,
+}
+
+#[derive(Clone, Debug, ClapArgs)]
+pub struct PromoteArgs {
+    /// first or second, as in the settings
+    #[arg(value_parser = site)]
+    pub site: Site,
+    /// Do it
+    #[arg(long)]
+    pub apply: bool,
+    /// Only where the roles are still those of this epoch, as the command says it without --apply
+    #[arg(long)]
+    pub epoch: Option<i64>,
+    /// Also where the present primary still answers
+    #[arg(long)]
+    pub force: bool,
+    /// Print one JSON document
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Clone, Debug, ClapArgs)]
+pub struct FailbackArgs {
+    /// Do it
+    #[arg(long)]
+    pub apply: bool,
+    /// Believe listings that are far shorter than the ledger: the first site comes back empty
+    #[arg(long)]
+    pub trust_listings: bool,
+    /// Also where more would have to be copied than one repair may change [setting: replication.repair_limit]
+    #[arg(long)]
+    pub beyond_limit: bool,
+    /// How long writes may be refused while the last copies arrive
+    #[arg(long, default_value = "30s", value_name = "DURATION", value_parser = humantime_serde::re::humantime::parse_duration)]
+    pub closed_for: Duration,
+    /// Print one JSON document
+    #[arg(long)]
+    pub json: bool,
+}
+
+fn site(text: &str) -> Result<Site, String> {
+    let found = Site::ALL.into_iter().find(|site| site.as_str().eq_ignore_ascii_case(text));
+    found.ok_or_else(|| "there are first and second".to_owned())
 }
 
 fn finding_kind(text: &str) -> Result<Kind, String> {

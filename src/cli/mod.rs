@@ -9,6 +9,7 @@ pub mod client;
 mod config;
 mod demo;
 mod events;
+mod failover;
 mod failure;
 mod migrate;
 mod password;

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::{
     Failure,
     args::{RepairArgs, ReplicaCommand, StatusArgs, VerifyReplicasArgs},
-    print, serve,
+    failover, print, serve,
 };
 use crate::{
     app::App,
@@ -23,10 +23,10 @@ use crate::{
     viewer::Viewer,
 };
 
-const ME: Viewer = Viewer::System("command line");
+pub(super) const ME: Viewer = Viewer::System("command line");
 
 /// Not everything could be read, or nothing can be told: worse than a finding.
-const UNKNOWN: u8 = 2;
+pub(super) const UNKNOWN: u8 = 2;
 
 /// Findings that are told one by one.
 const TOLD: u64 = 20;
@@ -37,10 +37,12 @@ pub async fn run(config: Config, command: ReplicaCommand) -> Result<(), Failure>
         ReplicaCommand::Status(args) => status(&app, &args).await,
         ReplicaCommand::Verify(args) => verify(&app, &args).await,
         ReplicaCommand::Repair(args) => repair(&app, args).await,
+        ReplicaCommand::Promote(args) => failover::promote(&app, &args).await,
+        ReplicaCommand::Failback(args) => failover::fail_back(&app, &args).await,
     }
 }
 
-fn fault(error: impl std::fmt::Display) -> Failure {
+pub(super) fn fault(error: impl std::fmt::Display) -> Failure {
     Failure::fault(error.to_string()).code(UNKNOWN)
 }
 
@@ -235,7 +237,7 @@ async fn repair(app: &App, args: RepairArgs) -> Result<(), Failure> {
 }
 
 /// Works on the run here, unless a server does, and tells how far it is.
-async fn follow(app: &App, run: replica_run::Model, quiet: bool) -> Result<replica_run::Model, Failure> {
+pub(super) async fn follow(app: &App, run: replica_run::Model, quiet: bool) -> Result<replica_run::Model, Failure> {
     const PAUSE: Duration = Duration::from_millis(500);
     let (id, key) = (run.id, replication::job_key(run.id));
     let registry = Arc::new(compose::registry(&app.config).map_err(fault)?);

@@ -8,7 +8,7 @@ use tokio::net::TcpListener;
 use super::{Failure, print, s3_address::S3Address};
 use crate::{
     accounts,
-    adapters::objects::s3::S3Store,
+    adapters::objects::{breaker::Breaker, s3::S3Store},
     app::{self, App, StartError, Stores, Surroundings},
     clock::Clock,
     config::{self, Backend, Config},
@@ -152,7 +152,8 @@ pub(super) async fn remote_stores(config: &Config) -> Result<Stores, Failure> {
         "" => [first, second],
         endpoint => [first, second].map(|store| store.reached_at(endpoint)),
     };
-    Ok(Stores { first: Arc::new(first), second: Arc::new(second) })
+    let [first, second] = [first, second].map(|store| Arc::new(Breaker::new(Arc::new(store))));
+    Ok(Stores { first, second })
 }
 
 async fn finish(supervisor: Supervisor) -> Result<(), Failure> {

@@ -55,6 +55,8 @@ pub(super) struct Replicate {
 #[async_trait]
 impl Job for Replicate {
     const KIND: &'static str = "ledger.replicate";
+    /// A site may be away for days, and the object wants its copy all the same.
+    const MAX_ATTEMPTS: i32 = i32::MAX;
 
     async fn run(&self, app: &App) -> Result<(), JobError> {
         let Some(object) = store::find(app.db.read(), self.object).await? else { return Ok(()) };
@@ -64,7 +66,8 @@ impl Job for Replicate {
         let copies = store::copies(app.db.read(), &[object.id]).await?;
         let source = copies.iter().find(|copy| copy.state == object_copy::State::Verified);
         let Some(source) = source.map(|copy| copy.site) else {
-            return Err(JobError::Retry("no site has a verified copy".to_owned()));
+            // What is found again is a finding, and its repair makes the copy.
+            return Err(JobError::Fail("no site has a verified copy".to_owned()));
         };
         for copy in &copies {
             if copy.state == object_copy::State::Awaiting {

@@ -10,6 +10,7 @@ pub mod graphql;
 mod holds;
 mod jobs;
 mod large;
+mod roles;
 mod staging;
 mod store;
 
@@ -30,6 +31,7 @@ pub use evidence::{
 };
 pub use holds::{hold, release};
 pub use jobs::{copy_again, erase_again, spool_key};
+pub use roles::{close, count_lacking, next_lacking, promote, reopen, roles};
 use sea_orm::{ConnectionTrait, DbErr};
 pub use staging::{
     Readback, Reading, Staged, close_staging, copy_in, end_staging, joined, keep, read_back, reserve, stage,
@@ -128,10 +130,6 @@ pub fn register(registry: &mut Registry, config: &Config) -> Result<(), serde_js
     registry.schedule(config.ledger.sweep_interval, &jobs::Sweep {})
 }
 
-pub async fn roles(connection: &impl ConnectionTrait) -> Result<Roles, DbErr> {
-    store::roles(connection).await
-}
-
 /// Writes one object to the primary: ledger row and intent first, then the bytes, held to their length and SHA-256.
 /// Refused for an account that was closed.
 pub async fn write(app: &App, new: NewObject, body: Body) -> Result<Written, Fault> {
@@ -183,7 +181,7 @@ async fn begin(
     {
         return Err(Denied::Unauthenticated.into());
     }
-    let roles = store::roles(tx).await?;
+    let roles = roles::roles_for_write(app, tx).await?;
     let now = app.db.now(tx).await?;
     let pending = store::Pending {
         bytes: new.bytes,
@@ -205,7 +203,7 @@ pub async fn make_live(app: &App, tx: &Tx, written: &Written) -> Result<bool, Db
     let now = app.db.now(tx).await?;
     store::clear_intent(tx, written.intent).await?;
     let pending = object.is_some_and(|object| object.state == State::Pending);
-    if !pending || store::roles(tx).await? != written.roles {
+    if !pending || roles::hold_roles(tx).await? != written.roles {
         doom(app, tx, &[written.object.id], None, Reason::Abandoned).await?;
         jobs::rearm(app, tx, written.object.id).await?;
         return Ok(false);
@@ -279,7 +277,7 @@ pub async fn doom(
 pub async fn spool(app: &App, object: Uuid) -> Result<tempfile::TempPath, Fault> {
     let object = store::find(app.db.read(), object).await?.filter(|object| object.state == State::Live);
     let object = object.ok_or_else(|| Fault::Internal("the object is not live".to_owned()))?;
-    let roles = store::roles(app.db.read()).await?;
+    let roles = roles(app.db.read()).await?;
     match jobs::spool(app, &object, roles.primary).await {
         Ok(path) => Ok(path),
         Err(error) => {
@@ -335,7 +333,7 @@ pub async fn erasure(app: &App, viewer: &Viewer, object: Uuid) -> Result<Option<
 
 /// The erasures of objects that the caller has authorised.
 pub async fn with_confirmations(app: &App, objects: Vec<object::Model>) -> Result<Vec<Erasure>, Fault> {
-    let roles = store::roles(app.db.read()).await?;
+    let roles = roles(app.db.read()).await?;
     let ids: Vec<Uuid> = objects.iter().map(|object| object.id).collect();
     let copies = store::copies(app.db.read(), &ids).await?;
     let gone_at = |object: Uuid, site: Site| {

@@ -19,7 +19,7 @@ use tokio::{
 };
 use uuid::Uuid;
 
-use super::{Roles, Written, doom, jobs, store};
+use super::{Roles, Written, doom, jobs, roles, store};
 use crate::{
     adapters::objects::{CopyObject, Sha256, StoreError, Stored, finish_sha256, keys::ObjectKey},
     app::App,
@@ -45,8 +45,8 @@ pub async fn stage(
     user: Uuid,
     file: Uuid,
     deadline: Timestamp,
-) -> Result<Staged, DbErr> {
-    let roles = store::roles(tx).await?;
+) -> Result<Staged, Fault> {
+    let roles = roles::roles_for_write(app, tx).await?;
     let object = pending(app, tx, Kind::Staging, bytes, user, file, deadline).await?;
     store::insert_intent(tx, object.id, roles.primary, deadline).await?;
     Ok(Staged { object, site: roles.primary })
@@ -132,7 +132,7 @@ pub async fn copy_in(
     let begun = app
         .db
         .transaction::<_, DbErr, _, _>(async |tx| {
-            let roles = store::roles(&tx).await?;
+            let roles = roles::roles(&tx).await?;
             let pending = store::lock(&tx, object).await?.filter(|object| object.state == State::Pending);
             let Some(object) = pending.filter(|_| roles.primary == site) else { return Ok(None) };
             let timeout = copy_timeout(app, u64::try_from(object.bytes).unwrap_or(0));

@@ -1,11 +1,11 @@
-//! Queries over `object`, `object_copy`, `write_intent` and `site_role`.
+//! Queries over `object`, `object_copy` and `write_intent`.
 
 use entity::{
     Timestamp, object,
     object::{Reason, State},
     object_copy,
     object_copy::{Proof, Site},
-    site_role, write_intent,
+    write_intent,
 };
 use sea_orm::{
     ActiveModelTrait as _, ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait,
@@ -13,7 +13,7 @@ use sea_orm::{
 };
 use uuid::Uuid;
 
-use super::{ErasureFilter, Roles};
+use super::ErasureFilter;
 use crate::{
     adapters::objects::{Stored, keys::ObjectKey},
     db::{
@@ -21,15 +21,6 @@ use crate::{
         page::{self, Page, PageRequest, Position},
     },
 };
-
-pub(super) async fn roles(connection: &impl ConnectionTrait) -> Result<Roles, DbErr> {
-    let row = site_role::Entity::find()
-        .filter(site_role::Column::Role.eq(site_role::Role::Primary))
-        .one(connection)
-        .await?
-        .ok_or_else(|| DbErr::RecordNotFound("no site is the primary".to_owned()))?;
-    Ok(Roles { primary: row.site, epoch: row.epoch })
-}
 
 /// A row before its bytes. `sha256` is empty where nobody has hashed them yet.
 pub(super) struct Pending<'a> {

@@ -2,6 +2,7 @@
 //! only on evidence, and never for want of it.
 
 mod counters;
+mod failover;
 pub mod graphql;
 mod jobs;
 mod judge;
@@ -21,6 +22,7 @@ use entity::{
     replica_finding::{self, Kind},
     replica_run::{self, Mode, Model, State},
 };
+pub use failover::{FailoverError, Promotion, catch_up, close, lacking, plan_promotion, promote, reopen, switch};
 pub use measure::measure;
 use sea_orm::{ActiveEnum as _, DbErr};
 use serde_json::json;
@@ -131,7 +133,7 @@ pub async fn verify(app: &App, viewer: &Viewer, mode: Mode, trusting: bool) -> R
     viewer.admin()?;
     let census = match mode {
         Mode::Sweep | Mode::Scrub => ledger::census(app.db.read()).await?,
-        Mode::Repair => return Err(Fault::Internal("a repair is no verification".to_owned())),
+        Mode::Repair | Mode::Promotion => return Err(Fault::Internal("this is no verification".to_owned())),
     };
     app.transaction::<_, Fault, _, _>(async |tx| {
         // One at a time, also where two begin at once.

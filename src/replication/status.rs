@@ -84,6 +84,8 @@ pub struct Status {
     /// The last sweep that ended, and the last that was complete.
     pub last: Option<replica_run::Model>,
     pub complete: Option<replica_run::Model>,
+    /// The last change of the primary.
+    pub promoted: Option<replica_run::Model>,
     /// Runs under way.
     pub running: Vec<replica_run::Model>,
     pub at: Timestamp,
@@ -133,6 +135,7 @@ pub async fn status(app: &App, viewer: &Viewer) -> Result<Status, Fault> {
         findings: store::open_by_kind(connection).await?,
         last: store::latest(connection, Mode::Sweep, None).await?,
         complete: store::latest(connection, Mode::Sweep, Some(replica_run::State::Complete)).await?,
+        promoted: store::latest(connection, Mode::Promotion, None).await?,
         running: store::all_running(connection).await?,
         at,
     };
@@ -162,7 +165,7 @@ pub async fn changes(
     Ok(stream::once(async { Ok(first) }).chain(rest).boxed())
 }
 
-async fn check(app: &App, site: Site) -> SiteHealth {
+pub(super) async fn check(app: &App, site: Site) -> SiteHealth {
     let error = match tokio::time::timeout(PATIENCE, app.stores.at(site).check()).await {
         Ok(Ok(())) => None,
         Ok(Err(error)) => Some(error.to_string()),
@@ -200,6 +203,10 @@ fn weigh(app: &App, status: &Status) -> (Health, String) {
     let Some(last) = &status.last else {
         return (Health::Inconclusive, "Nothing has been verified yet.".to_owned());
     };
+    if status.promoted.as_ref().is_some_and(|promoted| (promoted.created_at, promoted.id) > (last.created_at, last.id))
+    {
+        return (Health::Inconclusive, "Nothing has been verified since another site became the primary.".to_owned());
+    }
     if last.state != replica_run::State::Complete {
         let why = last.error.as_deref().unwrap_or("no reason was kept");
         return (Health::Inconclusive, format!("The last verification was not complete: {why}."));

@@ -66,7 +66,7 @@ fn interval(app: &App, mode: Mode) -> Option<Duration> {
     let every = match mode {
         Mode::Sweep => settings.sweep_interval,
         Mode::Scrub => settings.scrub_interval,
-        Mode::Repair => return None,
+        Mode::Repair | Mode::Promotion => return None,
     };
     (!every.is_zero()).then_some(every)
 }

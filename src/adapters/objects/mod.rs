@@ -1,5 +1,6 @@
 //! Object storage as the rest of the server sees it: one trait, its S3 implementation, and one in memory for tests.
 
+pub mod breaker;
 pub mod keys;
 pub mod memory;
 pub mod s3;
@@ -37,6 +38,11 @@ pub trait ObjectStore: Send + Sync + fmt::Debug {
     fn bucket(&self) -> &str;
 
     fn region(&self) -> &str;
+
+    /// Whether it is known not to answer, so that it is asked last.
+    fn is_away(&self) -> bool {
+        false
+    }
 
     /// Writes one object. The store checks length and SHA-256 and refuses a difference with [`StoreErrorKind::BadDigest`];
     /// nothing of a refused write becomes visible. Ends, retries included, within `timeout`.

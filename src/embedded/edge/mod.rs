@@ -34,7 +34,7 @@ pub use self::{
 use crate::{
     adapters::{
         cdn::{Grant, UrlVerifier},
-        objects::{ObjectStore, Sha256, keys::ObjectKey},
+        objects::{Sha256, keys::ObjectKey},
     },
     clock::Clock,
 };
@@ -72,18 +72,17 @@ pub struct EdgeState {
 }
 
 impl EdgeState {
-    /// `stores` in the order they are asked, the primary first. `max_age` caps how long browsers may keep an object
-    /// whose URL lives longer.
+    /// `max_age` caps how long browsers may keep an object whose URL lives longer.
     #[must_use]
     pub fn new(
         verifier: UrlVerifier,
         catalog: Arc<dyn Catalog>,
-        stores: Vec<Arc<dyn ObjectStore>>,
+        sources: Sources,
         cache: EdgeCache,
         clock: Clock,
         max_age: Duration,
     ) -> Self {
-        Self { verifier, catalog, sources: Sources::new(stores), cache, clock, max_age }
+        Self { verifier, catalog, sources, cache, clock, max_age }
     }
 }
 

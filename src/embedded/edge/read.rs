@@ -9,6 +9,7 @@ use futures::{
     stream::{self, BoxStream},
 };
 use moka::sync::Cache;
+use tokio::sync::watch;
 
 use super::{
     CatalogEntry,
@@ -37,8 +38,8 @@ impl Source {
         }
     }
 
-    fn of(store: usize) -> Self {
-        if store == 0 { Self::Primary } else { Self::Replica }
+    fn of(store: usize, primary: usize) -> Self {
+        if store == primary { Self::Primary } else { Self::Replica }
     }
 }
 
@@ -74,21 +75,27 @@ impl Fault {
     }
 }
 
-/// The stores in the order they are asked.
+/// The stores, and which of them is asked first.
 #[derive(Clone, Debug)]
 pub struct Sources {
     stores: Arc<[Arc<dyn ObjectStore>]>,
+    /// The index of the primary.
+    primary: watch::Receiver<usize>,
     /// Copies whose bytes were wrong, by store and key: a client's next attempt is served by the other store.
     suspects: Cache<(usize, String), ()>,
     sums: Sums,
 }
 
 impl Sources {
-    /// `stores` in the order they are asked, the primary first.
+    /// `primary` is the index of the store that is asked first; it may change.
     #[must_use]
-    pub fn new(stores: Vec<Arc<dyn ObjectStore>>) -> Self {
+    pub fn new(stores: Vec<Arc<dyn ObjectStore>>, primary: watch::Receiver<usize>) -> Self {
         let suspects = Cache::builder().max_capacity(10_000).time_to_live(SUSPECT).build();
-        Self { stores: stores.into(), suspects, sums: Sums::default() }
+        Self { stores: stores.into(), primary, suspects, sums: Sums::default() }
+    }
+
+    fn source(&self, store: usize) -> Source {
+        Source::of(store, *self.primary.borrow())
     }
 
     /// The whole object in memory, hash checked.
@@ -96,7 +103,7 @@ impl Sources {
         let mut error = ReadError::NoGoodCopy;
         for store in self.order(key) {
             match self.whole_from(store, key, entry).await {
-                Ok(bytes) => return Ok((bytes, Source::of(store))),
+                Ok(bytes) => return Ok((bytes, self.source(store))),
                 Err(fault) => self.note(&mut error, store, key, &fault),
             }
         }
@@ -159,7 +166,7 @@ impl Sources {
             error: ReadError::NoGoodCopy,
         };
         let first = reader.next().await?;
-        let source = Source::of(reader.store);
+        let source = self.source(reader.store);
         let rest = stream::unfold(Some(reader), |reader| async {
             let mut reader = reader?;
             if reader.at == reader.end {
@@ -173,10 +180,14 @@ impl Sources {
         Ok((stream::once(async { Ok(first) }).chain(rest).boxed(), source))
     }
 
-    /// Suspected copies last.
+    /// The primary first, suspected copies and stores that are away last.
     fn order(&self, key: &str) -> Vec<usize> {
+        let primary = *self.primary.borrow();
         let mut order: Vec<usize> = (0..self.stores.len()).collect();
-        order.sort_by_key(|store| self.suspects.contains_key(&(*store, key.to_owned())));
+        order.sort_by_key(|store| {
+            let suspect = self.suspects.contains_key(&(*store, key.to_owned()));
+            (self.stores[*store].is_away(), suspect, *store != primary)
+        });
         order
     }
 
@@ -199,7 +210,7 @@ impl Sources {
     }
 
     fn note(&self, error: &mut ReadError, store: usize, key: &str, fault: &Fault) {
-        tracing::warn!(key, source = Source::of(store).as_str(), %fault, "copy could not be served");
+        tracing::warn!(key, source = self.source(store).as_str(), %fault, "copy could not be served");
         if fault.passes() {
             *error = ReadError::Unavailable;
         } else {

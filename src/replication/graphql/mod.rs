@@ -56,6 +56,8 @@ pub enum ReplicaRunMode {
     /// Both copies read and hashed, the oldest proof first.
     Scrub,
     Repair,
+    /// Another site became the primary.
+    Promotion,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Enum)]

@@ -26,9 +26,10 @@ use crate::{
     },
 };
 
-/// Begins of runs wait for each other.
+/// Begins of runs wait for each other: by the replica's row, since every upload shares the primary's.
 pub(super) async fn serialise(tx: &Tx) -> Result<(), DbErr> {
-    site_role::Entity::find().order_by_asc(site_role::Column::Site).lock_exclusive().all(tx).await?;
+    let role = site_role::Column::Role.eq(site_role::Role::Replica);
+    site_role::Entity::find().filter(role).lock_exclusive().all(tx).await?;
     Ok(())
 }
 

@@ -13,7 +13,9 @@ fn is_held_here(promise: Promise) -> bool {
     match promise {
         Promise::Database | Promise::Commit | Promise::Clock => true,
         Promise::Disk => *KIND == Kind::Sqlite,
-        Promise::Stores | Promise::Terminate | Promise::Writer | Promise::Alerts => *KIND == Kind::Postgres,
+        Promise::Stores | Promise::Terminate | Promise::Writer | Promise::Alerts | Promise::Failover => {
+            *KIND == Kind::Postgres
+        }
     }
 }
 
@@ -65,4 +67,9 @@ async fn alerts_outlast_an_absent_topic() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_databases_time_decides_beside_a_wrong_clock() {
     kept(Promise::Clock).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lost_primary_stops_no_read_and_its_return_leaves_nothing_behind() {
+    kept(Promise::Failover).await;
 }

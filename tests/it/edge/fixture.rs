@@ -253,7 +253,8 @@ impl Edge {
         let catalog = Arc::new(TestCatalog::default());
         let cache = EdgeCache::new(16 << 20, SMALL);
         let stores: Vec<Arc<dyn ObjectStore>> = vec![primary.clone(), replica.clone()];
-        let state = EdgeState::new(verifier, catalog.clone(), stores, cache.clone(), clock, cap);
+        let sources = edge::Sources::new(stores, tokio::sync::watch::channel(0).1);
+        let state = EdgeState::new(verifier, catalog.clone(), sources, cache.clone(), clock, cap);
         let (stop, stopped) = oneshot::channel::<()>();
         let task = tokio::spawn(edge::serve(listener, edge::router(state), async {
             let _ = stopped.await;

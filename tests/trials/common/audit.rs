@@ -25,6 +25,7 @@ use snaphaven::{
     clock::Clock,
     error::Fault,
     id::NodeKind,
+    ledger,
 };
 use uuid::Uuid;
 
@@ -494,6 +495,14 @@ impl Auditor {
             self.store(site).delete(&object.key).await?;
         }
         Ok(())
+    }
+
+    /// The ids of files with a part that only the primary has.
+    pub async fn left_behind(&self) -> Result<BTreeSet<String>, AuditError> {
+        let roles = ledger::roles(&self.database).await?;
+        let (objects, _) = ledger::next_lacking(&self.database, roles, Uuid::nil(), 10_000).await?;
+        let files = objects.iter().filter_map(|object| object.file_id);
+        Ok(files.map(|file| NodeKind::File.id(file).to_string()).collect())
     }
 
     /// Any live object that is in both buckets, for planting faults.

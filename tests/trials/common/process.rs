@@ -16,6 +16,7 @@ use tokio::{
 };
 
 const START: Duration = Duration::from_secs(60);
+const COMMAND: Duration = Duration::from_secs(120);
 const END: Duration = Duration::from_secs(20);
 
 /// A running `snaphaven`, killed when dropped.
@@ -223,6 +224,21 @@ impl Launcher {
         let process = Process::start_with("serve", &self.data_dir(), &self.settings, &log, &self.variables).await?;
         let url = format!("{}/graphql", process.address("app")?);
         Ok((process, url))
+    }
+
+    /// Runs a command beside the server: its exit code, and the JSON document that it printed.
+    pub async fn command(&self, args: &[&str]) -> io::Result<(i32, serde_json::Value)> {
+        let mut process = Command::new(env!("CARGO_BIN_EXE_snaphaven"));
+        process.args(args).arg("--data-dir").arg(self.data_dir()).env_clear();
+        for (name, value) in &self.settings {
+            process.env(format!("SNAPHAVEN_{}", name.replace('.', "__").to_uppercase()), value);
+        }
+        let output = timeout(COMMAND, process.stdin(Stdio::null()).kill_on_drop(true).output()).await;
+        let output = output.map_err(|_| io::Error::other(format!("{args:?}: no end within {COMMAND:?}")))??;
+        let said = String::from_utf8_lossy(&output.stdout);
+        let document = said.lines().find_map(|line| serde_json::from_str(line).ok());
+        let told = || serde_json::Value::String(String::from_utf8_lossy(&output.stderr).into_owned());
+        Ok((output.status.code().unwrap_or(-1), document.unwrap_or_else(told)))
     }
 
     pub fn data_dir(&self) -> PathBuf {

@@ -5,6 +5,7 @@ mod alerts;
 mod clock;
 mod database;
 mod disk;
+mod failover;
 mod snaps;
 mod stores;
 mod storm;
@@ -37,6 +38,8 @@ pub enum Promise {
     Alerts,
     /// One server's clock two hours off.
     Clock,
+    /// The primary lost, a promotion, a fail-back.
+    Failover,
 }
 
 #[derive(Clone, Copy)]
@@ -71,5 +74,6 @@ pub async fn run(promise: Promise, options: Options<'_>) -> Result<(), Failure> 
         Promise::Writer => Box::pin(writer::run(options)).await,
         Promise::Alerts => Box::pin(alerts::run(options)).await,
         Promise::Clock => Box::pin(clock::run(options)).await,
+        Promise::Failover => Box::pin(failover::run(options)).await,
     }
 }

@@ -2,5 +2,6 @@
 //! evidence.
 
 mod evidence;
+mod failover;
 mod planted;
 mod shelf;

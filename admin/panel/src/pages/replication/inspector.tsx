@@ -80,7 +80,7 @@ function RepairThis({ onRepair }: { onRepair: () => void }) {
 
 function RunDetails({ run, onClose }: { run: Run; onClose: () => void }) {
   const { coverage, error, finishedAt, mode } = run;
-  const repairs = mode === "REPAIR";
+  const verifies = mode === "SWEEP" || mode === "SCRUB";
   return (
     <Inspector title={MODES[mode]} onClose={onClose}>
       <p>{run.state === "RUNNING" ? progressOf(run) : outcomeOf(run)}</p>
@@ -92,13 +92,13 @@ function RunDetails({ run, onClose }: { run: Run; onClose: () => void }) {
             ["Ordered by", run.requestedBy ? <Person key="by" person={run.requestedBy} /> : "the schedule"],
             ["Started", <Time key="started" at={run.startedAt} exact />],
             ["Finished", finishedAt && <Time at={finishedAt} exact />],
-            ["Faults", !repairs && run.faults.toLocaleString("en")],
+            ["Faults", verifies && run.faults.toLocaleString("en")],
             ["Read", run.bytesRead > 0 && bytes(run.bytesRead)],
             ["Id", <Id key="id" id={run.id} what="run id" />],
           ]}
         />
       </Section>
-      {!repairs && (
+      {verifies && (
         <Section title="Whole at both sites, by what was compared">
           <Facts
             facts={[

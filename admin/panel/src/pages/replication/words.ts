@@ -39,7 +39,7 @@ export const ADVICE: Record<Replication["state"], string> = {
   DOWN: "The primary is out of reach. What the replica has so far, and what it does not, is told below.",
 };
 
-export const MODES: Record<Run["mode"], string> = { SWEEP: "Verify", SCRUB: "Read back and hash", REPAIR: "Repair" };
+export const MODES: Record<Run["mode"], string> = { SWEEP: "Verify", SCRUB: "Read back and hash", REPAIR: "Repair", PROMOTION: "Another primary" };
 
 /** What is counted while it runs. */
 export const nounOf = ({ mode }: Pick<Run, "mode">) => (mode === "REPAIR" ? "finding" : "object");
@@ -70,6 +70,7 @@ export function progressOf(run: Pick<Run, "mode" | "done" | "total" | "rate">) {
 
 /** What came out of a run that has ended. */
 export function outcomeOf(run: Run) {
+  if (run.mode === "PROMOTION") return "Another site became the primary";
   const parts =
     run.mode === "REPAIR"
       ? [`${count(run.repaired, "finding")} repaired`, `${run.leftOpen.toLocaleString("en")} left open`]
