@@ -5,7 +5,7 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 use async_trait::async_trait;
 use entity::{object_copy::Site, user::Role};
 use secrecy::ExposeSecret;
-use tokio::{net::TcpListener, sync::watch, time::timeout};
+use tokio::{net::TcpListener, time::timeout};
 use uuid::Uuid;
 
 use crate::{
@@ -13,7 +13,7 @@ use crate::{
     adapters::cdn::UrlVerifier,
     app::{self, App},
     compose,
-    embedded::edge::{self, EdgeCache, EdgeState, Sources},
+    embedded::edge::{self, EdgeCache, EdgeState, Primary, Sources},
     error::Fault,
     events,
     http::{
@@ -106,28 +106,33 @@ fn edge_router(app: &App, base_url: &str, sources: Sources, cache: EdgeCache) ->
     Ok(edge::router(EdgeState::new(verifier, catalog, sources, cache, app.clock.clone(), max_age)))
 }
 
-/// Between two looks at which site is the primary. Until the next, reads ask the former one first: the bytes are held to the
-/// ledger either way.
+/// Between two looks at which site is the primary, while somebody reads. Until the next, reads ask the former one first: the
+/// bytes are held to the ledger either way.
 const ROLES_AGE: Duration = Duration::from_secs(2);
 
 /// The two buckets, the primary first, also when another site becomes it.
 async fn sources(app: &App, supervisor: &Supervisor) -> Result<Sources, Fault> {
     let stores = Site::ALL.map(|site| app.stores.at(site).clone()).to_vec();
-    let primary = async |app: &App| {
-        let roles = ledger::roles(app.db.read()).await?;
-        Ok::<_, Fault>(Site::ALL.into_iter().position(|site| site == roles.primary).unwrap_or_default())
-    };
-    let (sender, receiver) = watch::channel(primary(app).await?);
-    let (app, stop) = (app.clone(), supervisor.token());
-    supervisor.spawn(async move {
-        while stop.run_until_cancelled(tokio::time::sleep(ROLES_AGE)).await.is_some() {
-            match primary(&app).await {
-                Ok(now) => _ = sender.send_if_modified(|known| std::mem::replace(known, now) != now),
+    let primary = Primary::new(primary_now(app).await?);
+    let (app, known, stop) = (app.clone(), primary.clone(), supervisor.token());
+    let keep = async move {
+        loop {
+            known.wanted().await;
+            match primary_now(&app).await {
+                Ok(index) => known.set(index),
                 Err(error) => tracing::debug!(%error, "the roles of the sites cannot be read"),
             }
+            tokio::time::sleep(ROLES_AGE).await;
         }
-    });
-    Ok(Sources::new(stores, receiver))
+    };
+    supervisor.spawn(async move { _ = stop.run_until_cancelled(keep).await });
+    Ok(Sources::new(stores, primary))
+}
+
+/// As an index of [`Site::ALL`].
+async fn primary_now(app: &App) -> Result<usize, Fault> {
+    let roles = ledger::roles(app.db.read()).await?;
+    Ok(Site::ALL.into_iter().position(|site| site == roles.primary).unwrap_or_default())
 }
 
 /// Tokens and cookies are accounts' business.

@@ -29,7 +29,7 @@ use self::{
 };
 pub use self::{
     cache::EdgeCache,
-    read::{ReadError, Sources},
+    read::{Primary, ReadError, Sources},
 };
 use crate::{
     adapters::{

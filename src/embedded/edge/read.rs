@@ -1,6 +1,13 @@
 //! Reading objects from the stores: the primary first, the replica where it fails, and never a wrong byte as a whole.
 
-use std::{ops::RangeInclusive, sync::Arc, time::Duration};
+use std::{
+    ops::RangeInclusive,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use aws_lc_rs::digest::{SHA256, digest};
 use bytes::{Bytes, BytesMut};
@@ -9,7 +16,7 @@ use futures::{
     stream::{self, BoxStream},
 };
 use moka::sync::Cache;
-use tokio::sync::watch;
+use tokio::sync::Notify;
 
 use super::{
     CatalogEntry,
@@ -75,27 +82,49 @@ impl Fault {
     }
 }
 
+/// The index of the store that is asked first. It may change: reads wake whoever keeps it right, and nobody else does.
+#[derive(Clone, Debug)]
+pub struct Primary(Arc<(AtomicUsize, Notify)>);
+
+impl Primary {
+    #[must_use]
+    pub fn new(index: usize) -> Self {
+        Self(Arc::new((AtomicUsize::new(index), Notify::new())))
+    }
+
+    /// Waits until somebody has read since the last time.
+    pub async fn wanted(&self) {
+        self.0.1.notified().await;
+    }
+
+    pub fn set(&self, index: usize) {
+        self.0.0.store(index, Ordering::Relaxed);
+    }
+
+    fn get(&self) -> usize {
+        self.0.0.load(Ordering::Relaxed)
+    }
+}
+
 /// The stores, and which of them is asked first.
 #[derive(Clone, Debug)]
 pub struct Sources {
     stores: Arc<[Arc<dyn ObjectStore>]>,
-    /// The index of the primary.
-    primary: watch::Receiver<usize>,
+    primary: Primary,
     /// Copies whose bytes were wrong, by store and key: a client's next attempt is served by the other store.
     suspects: Cache<(usize, String), ()>,
     sums: Sums,
 }
 
 impl Sources {
-    /// `primary` is the index of the store that is asked first; it may change.
     #[must_use]
-    pub fn new(stores: Vec<Arc<dyn ObjectStore>>, primary: watch::Receiver<usize>) -> Self {
+    pub fn new(stores: Vec<Arc<dyn ObjectStore>>, primary: Primary) -> Self {
         let suspects = Cache::builder().max_capacity(10_000).time_to_live(SUSPECT).build();
         Self { stores: stores.into(), primary, suspects, sums: Sums::default() }
     }
 
     fn source(&self, store: usize) -> Source {
-        Source::of(store, *self.primary.borrow())
+        Source::of(store, self.primary.get())
     }
 
     /// The whole object in memory, hash checked.
@@ -182,7 +211,8 @@ impl Sources {
 
     /// The primary first, suspected copies and stores that are away last.
     fn order(&self, key: &str) -> Vec<usize> {
-        let primary = *self.primary.borrow();
+        let primary = self.primary.get();
+        self.primary.0.1.notify_one();
         let mut order: Vec<usize> = (0..self.stores.len()).collect();
         order.sort_by_key(|store| {
             let suspect = self.suspects.contains_key(&(*store, key.to_owned()));

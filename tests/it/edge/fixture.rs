@@ -253,7 +253,7 @@ impl Edge {
         let catalog = Arc::new(TestCatalog::default());
         let cache = EdgeCache::new(16 << 20, SMALL);
         let stores: Vec<Arc<dyn ObjectStore>> = vec![primary.clone(), replica.clone()];
-        let sources = edge::Sources::new(stores, tokio::sync::watch::channel(0).1);
+        let sources = edge::Sources::new(stores, edge::Primary::new(0));
         let state = EdgeState::new(verifier, catalog.clone(), sources, cache.clone(), clock, cap);
         let (stop, stopped) = oneshot::channel::<()>();
         let task = tokio::spawn(edge::serve(listener, edge::router(state), async {

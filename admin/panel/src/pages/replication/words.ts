@@ -39,7 +39,12 @@ export const ADVICE: Record<Replication["state"], string> = {
   DOWN: "The primary is out of reach. What the replica has so far, and what it does not, is told below.",
 };
 
-export const MODES: Record<Run["mode"], string> = { SWEEP: "Verify", SCRUB: "Read back and hash", REPAIR: "Repair", PROMOTION: "Another primary" };
+export const MODES: Record<Run["mode"], string> = {
+  SWEEP: "Verify",
+  SCRUB: "Read back and hash",
+  REPAIR: "Repair",
+  PROMOTION: "Another primary",
+};
 
 /** What is counted while it runs. */
 export const nounOf = ({ mode }: Pick<Run, "mode">) => (mode === "REPAIR" ? "finding" : "object");
