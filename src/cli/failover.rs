@@ -1,9 +1,10 @@
 //! `replica promote|failback`: another site becomes the primary.
 
-use std::time::Duration;
+use std::{fmt::Write as _, time::Duration};
 
 use entity::{
     object_copy::Site,
+    replica_finding::Kind,
     replica_run::{Mode, State},
 };
 use serde_json::{Value, json};
@@ -13,7 +14,7 @@ use super::{
     Failure,
     args::{FailbackArgs, PromoteArgs},
     print,
-    replica::{ME, UNKNOWN, fault, follow},
+    replica::{ME, UNKNOWN, fault, follow, kinds_as_json},
 };
 use crate::{
     app::App,
@@ -23,6 +24,14 @@ use crate::{
 
 /// Sweeps and repairs until the first site has everything; what a third sweep still finds is for a person.
 const ROUNDS: u32 = 3;
+/// What the change of the primary has to do with.
+const COPIES: [Kind; 5] = [
+    Kind::MissingInReplica,
+    Kind::StaleInReplica,
+    Kind::FalseCompleted,
+    Kind::MissingInPrimary,
+    Kind::CorruptInPrimary,
+];
 /// Between two looks at what is still to be copied.
 const LOOK: Duration = Duration::from_millis(200);
 
@@ -108,7 +117,13 @@ pub async fn fail_back(app: &App, args: &FailbackArgs) -> Result<(), Failure> {
     let run = replication::verify(app, &ME, Mode::Sweep, false).await.map_err(fault)?;
     let run = follow(app, run, args.json).await?;
     let open = replication::status(app, &ME).await.map_err(fault)?.findings;
-    say(args.json, &told(roles, true), &format!("The first site is the primary, of epoch {}.\n", roles.epoch))?;
+    let mut document = told(roles, true);
+    document["findings"] = kinds_as_json(&open);
+    let mut text = format!("The first site is the primary, of epoch {}.\n", roles.epoch);
+    for (kind, count) in &open {
+        let _ = writeln!(text, "finding      {count} {}", kind.as_str());
+    }
+    say(args.json, &document, &text)?;
     match (run.state, open.is_empty()) {
         (State::Complete, true) => Ok(()),
         (State::Complete, false) => Err(Failure::told(1)),
@@ -116,7 +131,7 @@ pub async fn fail_back(app: &App, args: &FailbackArgs) -> Result<(), Failure> {
     }
 }
 
-/// Until a sweep finds nothing that a repair can mend.
+/// Until a sweep finds no copy that a repair can make; what else it finds keeps nobody from failing back.
 async fn reconcile(app: &App, args: &FailbackArgs, progress: &(dyn Fn(&str) + Sync)) -> Result<(), Failure> {
     for round in 1..=ROUNDS {
         progress(&format!("verifying, round {round}"));
@@ -126,9 +141,9 @@ async fn reconcile(app: &App, args: &FailbackArgs, progress: &(dyn Fn(&str) + Sy
             return Err(fault(format!("not everything could be read: {}", run.error.unwrap_or_default()))
                 .help("--trust-listings believes a bucket that has lost its objects"));
         }
-        let filter = FindingFilter::default();
+        let filter = FindingFilter { ids: None, kinds: Some(COPIES.to_vec()) };
         let plan = replication::plan(app, &ME, &filter).await.map_err(fault)?;
-        if plan.findings == plan.beyond_repair {
+        if plan.findings == 0 {
             return Ok(());
         }
         if round == ROUNDS {
@@ -149,22 +164,23 @@ async fn reconcile(app: &App, args: &FailbackArgs, progress: &(dyn Fn(&str) + Sy
 /// Closes writes, waits until the first site has everything, and makes it the primary. Opens them again where that fails.
 async fn change(app: &App, args: &FailbackArgs, seen: Roles) -> Result<Roles, Failure> {
     replication::close(app, &ME, seen, args.closed_for).await.map_err(|error| refused(&error, None))?;
-    let end = Instant::now() + args.closed_for;
+    let outcome = drain(app, seen, Instant::now() + args.closed_for).await;
+    if outcome.is_err() {
+        // Where this fails too, they open by themselves.
+        replication::reopen(app, &ME, seen).await.map_err(fault)?;
+    }
+    outcome
+}
+
+async fn drain(app: &App, seen: Roles, end: Instant) -> Result<Roles, Failure> {
     let mut why = None;
-    let outcome = loop {
+    loop {
         match replication::switch(app, &ME, seen).await {
             Err(FailoverError::NotReplicated { .. }) if Instant::now() < end => {
                 why = replication::catch_up(app, &ME, seen).await.map_err(fault)?;
                 sleep(LOOK).await;
             }
-            outcome => break outcome,
-        }
-    };
-    match outcome {
-        Ok(roles) => Ok(roles),
-        Err(error) => {
-            replication::reopen(app, &ME, seen).await.map_err(fault)?;
-            Err(refused(&error, why))
+            outcome => return outcome.map_err(|error| refused(&error, why)),
         }
     }
 }

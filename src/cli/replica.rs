@@ -99,7 +99,7 @@ fn run_as_json(run: &replica_run::Model) -> Value {
     })
 }
 
-fn kinds_as_json(kinds: &[(Kind, u64)]) -> Value {
+pub(super) fn kinds_as_json(kinds: &[(Kind, u64)]) -> Value {
     kinds.iter().map(|(kind, count)| (kind.as_str().to_owned(), json!(count))).collect::<serde_json::Map<_, _>>().into()
 }
 

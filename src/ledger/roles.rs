@@ -22,13 +22,13 @@ const PAGE: u64 = 500;
 
 /// The roles now.
 pub async fn roles(connection: &impl ConnectionTrait) -> Result<Roles, DbErr> {
-    Ok(primary(site_role::Entity::find(), connection).await?.roles())
+    primary(site_role::Entity::find(), connection).await
 }
 
 /// The roles until the end of the transaction: no promotion comes in between. Takes the primary's row, shared: whoever wants it
 /// for themselves may wait as long as others come for a share (Postgres), and so has to [`close`] first.
 pub(super) async fn hold_roles(tx: &Tx) -> Result<Roles, DbErr> {
-    Ok(primary(site_role::Entity::find().lock_shared(), tx).await?.roles())
+    primary(site_role::Entity::find().lock_shared(), tx).await
 }
 
 /// The roles for a new write. Refused for the moment in which the primary changes.
@@ -39,29 +39,23 @@ pub(super) async fn roles_for_write(app: &App, tx: &Tx) -> Result<Roles, Fault> 
         return Err(Fault::Busy("another site is becoming the primary".to_owned()));
     }
     let primary = rows.iter().find(|row| row.role == site_role::Role::Primary);
-    Ok(primary.ok_or_else(no_primary)?.roles())
+    Ok(primary.ok_or_else(no_primary)?.into())
 }
 
 fn no_primary() -> DbErr {
     DbErr::RecordNotFound("no site is the primary".to_owned())
 }
 
-trait AsRoles {
-    fn roles(&self) -> Roles;
-}
-
-impl AsRoles for site_role::Model {
-    fn roles(&self) -> Roles {
-        Roles { primary: self.site, epoch: self.epoch }
+/// Of the primary's row.
+impl From<&site_role::Model> for Roles {
+    fn from(row: &site_role::Model) -> Self {
+        Self { primary: row.site, epoch: row.epoch }
     }
 }
 
-async fn primary(
-    select: Select<site_role::Entity>,
-    connection: &impl ConnectionTrait,
-) -> Result<site_role::Model, DbErr> {
+async fn primary(select: Select<site_role::Entity>, connection: &impl ConnectionTrait) -> Result<Roles, DbErr> {
     let row = select.filter(site_role::Column::Role.eq(site_role::Role::Primary)).one(connection).await?;
-    row.ok_or_else(no_primary)
+    Ok((&row.ok_or_else(no_primary)?).into())
 }
 
 /// Makes the replica the primary, where the roles are still those that were seen, and takes new writes again. `None`: they are
@@ -70,7 +64,7 @@ pub async fn promote(tx: &Tx, seen: Roles) -> Result<Option<Roles>, DbErr> {
     use site_role::{Column, Role};
     // Waits for those who are making an object live.
     let rows = site_role::Entity::find().order_by_asc(Column::Site).lock_exclusive().all(tx).await?;
-    if !rows.iter().any(|row| row.role == Role::Primary && row.roles() == seen) {
+    if !rows.iter().any(|row| row.role == Role::Primary && Roles::from(row) == seen) {
         return Ok(None);
     }
     let epoch = rows.iter().map(|row| row.epoch).max().unwrap_or_default() + 1;
