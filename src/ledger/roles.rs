@@ -28,7 +28,13 @@ pub async fn roles(connection: &impl ConnectionTrait) -> Result<Roles, DbErr> {
 /// The roles until the end of the transaction: no promotion comes in between. Takes the primary's row, shared: whoever wants it
 /// for themselves may wait as long as others come for a share (Postgres), and so has to [`close`] first.
 pub(super) async fn hold_roles(tx: &Tx) -> Result<Roles, DbErr> {
-    primary(site_role::Entity::find().lock_shared(), tx).await
+    let select = || site_role::Entity::find().lock_shared();
+    match primary(select(), tx).await {
+        // It waited for a promotion: the row that it waited for is the primary's no longer, and the one that is now was not when
+        // this statement began (Postgres, READ COMMITTED). The next statement sees it.
+        Err(DbErr::RecordNotFound(_)) => primary(select(), tx).await,
+        outcome => outcome,
+    }
 }
 
 /// The roles for a new write. Refused for the moment in which the primary changes.
