@@ -34,7 +34,7 @@ demo: tools pages ## Serve from data/demo, filled with people, pictures, snaps a
 	@scripts/step.sh "building the server" "4 minutes the first time, then seconds" cargo build --locked
 	@exec scripts/demo.sh $(ARGS)
 
-test: tools pages ## Run every test that guards a merge (some 42 minutes from a clean clone on 2 cores, then 34)
+test: tools pages ## Run every test that guards a merge (some 40 minutes from a clean clone on 2 cores, then 25)
 	@scripts/test.sh
 
 trials: tools ## Long fault and race trials: make trials SUITE=… DATABASE=… SEED=… ROUNDS=…

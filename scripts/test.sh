@@ -8,7 +8,7 @@ start=$SECONDS
 for setup in scripts/test-tools.sh scripts/test-node.sh scripts/test-databases.sh scripts/test-browser.sh; do
   scripts/step.sh "$setup" "seconds, a minute the first time" "$setup"
 done
-scripts/step.sh "building the tests" "10 minutes the first time on 2 cores, then 1" cargo test --workspace --locked --no-run
+scripts/step.sh "building the tests" "15 minutes the first time on 2 cores, then 2" cargo test --workspace --locked --no-run
 
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
@@ -27,10 +27,10 @@ run() {
   passed_on+=("$passed")
 }
 
-run "no database" "6 minutes" cargo test --workspace --locked --quiet -- --skip databases::
+run "no database" "5 minutes" cargo test --workspace --locked --quiet -- --skip databases::
 passed_on=()
 for database in sqlite postgres mariadb; do
-  SNAPHAVEN_TEST_DATABASE=$database run "$database" "10 minutes" cargo test --locked --quiet --test it databases::
+  SNAPHAVEN_TEST_DATABASE=$database run "$database" "7 minutes" cargo test --locked --quiet --test it databases::
 done
 
 printf '%s\n' "${counts[@]}"

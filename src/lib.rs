@@ -66,6 +66,7 @@ pub mod reports;
 pub mod closing;
 pub mod notary;
 pub mod object_events;
+pub mod proof;
 
 pub mod compose;
 

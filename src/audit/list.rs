@@ -7,7 +7,7 @@ use entity::{
     audit_entry::{Column, Entity, Model},
     audit_seal,
 };
-use sea_orm::{ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, Order, QueryFilter};
+use sea_orm::{ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, Order, QueryFilter, QueryOrder};
 use uuid::Uuid;
 
 use crate::{
@@ -68,6 +68,13 @@ pub async fn find(app: &App, viewer: &Viewer, id: Uuid) -> Result<Option<Entry>,
     }
     let rows = Entity::find_by_id(id).all(app.db.read()).await?;
     Ok(with_seals(app.db.read(), rows).await?.pop())
+}
+
+/// Every entry about this thing, the oldest first. The caller has authorised that.
+pub async fn of_subject(connection: &impl ConnectionTrait, subject: Uuid) -> Result<Vec<Entry>, DbErr> {
+    let select = Entity::find().filter(Column::SubjectId.eq(subject));
+    let rows = select.order_by_asc(Column::CreatedAt).order_by_asc(Column::Id).all(connection).await?;
+    with_seals(connection, rows).await
 }
 
 async fn with_seals(connection: &impl ConnectionTrait, rows: Vec<Model>) -> Result<Vec<Entry>, DbErr> {

@@ -11,7 +11,7 @@ use sea_orm::{ActiveModelTrait as _, DbErr, EntityTrait, IntoActiveModel as _};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-pub use list::{Entry, Filter, find, list};
+pub use list::{Entry, Filter, find, list, of_subject};
 
 use crate::{config::Config, db::Tx, jobs::Registry, viewer::Viewer};
 

@@ -9,7 +9,7 @@ use entity::{object_copy::Site, replica_finding::Kind};
 use sea_orm::Iterable as _;
 
 use super::Failure;
-use crate::config::Sources;
+use crate::{config::Sources, proof::Subject};
 
 /// A GraphQL server for files, photos and snaps that can prove where every copy of a file is, and that it is gone when
 /// it should be.
@@ -75,6 +75,9 @@ pub enum Command {
     /// Where every copy is: the state of the replication, verify it, repair it
     #[command(subcommand)]
     Replica(ReplicaCommand),
+    /// Look at every object of a file, a person or a snap at both sites, and write what is there, signed; exits 1 where something
+    /// is not as the ledger says
+    Prove(ProveArgs),
     /// Show the settings
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -279,6 +282,19 @@ fn finding_kind(text: &str) -> Result<Kind, String> {
     known.ok_or_else(|| format!("there are {}", kinds.join(", ")))
 }
 
+#[derive(Clone, Debug, ClapArgs)]
+pub struct ProveArgs {
+    /// The id of a file, a user or a snap, also of one that is gone
+    #[arg(value_name = "ID")]
+    pub subject: Subject,
+    /// Write the document here, and not to standard output
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// Take the stores' word on what they have, and do not read it
+    #[arg(long)]
+    pub without_reading: bool,
+}
+
 #[derive(Clone, Debug, Subcommand)]
 pub enum ConfigCommand {
     /// Print the effective settings as TOML, secrets masked, and where each non-default came from
@@ -341,6 +357,7 @@ impl Command {
             Self::Admin(_) => "admin",
             Self::Audit(_) => "audit",
             Self::Replica(_) => "replica",
+            Self::Prove(_) => "prove",
             Self::Config(_) => "config",
             Self::SmokeTest(_) => "smoke-test",
             Self::Demo(_) => "demo",
@@ -357,6 +374,7 @@ impl Command {
             Self::Schema
                 | Self::Audit(_)
                 | Self::Replica(_)
+                | Self::Prove(_)
                 | Self::Config(_)
                 | Self::SmokeTest(_)
                 | Self::Demo(_)

@@ -13,6 +13,7 @@ mod failover;
 mod failure;
 mod migrate;
 mod password;
+mod prove;
 mod replica;
 mod s3;
 mod s3_address;
@@ -53,6 +54,7 @@ pub async fn run(args: Args) -> Result<(), Failure> {
         Command::Audit(command) => audit::run(settings.config, command).await,
         Command::Events(args) => events::run(settings.config, args).await,
         Command::SmokeTest(args) => smoke_test::run(&settings, args).await,
+        Command::Prove(args) => prove::run(settings.config, &args).await,
         Command::Demo(args) => demo::run(args).await,
         Command::BlockList(command) => block_list::run(settings.config, command).await,
     }

@@ -297,6 +297,11 @@ pub async fn of_file(connection: &impl ConnectionTrait, file: Uuid) -> Result<Ve
     store::of_file(connection, file).await
 }
 
+/// The objects of a person, whatever became of them.
+pub async fn of_user(connection: &impl ConnectionTrait, user: Uuid) -> Result<Vec<object::Model>, DbErr> {
+    store::of_user(connection, user).await
+}
+
 /// Where the copies of these objects are. The caller has authorised the objects.
 pub async fn copies(connection: &impl ConnectionTrait, objects: &[Uuid]) -> Result<Vec<object_copy::Model>, DbErr> {
     store::copies(connection, objects).await

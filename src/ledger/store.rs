@@ -298,6 +298,14 @@ pub(super) async fn of_file(connection: &impl ConnectionTrait, file: Uuid) -> Re
         .await
 }
 
+pub(super) async fn of_user(connection: &impl ConnectionTrait, user: Uuid) -> Result<Vec<object::Model>, DbErr> {
+    object::Entity::find()
+        .filter(object::Column::UserId.eq(user))
+        .order_by_asc(object::Column::Id)
+        .all(connection)
+        .await
+}
+
 pub(super) async fn copies(
     connection: &impl ConnectionTrait,
     objects: &[Uuid],

@@ -29,7 +29,7 @@ pub enum NotaryKeyError {
 }
 
 /// The private key, and its public half.
-pub(super) struct SigningKey {
+pub struct SigningKey {
     pair: Ed25519KeyPair,
     pub public: PublicKey,
 }
@@ -46,6 +46,7 @@ impl SigningKey {
         Some(Self { pair, public })
     }
 
+    #[must_use]
     pub fn sign(&self, message: &[u8]) -> Vec<u8> {
         self.pair.sign(message).as_ref().to_vec()
     }
@@ -77,6 +78,12 @@ impl PublicKey {
         id
     }
 
+    /// As `openssl pkey -pubout` writes it.
+    #[must_use]
+    pub fn pem(&self) -> String {
+        pem_block("PUBLIC KEY", &[&PREFIX[..], &self.0].concat())
+    }
+
     pub(super) fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
         UnparsedPublicKey::new(&ED25519, self.0).verify(message, signature).is_ok()
     }
@@ -89,7 +96,7 @@ impl fmt::Debug for PublicKey {
 }
 
 /// The configured key, or the one in the data folder, which is made where it is missing.
-pub(super) fn load_or_create(config: &Config) -> Result<SigningKey, NotaryKeyError> {
+pub fn load_or_create(config: &Config) -> Result<SigningKey, NotaryKeyError> {
     let (path, bytes) = if config.audit.signing_key_file.is_empty() {
         let (path, text) = keys::read_or_create(&config.data_dir, FILE, generate)?;
         (path.display().to_string(), text.into_bytes())

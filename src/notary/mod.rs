@@ -10,7 +10,7 @@ mod verify;
 mod walk;
 
 pub use export::{Exported, Span, export};
-pub use key::{NotaryKeyError, PublicKey, known_keys};
+pub use key::{NotaryKeyError, PublicKey, SigningKey, known_keys, load_or_create as signing_key};
 pub use verify::{Report, verify};
 
 use crate::{config::Config, error::Fault, jobs::Registry};

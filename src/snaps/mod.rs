@@ -17,6 +17,7 @@ mod ticket;
 mod view;
 
 use entity::{Timestamp, snap, snap_recipient, snap_recipient::State};
+use sea_orm::{ConnectionTrait, DbErr};
 use uuid::Uuid;
 
 pub use ends::{close, forget, leave, report_screenshot, revoke};
@@ -106,6 +107,11 @@ pub async fn list(
             Ok(Page { items: items.into_iter().filter_map(snap).collect(), has_previous, has_next })
         }
     }
+}
+
+/// The object of a snap's picture, whatever became of it. The caller has authorised that.
+pub async fn picture_of(connection: &impl ConnectionTrait, snap: Uuid) -> Result<Option<Uuid>, DbErr> {
+    Ok(store::find(connection, snap).await?.map(|snap| snap.object_id))
 }
 
 /// How many snaps the viewer has not opened, up to [`COUNTED`].

@@ -19,6 +19,7 @@ mod live;
 mod migrations;
 mod moderation;
 mod panel;
+mod proof;
 mod races;
 mod replication;
 mod reports;
