@@ -22,7 +22,8 @@ use crate::{
     audit::{self, chain},
     error::Fault,
     id::{GlobalId, NodeKind},
-    ledger, notary, snaps,
+    ledger::{self, Equality},
+    notary, snaps,
     viewer::Viewer,
 };
 
@@ -171,9 +172,11 @@ enum Seen {
 /// The ledger's word on an object, and each site's.
 async fn look(app: &App, object: object::Model, reading: bool) -> Result<(Value, Seen), Fault> {
     let copies = ledger::copies(app.db.read(), &[object.id]).await?;
-    let [first, second] = Site::ALL.map(|site| at(app, &object, site, reading));
-    let found = tokio::join!(first, second);
-    let found: [(Value, There); 2] = [found.0?, found.1?];
+    let [first, second] = Site::ALL.map(|site| {
+        let proven = copies.iter().find(|copy| copy.site == site && copy.state == object_copy::State::Verified);
+        at(app, &object, site, proven.and_then(|copy| copy.etag.as_deref()), reading)
+    });
+    let found: [(Value, There); 2] = tokio::try_join!(first, second)?.into();
     // Whatever changed while the sites were asked is told as it is now.
     let object = ledger::find(app.db.read(), object.id).await?.unwrap_or(object);
     let there = [found[0].1, found[1].1];
@@ -223,7 +226,14 @@ enum There {
     Unknown,
 }
 
-async fn at(app: &App, object: &object::Model, site: Site, reading: bool) -> Result<(Value, There), Fault> {
+/// `known`: the ETag under which this copy was proven.
+async fn at(
+    app: &App,
+    object: &object::Model,
+    site: Site,
+    known: Option<&str>,
+    reading: bool,
+) -> Result<(Value, There), Fault> {
     let store = app.stores.at(site);
     let outcome = async {
         match store.look(&object.key).await? {
@@ -241,10 +251,15 @@ async fn at(app: &App, object: &object::Model, site: Site, reading: bool) -> Res
                     told["etag"] = json!(meta.etag);
                     told["bytes"] = json!(meta.bytes);
                     told["stores_sha256"] = json!(meta.sha256.map(hex::encode));
-                    let known = meta.sha256.map(|sha256| sha256.as_slice() == object.sha256);
-                    if known.unwrap_or(i64::try_from(meta.bytes) == Ok(object.bytes)) {
-                        there = There::Same;
-                    }
+                    there = match ledger::compare(object, known, &meta) {
+                        Equality::Equal(proof) => {
+                            told["proof"] = json!(proof.to_value());
+                            There::Same
+                        }
+                        Equality::Differs => There::Other,
+                        // Something is there; what it is only reading would tell.
+                        Equality::Unknown => There::Unknown,
+                    };
                 }
                 Ok((told, there))
             }
