@@ -186,6 +186,8 @@ test("a session that ends meanwhile is told, or was completed by somebody else",
   });
   await assert.rejects(aborted.done(), { code: "SESSION_ENDED" });
 
+  // Whether the store's refusal of that part arrived, or the connection it closed on it, is the store's affair.
+  s3.passed = [];
   // Both parts are there, and another process completes it just before this one would.
   const twin = new Upload(source, {
     ...options,
@@ -196,5 +198,5 @@ test("a session that ends meanwhile is told, or was completed by somebody else",
   });
   assert.equal((await twin.done()).sha256, file.sha256);
   assert.deepEqual(await server.fileNames(), ["content.bin"]);
-  assert.ok(s3.passed.length >= 3);
+  assert.deepEqual(s3.passed.sort(), ["PUT 1", "PUT 2"]);
 });
