@@ -45,6 +45,7 @@ use crate::{
         self,
         graphql::{Erasure, LedgerQuery},
     },
+    manifest::{self, graphql::ManifestMutation},
     notary,
     operations::graphql::{Job, OperationsMutation, OperationsQuery, job_node},
     replication::{
@@ -105,6 +106,7 @@ pub struct Mutation(
     BlockListMutation,
     ClosingMutation,
     ReplicationMutation,
+    ManifestMutation,
     OperationsMutation,
     EventsMutation,
 );
@@ -371,6 +373,7 @@ pub fn registry(config: &Config) -> Result<Registry, Fault> {
     reports::register(&mut registry, config).map_err(Fault::internal)?;
     closing::register(&mut registry);
     notary::register(&mut registry, config)?;
+    manifest::register(&mut registry, config).map_err(Fault::internal)?;
     crate::events::register(&mut registry).map_err(Fault::internal)?;
     Ok(registry)
 }

@@ -42,6 +42,7 @@ pub struct Config {
     pub reports: Reports,
     pub ledger: Ledger,
     pub replication: Replication,
+    pub manifest: Manifest,
     pub jobs: Jobs,
     pub audit: Audit,
     pub events: Events,
@@ -310,6 +311,14 @@ pub struct Replication {
     pub ranges_at_once: usize,
     pub repair_limit: f64,
     pub repairs_per_second: u32,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Manifest {
+    #[serde(with = "humantime_serde")]
+    pub interval: Duration,
+    pub keep: usize,
 }
 
 #[derive(Clone, Debug, Deserialize)]

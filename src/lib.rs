@@ -65,6 +65,8 @@ pub mod reports;
 
 pub mod closing;
 pub mod notary;
+
+pub mod manifest;
 pub mod object_events;
 pub mod proof;
 

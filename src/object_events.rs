@@ -102,7 +102,7 @@ async fn take_in(app: &App, created: &ObjectCreated) -> Result<(), Fault> {
     match object.kind {
         Kind::Original => announce(app, site, &object, created).await,
         Kind::Staging => direct::joined(app, &object).await,
-        Kind::Rendition | Kind::Snap | Kind::Canary | Kind::Quarantine | Kind::Checkpoint => Ok(()),
+        Kind::Rendition | Kind::Snap | Kind::Canary | Kind::Quarantine | Kind::Checkpoint | Kind::Manifest => Ok(()),
     }
 }
 

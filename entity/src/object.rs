@@ -58,6 +58,8 @@ pub enum Kind {
     Quarantine,
     /// What was signed of the audit log.
     Checkpoint,
+    /// The database as it was at one time, to rebuild a server from.
+    Manifest,
 }
 
 impl Kind {
@@ -71,6 +73,7 @@ impl Kind {
             Self::Canary => "canary",
             Self::Quarantine => "quarantine",
             Self::Checkpoint => "checkpoint",
+            Self::Manifest => "manifest",
         }
     }
 }
@@ -110,7 +113,7 @@ pub enum Reason {
     RetentionExpired,
     /// A write that was never finished.
     Abandoned,
-    /// A rendition that is no longer needed.
+    /// A rendition that is no longer needed, or a manifest.
     Superseded,
     /// A version beyond those that are kept.
     VersionExpired,

@@ -48,6 +48,10 @@ pub enum Mode {
     Repair,
     /// Another site became the primary.
     Promotion,
+    /// The server was rebuilt from a manifest and one bucket.
+    Restore,
+    /// A trial of that, beside the server, from the replica alone.
+    Drill,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumIter, DeriveActiveEnum)]

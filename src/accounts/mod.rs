@@ -39,6 +39,7 @@ pub use sessions::{
     revoke_session, sessions, standing,
 };
 pub use sign_up::{NewAccount, sign_up};
+pub use store::first_sign_up;
 
 use crate::{
     app::App,

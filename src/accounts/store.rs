@@ -32,6 +32,12 @@ pub(super) async fn user(connection: &impl ConnectionTrait, id: Uuid) -> Result<
     user::Entity::find_by_id(id).one(connection).await
 }
 
+/// When the first of those who have an account signed up.
+pub async fn first_sign_up(connection: &impl ConnectionTrait) -> Result<Option<Timestamp>, DbErr> {
+    let first = user::Entity::find().select_only().column_as(user::Column::CreatedAt.min(), "first");
+    Ok(first.into_tuple::<Option<Timestamp>>().one(connection).await?.flatten())
+}
+
 pub(super) async fn users(connection: &impl ConnectionTrait, ids: &[Uuid]) -> Result<Vec<user::Model>, DbErr> {
     user::Entity::find().filter(user::Column::Id.is_in(ids.iter().copied())).all(connection).await
 }

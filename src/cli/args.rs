@@ -1,12 +1,16 @@
 //! Commands and flags, as clap reads them.
 
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+mod recovery;
+
+use std::{net::SocketAddr, path::PathBuf};
 
 use chrono::{DateTime, Utc};
 use clap::{Args as ClapArgs, Parser, Subcommand};
 
-use entity::{object_copy::Site, replica_finding::Kind};
-use sea_orm::Iterable as _;
+pub use recovery::{
+    DrillArgs, FailbackArgs, ManifestCommand, PromoteArgs, RepairArgs, ReplicaCommand, RestoreArgs, StatusArgs,
+    VerifyReplicasArgs,
+};
 
 use super::Failure;
 use crate::{config::Sources, proof::Subject};
@@ -75,6 +79,12 @@ pub enum Command {
     /// Where every copy is: the state of the replication, verify it, repair it
     #[command(subcommand)]
     Replica(ReplicaCommand),
+    /// Write the database to both buckets now, or list what was written
+    #[command(subcommand)]
+    Manifest(ManifestCommand),
+    /// Rebuild a server on an empty database from a manifest and one bucket; exits 1 where the ledger has objects that the bucket
+    /// has not
+    Restore(RestoreArgs),
     /// Look at every object of a file, a person or a snap at both sites, and write what is there, signed; exits 1 where something
     /// is not as the ledger says
     Prove(ProveArgs),
@@ -180,108 +190,6 @@ pub struct ExportArgs {
     pub until: Option<DateTime<Utc>>,
 }
 
-#[derive(Clone, Debug, Subcommand)]
-pub enum ReplicaCommand {
-    /// Print the state: exits 0 where it is HEALTHY, 1 where it is LAGGING or DRIFTED, 2 where it is INCONCLUSIVE or DOWN or
-    /// cannot be told
-    Status(StatusArgs),
-    /// Verify now, and print what is found; exits 1 where there is a finding, 2 where not everything could be read
-    Verify(VerifyReplicasArgs),
-    /// Say what a repair of the open findings would do, or do it with --apply; exits 1 where some are left
-    Repair(RepairArgs),
-    /// Say what it would mean to make this site the primary though the present one is lost, or do it with --apply; exits 1 where
-    /// something would be, or was, left behind
-    Promote(PromoteArgs),
-    /// Bring the first site up to date and make it the primary again, leaving nothing behind; with --apply. Writes are refused
-    /// for the moment of the change
-    Failback(FailbackArgs),
-}
-
-#[derive(Clone, Debug, ClapArgs)]
-pub struct StatusArgs {
-    /// Print one JSON document
-    #[arg(long)]
-    pub json: bool,
-}
-
-#[derive(Clone, Debug, ClapArgs)]
-pub struct VerifyReplicasArgs {
-    /// Read both copies of every object and hash them, instead of holding the listings against the ledger
-    #[arg(long)]
-    pub bytes: bool,
-    /// Believe listings that are far shorter than the ledger: for a bucket that has lost its objects, or a new one
-    #[arg(long)]
-    pub trust_listings: bool,
-    /// Print one JSON document
-    #[arg(long)]
-    pub json: bool,
-}
-
-#[derive(Clone, Debug, ClapArgs)]
-pub struct RepairArgs {
-    /// Only findings of this kind, for example MISSING_IN_REPLICA; may be repeated
-    #[arg(long = "kind", value_name = "KIND", value_parser = finding_kind)]
-    pub kinds: Vec<Kind>,
-    /// Do it
-    #[arg(long)]
-    pub apply: bool,
-    /// Also where more would change than one repair may [setting: replication.repair_limit]
-    #[arg(long)]
-    pub beyond_limit: bool,
-    /// Print one JSON document
-    #[arg(long)]
-    pub json: bool,
-}
-
-#[derive(Clone, Debug, ClapArgs)]
-pub struct PromoteArgs {
-    /// first or second, as in the settings
-    #[arg(value_parser = site)]
-    pub site: Site,
-    /// Do it
-    #[arg(long)]
-    pub apply: bool,
-    /// Only where the roles are still those of this epoch, as the command says it without --apply
-    #[arg(long)]
-    pub epoch: Option<i64>,
-    /// Also where the present primary still answers
-    #[arg(long)]
-    pub force: bool,
-    /// Print one JSON document
-    #[arg(long)]
-    pub json: bool,
-}
-
-#[derive(Clone, Debug, ClapArgs)]
-pub struct FailbackArgs {
-    /// Do it
-    #[arg(long)]
-    pub apply: bool,
-    /// Believe listings that are far shorter than the ledger: the first site comes back empty
-    #[arg(long)]
-    pub trust_listings: bool,
-    /// Also where more would have to be copied than one repair may change [setting: replication.repair_limit]
-    #[arg(long)]
-    pub beyond_limit: bool,
-    /// How long writes may be refused while the last copies arrive
-    #[arg(long, default_value = "30s", value_name = "DURATION", value_parser = humantime_serde::re::humantime::parse_duration)]
-    pub closed_for: Duration,
-    /// Print one JSON document
-    #[arg(long)]
-    pub json: bool,
-}
-
-fn site(text: &str) -> Result<Site, String> {
-    let found = Site::ALL.into_iter().find(|site| site.as_str().eq_ignore_ascii_case(text));
-    found.ok_or_else(|| "there are first and second".to_owned())
-}
-
-fn finding_kind(text: &str) -> Result<Kind, String> {
-    let kinds: Vec<&str> = Kind::iter().map(Kind::as_str).collect();
-    let known = Kind::iter().find(|kind| kind.as_str().eq_ignore_ascii_case(text));
-    known.ok_or_else(|| format!("there are {}", kinds.join(", ")))
-}
-
 #[derive(Clone, Debug, ClapArgs)]
 pub struct ProveArgs {
     /// The id of a file, a user or a snap, also of one that is gone
@@ -357,6 +265,8 @@ impl Command {
             Self::Admin(_) => "admin",
             Self::Audit(_) => "audit",
             Self::Replica(_) => "replica",
+            Self::Manifest(_) => "manifest",
+            Self::Restore(_) => "restore",
             Self::Prove(_) => "prove",
             Self::Config(_) => "config",
             Self::SmokeTest(_) => "smoke-test",
@@ -374,6 +284,8 @@ impl Command {
             Self::Schema
                 | Self::Audit(_)
                 | Self::Replica(_)
+                | Self::Manifest(_)
+                | Self::Restore(_)
                 | Self::Prove(_)
                 | Self::Config(_)
                 | Self::SmokeTest(_)

@@ -11,10 +11,12 @@ mod demo;
 mod events;
 mod failover;
 mod failure;
+mod manifest;
 mod migrate;
 mod password;
 mod prove;
 mod replica;
+mod restore;
 mod s3;
 mod s3_address;
 mod serve;
@@ -54,6 +56,8 @@ pub async fn run(args: Args) -> Result<(), Failure> {
         Command::Audit(command) => audit::run(settings.config, command).await,
         Command::Events(args) => events::run(settings.config, args).await,
         Command::SmokeTest(args) => smoke_test::run(&settings, args).await,
+        Command::Manifest(command) => manifest::run(settings.config, command).await,
+        Command::Restore(args) => restore::run(settings.config, args).await,
         Command::Prove(args) => prove::run(settings.config, &args).await,
         Command::Demo(args) => demo::run(args).await,
         Command::BlockList(command) => block_list::run(settings.config, command).await,

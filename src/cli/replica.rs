@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::{
     Failure,
     args::{RepairArgs, ReplicaCommand, StatusArgs, VerifyReplicasArgs},
-    failover, print, serve,
+    failover, manifest, print, serve,
 };
 use crate::{
     app::App,
@@ -39,6 +39,7 @@ pub async fn run(config: Config, command: ReplicaCommand) -> Result<(), Failure>
         ReplicaCommand::Repair(args) => repair(&app, args).await,
         ReplicaCommand::Promote(args) => failover::promote(&app, &args).await,
         ReplicaCommand::Failback(args) => failover::fail_back(&app, &args).await,
+        ReplicaCommand::Drill(args) => manifest::drill(&app, &args).await,
     }
 }
 
@@ -82,6 +83,7 @@ fn as_json(app: &App, status: &Status) -> Value {
         "exposure": {
             "objects": status.exposure.objects, "files": status.exposure.files, "people": status.exposure.people,
         },
+        "manifestAt": status.manifest_at.map(entity::Timestamp::to_utc),
         "findings": kinds_as_json(&status.findings),
         "lastVerification": run(&status.last),
         "lastCompleteVerification": run(&status.complete),
@@ -140,6 +142,10 @@ fn as_text(app: &App, status: &Status) -> String {
             exposure.objects, exposure.files, exposure.people
         ),
     );
+    match status.manifest_at {
+        Some(at) => line("database", format!("at the replica as of {}", at.to_utc().to_rfc3339())),
+        None => line("database", "not at the replica yet (manifest.interval)".to_owned()),
+    }
     match &status.complete {
         Some(run) => line("verified", format!("to the end, begun {}", run.created_at.to_utc().to_rfc3339())),
         None => line("verified", "never to the end".to_owned()),

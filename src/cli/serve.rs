@@ -111,7 +111,7 @@ pub(super) async fn open_embedded(config: &Config, app: SocketAddr) -> Result<Em
     let bucket = |bucket: &config::Bucket| (bucket.bucket.clone(), bucket.region.clone());
     let options = EmbeddedS3Options {
         dir,
-        buckets: [bucket(&config.objects.first), bucket(&config.objects.second)],
+        buckets: vec![bucket(&config.objects.first), bucket(&config.objects.second)],
         credentials,
         cors_origins: config.server.allowed_origins.iter().cloned().chain([origin]).collect(),
         durability: Durability::Full,

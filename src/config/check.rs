@@ -73,6 +73,7 @@ pub(super) fn violations(config: &Config) -> Vec<Violation> {
     alerts(&mut checks, config);
     object_events(&mut checks, config);
     replication(&mut checks, config);
+    manifest(&mut checks, config);
     limits(&mut checks, config);
     durations(&mut checks, config);
     checks.0
@@ -167,6 +168,18 @@ fn replication(checks: &mut Checks, config: &Config) {
         "replication.repair_limit",
         "it is no share of all objects",
         "write more than 0 and at most 1, for example 0.1",
+    );
+}
+
+fn manifest(checks: &mut Checks, config: &Config) {
+    checks.range("manifest.keep", config.manifest.keep, 1, 10_000);
+    let soon = Duration::from_secs(60);
+    let interval = config.manifest.interval;
+    checks.require(
+        interval.is_zero() || interval >= soon,
+        "manifest.interval",
+        "it is too short: all of the database is written each time",
+        r#"write at least "1m", or "0s" for never"#,
     );
 }
 

@@ -20,8 +20,8 @@ use std::{
 use entity::Timestamp;
 use rand::RngExt as _;
 use sea_orm::{
-    ConnectionTrait, DbBackend, DbErr, SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait,
-    sea_query::Expr,
+    AccessMode, ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, IsolationLevel, SqliteTransactionMode,
+    Statement, TransactionOptions, TransactionTrait, sea_query::Expr,
 };
 use tokio::sync::Mutex;
 
@@ -110,7 +110,7 @@ impl Db {
             None => None,
         };
         let options = TransactionOptions {
-            isolation_level: (self.backend() == DbBackend::MySql).then_some(sea_orm::IsolationLevel::ReadCommitted),
+            isolation_level: (self.backend() == DbBackend::MySql).then_some(IsolationLevel::ReadCommitted),
             sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
             ..Default::default()
         };
@@ -150,6 +150,18 @@ impl Db {
                 Err(error)
             }
         }
+    }
+
+    /// Begins a transaction that only reads, and sees the database as it is at its first statement, whatever is written meanwhile.
+    /// Its rows can be streamed; it is not counted, and nobody limits its statements but whoever reads.
+    pub async fn snapshot(&self) -> Result<DatabaseTransaction, DbErr> {
+        let sqlite = self.writer.is_some();
+        let options = TransactionOptions {
+            isolation_level: (!sqlite).then_some(IsolationLevel::RepeatableRead),
+            access_mode: (!sqlite).then_some(AccessMode::ReadOnly),
+            sqlite_transaction_mode: sqlite.then_some(SqliteTransactionMode::Deferred),
+        };
+        self.reader.connection.begin_with_options(options).await
     }
 
     /// The time that decides leases, windows and expiry: the database's own, read now. SQLite's is the host's.

@@ -93,6 +93,11 @@ pub async fn enqueue_unique<J: Job>(
     store::insert_unique(connection, J::KIND, payload, J::MAX_ATTEMPTS, now, key.to_owned()).await
 }
 
+/// Whoever had a job does so no longer: its processes are of another time.
+pub async fn forget_leases(tx: &Tx) -> Result<(), DbErr> {
+    store::forget_leases(tx).await
+}
+
 /// Deletes this job from the dead letter, where it is there.
 pub async fn discard_dead<J: Job>(tx: &Tx, job: &J) -> Result<(), DbErr> {
     let payload = serde_json::to_string(job).map_err(|error| DbErr::Json(error.to_string()))?;

@@ -202,3 +202,13 @@ pub(super) async fn delete_dead(connection: &impl ConnectionTrait, kind: &str, p
     dead.filter(Column::Payload.eq(payload)).exec(connection).await?;
     Ok(())
 }
+
+pub(super) async fn forget_leases(connection: &impl ConnectionTrait) -> Result<(), DbErr> {
+    Entity::update_many()
+        .col_expr(Column::LeaseToken, Expr::value(None::<Uuid>))
+        .col_expr(Column::LeaseUntil, Expr::value(None::<Timestamp>))
+        .filter(Column::State.eq(State::Waiting))
+        .exec(connection)
+        .await?;
+    Ok(())
+}

@@ -107,6 +107,8 @@ pub enum ObjectKind {
     Quarantine,
     /// What was signed of the audit log.
     Checkpoint,
+    /// The database as it was at one time, to rebuild a server from.
+    Manifest,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Enum)]
@@ -120,7 +122,7 @@ pub enum ErasureReason {
     RetentionExpired,
     /// A write that was never finished.
     Abandoned,
-    /// A rendition that was no longer needed.
+    /// A rendition that was no longer needed, or a manifest.
     Superseded,
     /// A version beyond those that are kept.
     VersionExpired,

@@ -10,6 +10,7 @@ pub mod graphql;
 mod holds;
 mod jobs;
 mod large;
+mod rebuild;
 mod roles;
 mod staging;
 mod store;
@@ -31,6 +32,7 @@ pub use evidence::{
 };
 pub use holds::{hold, release};
 pub use jobs::{copy_again, erase_again, spool_key};
+pub use rebuild::{Homecoming, adopt, bring_home, count_live, forget_evidence, live_after};
 pub use roles::{close, count_lacking, next_lacking, promote, reopen, roles};
 use sea_orm::{ConnectionTrait, DbErr};
 pub use staging::{
@@ -300,6 +302,27 @@ pub async fn of_file(connection: &impl ConnectionTrait, file: Uuid) -> Result<Ve
 /// The objects of a person, whatever became of them.
 pub async fn of_user(connection: &impl ConnectionTrait, user: Uuid) -> Result<Vec<object::Model>, DbErr> {
     store::of_user(connection, user).await
+}
+
+/// The live objects of a kind that there are few of, the newest first.
+pub async fn of_kind(connection: &impl ConnectionTrait, kind: Kind) -> Result<Vec<object::Model>, DbErr> {
+    store::of_kind(connection, kind).await
+}
+
+/// When the newest live object of a kind that there are few of was made, among those whose copy at the site is proven.
+pub async fn newest_proven(
+    connection: &impl ConnectionTrait,
+    kind: Kind,
+    site: Site,
+) -> Result<Option<Timestamp>, DbErr> {
+    let objects = store::of_kind(connection, kind).await?;
+    let ids: Vec<Uuid> = objects.iter().map(|object| object.id).collect();
+    let copies = store::copies(connection, &ids).await?;
+    let proven = |object: &object::Model| {
+        let of = |copy: &&object_copy::Model| copy.object_id == object.id && copy.site == site;
+        copies.iter().find(of).is_some_and(|copy| copy.state == object_copy::State::Verified)
+    };
+    Ok(objects.iter().find(|object| proven(object)).map(|object| object.created_at))
 }
 
 /// Where the copies of these objects are. The caller has authorised the objects.

@@ -9,8 +9,8 @@ use entity::{
     site_role,
 };
 use sea_orm::{
-    ColumnTrait as _, ConnectionTrait, DbErr, EntityTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _,
-    Select, sea_query::Expr,
+    ColumnTrait as _, ConnectionTrait, DbErr, EntityTrait as _, ExprTrait as _, QueryFilter as _, QueryOrder as _,
+    QuerySelect as _, Select, sea_query::Expr,
 };
 use uuid::Uuid;
 
@@ -92,6 +92,17 @@ pub async fn promote(tx: &Tx, seen: Roles) -> Result<Option<Roles>, DbErr> {
 pub async fn close(app: &App, tx: &Tx, seen: Roles, life: Duration) -> Result<bool, DbErr> {
     let until = app.db.now(tx).await?.plus(life);
     set_closed(tx, seen, Some(until)).await
+}
+
+/// The roles stay, and begin anew.
+pub(super) async fn begin_epoch(tx: &Tx) -> Result<(), DbErr> {
+    use site_role::Column;
+    site_role::Entity::update_many()
+        .col_expr(Column::Epoch, Expr::col(Column::Epoch).add(1))
+        .col_expr(Column::ClosedUntil, Expr::value(None::<entity::Timestamp>))
+        .exec(tx)
+        .await?;
+    Ok(())
 }
 
 /// Takes new writes again.

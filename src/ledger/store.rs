@@ -154,6 +154,22 @@ pub(super) async fn by_key(connection: &impl ConnectionTrait, key: &str) -> Resu
     object::Entity::find().filter(object::Column::Key.eq(key)).one(connection).await
 }
 
+/// Live objects of a kind, the newest first. Not for kinds that there are many of.
+pub(super) async fn of_kind(
+    connection: &impl ConnectionTrait,
+    kind: object::Kind,
+) -> Result<Vec<object::Model>, DbErr> {
+    object::Entity::find()
+        // By the keys' index: "0" comes after "/".
+        .filter(object::Column::Key.gt(format!("{kind}/")))
+        .filter(object::Column::Key.lt(format!("{kind}0")))
+        .filter(object::Column::State.eq(State::Live))
+        .order_by_desc(object::Column::CreatedAt)
+        .order_by_desc(object::Column::Id)
+        .all(connection)
+        .await
+}
+
 pub(super) async fn lock(tx: &Tx, id: Uuid) -> Result<Option<object::Model>, DbErr> {
     object::Entity::find_by_id(id).lock_exclusive().one(tx).await
 }

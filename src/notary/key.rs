@@ -84,7 +84,8 @@ impl PublicKey {
         pem_block("PUBLIC KEY", &[&PREFIX[..], &self.0].concat())
     }
 
-    pub(super) fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
+    #[must_use]
+    pub fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
         UnparsedPublicKey::new(&ED25519, self.0).verify(message, signature).is_ok()
     }
 }

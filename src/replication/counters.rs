@@ -3,8 +3,10 @@
 use entity::object_copy::{Proof, Site};
 use serde::{Deserialize, Serialize};
 
+use super::DrillFigures;
+
 /// Of a range, or of all of a run's together.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Counters {
     /// Lines of the ledger, those that are erased left out.
@@ -28,6 +30,9 @@ pub struct Counters {
     pub absent: [u64; 2],
     pub repaired: u64,
     pub skipped: u64,
+    /// Of a drill alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub drill: Option<DrillFigures>,
 }
 
 impl Counters {
@@ -64,6 +69,7 @@ impl Counters {
             absent: pair(self.absent, other.absent),
             repaired: self.repaired + other.repaired,
             skipped: self.skipped + other.skipped,
+            drill: self.drill.or(other.drill),
         }
     }
 

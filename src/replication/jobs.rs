@@ -64,8 +64,8 @@ pub(super) async fn work(app: &App, run: Uuid) -> Result<(), RunError> {
         Mode::Sweep => sweep(app, &claimed).await,
         Mode::Scrub => scrub::run(app, &claimed).await,
         Mode::Repair => repair::run(app, &claimed).await,
-        // Over when it is written.
-        Mode::Promotion => Ok(()),
+        // Not the verifier's: over when it is written, or in the hands of its own process.
+        Mode::Promotion | Mode::Restore | Mode::Drill => Ok(()),
     }
 }
 

@@ -1,6 +1,8 @@
 //! The judgement on one key: both sites asked, between two looks at the ledger. What a listing suggests is only a reason to
 //! come here, since three cursors are no snapshot.
 
+use std::time::Duration;
+
 use entity::{
     Timestamp, object,
     object::State,
@@ -9,6 +11,7 @@ use entity::{
 };
 use uuid::Uuid;
 
+use super::store;
 use crate::{
     adapters::objects::{Claim, ObjectMeta, Presence, Stored},
     app::App,
@@ -56,12 +59,23 @@ pub(super) struct Found {
 pub(super) struct Terms {
     pub roles: Roles,
     pub now: Timestamp,
+    /// When the server was rebuilt: copies that were awaited anew then are not late because of their age.
+    rebuilt_at: Option<Timestamp>,
 }
 
 impl Terms {
     pub async fn now(app: &App) -> Result<Self, Fault> {
         let connection = app.db.read();
-        Ok(Self { roles: ledger::roles(connection).await?, now: app.db.now(connection).await? })
+        Ok(Self {
+            roles: ledger::roles(connection).await?,
+            now: app.db.now(connection).await?,
+            rebuilt_at: store::rebuilt_at(connection).await?,
+        })
+    }
+
+    /// How long the copy of an object that became live then has been awaited.
+    pub fn awaited_for(&self, live_at: Timestamp) -> Duration {
+        self.now.since(self.rebuilt_at.map_or(live_at, |rebuilt| rebuilt.max(live_at)))
     }
 }
 
@@ -116,7 +130,7 @@ async fn live(app: &App, terms: Terms, object: &object::Model, depth: Depth) -> 
     let (at_primary, at_replica) = decide(app, object, [(primary, at_primary), (replica, at_replica)]).await?;
     let claim = at_primary.meta.as_ref().and_then(|meta| meta.claim);
     let awaited = copies.iter().any(|copy| copy.site == replica && copy.state == object_copy::State::Awaiting);
-    let age = terms.now.since(object.live_at.unwrap_or(object.created_at));
+    let age = terms.awaited_for(object.live_at.unwrap_or(object.created_at));
     let kind = match (present(&at_primary), present(&at_replica)) {
         (Some(Equality::Equal(one)), Some(Equality::Equal(other))) => {
             let seen = [(primary, &at_primary), (replica, &at_replica)];

@@ -58,5 +58,7 @@ fn tell(status: &Status) {
     }
     let verified = status.complete.as_ref().map_or(0, |run| run.created_at.unix_seconds());
     metrics::gauge!("snaphaven_replication_verified_timestamp_seconds").set(verified as f64);
+    let manifest = status.manifest_at.map_or(0, entity::Timestamp::unix_seconds);
+    metrics::gauge!("snaphaven_manifest_timestamp_seconds").set(manifest as f64);
     metrics::gauge!("snaphaven_replication_exposed_files").set(status.exposure.files as f64);
 }

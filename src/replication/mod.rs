@@ -9,6 +9,7 @@ mod judge;
 mod measure;
 mod quarantine;
 mod ranges;
+mod rebuild;
 mod repair;
 mod scrub;
 mod status;
@@ -24,6 +25,7 @@ use entity::{
 };
 pub use failover::{FailoverError, Promotion, catch_up, close, lacking, plan_promotion, promote, reopen, switch};
 pub use measure::measure;
+pub use rebuild::{DrillFigures, begin_drill, begin_restore, end, proceed, unfinished_restore};
 use sea_orm::{ActiveEnum as _, DbErr};
 use serde_json::json;
 pub use status::{Health, Lag, SiteHealth, Status, changes, status};
@@ -133,7 +135,9 @@ pub async fn verify(app: &App, viewer: &Viewer, mode: Mode, trusting: bool) -> R
     viewer.admin()?;
     let census = match mode {
         Mode::Sweep | Mode::Scrub => ledger::census(app.db.read()).await?,
-        Mode::Repair | Mode::Promotion => return Err(Fault::Internal("this is no verification".to_owned())),
+        Mode::Repair | Mode::Promotion | Mode::Restore | Mode::Drill => {
+            return Err(Fault::Internal("this is no verification".to_owned()));
+        }
     };
     app.transaction::<_, Fault, _, _>(async |tx| {
         // One at a time, also where two begin at once.

@@ -79,13 +79,15 @@ pub struct Status {
     /// How long the oldest of the backlog has waited.
     pub oldest: Option<Duration>,
     pub exposure: Exposure,
+    /// When the newest manifest was taken that the replica is known to have: as much of the ledger survives the loss of all else.
+    pub manifest_at: Option<Timestamp>,
     /// Findings that are not resolved.
     pub findings: Vec<(Kind, u64)>,
     /// The last sweep that ended, and the last that was complete.
     pub last: Option<replica_run::Model>,
     pub complete: Option<replica_run::Model>,
-    /// The last change of the primary.
-    pub promoted: Option<replica_run::Model>,
+    /// The last time that another site became the primary, or the server was rebuilt.
+    pub changed: Option<replica_run::Model>,
     /// Runs under way.
     pub running: Vec<replica_run::Model>,
     pub at: Timestamp,
@@ -132,10 +134,14 @@ pub async fn status(app: &App, viewer: &Viewer) -> Result<Status, Fault> {
         backlog,
         oldest: backlog.oldest.map(|oldest| at.since(oldest)),
         exposure: ledger::exposure(connection, roles).await?,
+        manifest_at: ledger::newest_proven(connection, entity::object::Kind::Manifest, roles.replica()).await?,
         findings: store::open_by_kind(connection).await?,
         last: store::latest(connection, Mode::Sweep, None).await?,
         complete: store::latest(connection, Mode::Sweep, Some(replica_run::State::Complete)).await?,
-        promoted: store::latest(connection, Mode::Promotion, None).await?,
+        changed: newer(
+            store::latest(connection, Mode::Promotion, None).await?,
+            store::latest(connection, Mode::Restore, None).await?,
+        ),
         running: store::all_running(connection).await?,
         at,
     };
@@ -189,6 +195,14 @@ fn lag(lags: &[i64]) -> Option<Lag> {
     })
 }
 
+fn at_of(run: &replica_run::Model) -> (Timestamp, uuid::Uuid) {
+    (run.created_at, run.id)
+}
+
+fn newer(one: Option<replica_run::Model>, other: Option<replica_run::Model>) -> Option<replica_run::Model> {
+    one.into_iter().chain(other).max_by_key(at_of)
+}
+
 /// Whatever is not known counts against it.
 fn weigh(app: &App, status: &Status) -> (Health, String) {
     let settings = &app.config.replication;
@@ -203,9 +217,12 @@ fn weigh(app: &App, status: &Status) -> (Health, String) {
     let Some(last) = &status.last else {
         return (Health::Inconclusive, "Nothing has been verified yet.".to_owned());
     };
-    if status.promoted.as_ref().is_some_and(|promoted| (promoted.created_at, promoted.id) > (last.created_at, last.id))
+    if let Some(changed) = &status.changed
+        && at_of(changed) > at_of(last)
     {
-        return (Health::Inconclusive, "Nothing has been verified since another site became the primary.".to_owned());
+        let since =
+            if changed.mode == Mode::Restore { "the server was rebuilt" } else { "another site became the primary" };
+        return (Health::Inconclusive, format!("Nothing has been verified since {since}."));
     }
     if last.state != replica_run::State::Complete {
         let why = last.error.as_deref().unwrap_or("no reason was kept");

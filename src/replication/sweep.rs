@@ -250,7 +250,7 @@ impl Walk<'_> {
         let of = |site: Site| shown[usize::from(site == Site::Second)].as_ref();
         let whole = matches(entry, primary, of(self.terms.roles.primary)).is_some();
         let awaited = replica.state == object_copy::State::Awaiting && of(self.terms.roles.replica()).is_none();
-        let age = self.terms.now.since(entry.live_at.unwrap_or(entry.created_at));
+        let age = self.terms.awaited_for(entry.live_at.unwrap_or(entry.created_at));
         if whole && awaited && age <= self.app.config.replication.rpo {
             self.counters.lagging += 1;
             return None;

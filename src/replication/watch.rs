@@ -66,7 +66,7 @@ fn interval(app: &App, mode: Mode) -> Option<Duration> {
     let every = match mode {
         Mode::Sweep => settings.sweep_interval,
         Mode::Scrub => settings.scrub_interval,
-        Mode::Repair | Mode::Promotion => return None,
+        Mode::Repair | Mode::Promotion | Mode::Restore | Mode::Drill => return None,
     };
     (!every.is_zero()).then_some(every)
 }
@@ -82,7 +82,8 @@ async fn is_due(app: &App, connection: &impl ConnectionTrait, mode: Mode, now: T
 
 async fn begin_what_is_due(app: &App) -> Result<(), Fault> {
     let now = app.db.now(app.db.read()).await?;
-    for run in store::all_running(app.db.read()).await? {
+    let of_ours = |run: &replica_run::Model| !matches!(run.mode, Mode::Restore | Mode::Drill);
+    for run in store::all_running(app.db.read()).await?.into_iter().filter(of_ours) {
         app.transaction::<_, Fault, _, _>(async |tx| Ok(jobs::carry_on(app, &tx, run.id).await?)).await?;
     }
     for mode in [Mode::Sweep, Mode::Scrub] {

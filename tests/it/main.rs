@@ -22,6 +22,7 @@ mod moto;
 mod object_events;
 mod readme;
 mod replication;
+mod restore;
 mod schema;
 mod support;
 

@@ -41,7 +41,7 @@ pub struct EmbeddedS3Options {
     /// The folder of the store; made where missing. One process at a time owns it.
     pub dir: PathBuf,
     /// Name and region of each bucket. Others are refused.
-    pub buckets: [(String, String); 2],
+    pub buckets: Vec<(String, String)>,
     pub credentials: Credentials,
     /// Origins (`https://app.example.org`) whose pages may read and upload directly.
     pub cors_origins: Vec<String>,

@@ -1,5 +1,6 @@
 //! The replication in GraphQL: its state, runs and findings.
 
+mod drill;
 mod finding;
 mod mutation;
 
@@ -8,8 +9,9 @@ use chrono::{DateTime, Utc};
 use entity::{object_copy::Site, replica_run};
 use futures::{Stream, StreamExt as _};
 
+pub use drill::ReplicaDrill;
 pub use finding::{FindingCount, FindingKind, FindingOutcome, FindingState, ReplicaFinding};
-pub use mutation::ReplicationMutation;
+pub use mutation::{ReplicationMutation, ReplicationUserError};
 
 use super::Status;
 use crate::{
@@ -58,6 +60,10 @@ pub enum ReplicaRunMode {
     Repair,
     /// Another site became the primary.
     Promotion,
+    /// The server was rebuilt from a manifest and one bucket.
+    Restore,
+    /// A trial of that, beside the server, from the replica alone.
+    Drill,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Enum)]
@@ -198,6 +204,12 @@ impl Replication {
         }
     }
 
+    /// When the newest manifest was taken that the replica is known to have: the database could be rebuilt as of then. Null: there is
+    /// none.
+    async fn manifest_at(&self) -> Option<DateTime<Utc>> {
+        self.0.manifest_at.map(date_time)
+    }
+
     /// Findings that are not resolved, by kind.
     async fn findings(&self) -> Vec<FindingCount> {
         self.0.findings.iter().map(FindingCount::from).collect()
@@ -324,6 +336,11 @@ impl ReplicaRun {
     /// Bytes that were read and hashed.
     async fn bytes_read(&self) -> Long {
         long(super::counters(&self.0).bytes_read)
+    }
+
+    /// What a drill measured; null for any other run, and where nothing could be rebuilt.
+    async fn drill(&self) -> Option<ReplicaDrill> {
+        super::counters(&self.0).drill.map(Into::into)
     }
 
     /// Why it is not complete.

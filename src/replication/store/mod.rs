@@ -60,7 +60,7 @@ pub(super) async fn hold(tx: &Tx, claimed: &Claimed) -> Result<replica_run::Mode
     held.ok_or(RunError::Superseded)
 }
 
-async fn lock(tx: &Tx, run: Uuid) -> Result<Option<replica_run::Model>, DbErr> {
+pub(super) async fn lock(tx: &Tx, run: Uuid) -> Result<Option<replica_run::Model>, DbErr> {
     replica_run::Entity::find_by_id(run).lock_exclusive().one(tx).await
 }
 
@@ -113,7 +113,7 @@ pub(super) async fn running(connection: &impl ConnectionTrait, mode: Mode) -> Re
 /// Every run under way, the newest first.
 pub(super) async fn all_running(connection: &impl ConnectionTrait) -> Result<Vec<replica_run::Model>, DbErr> {
     let mut running = Vec::new();
-    for mode in [Mode::Sweep, Mode::Scrub, Mode::Repair] {
+    for mode in [Mode::Sweep, Mode::Scrub, Mode::Repair, Mode::Restore, Mode::Drill] {
         running.extend(self::running(connection, mode).await?);
     }
     running.sort_by_key(|run| std::cmp::Reverse((run.created_at, run.id)));
@@ -159,6 +159,16 @@ pub(super) async fn latest(
         .order_by_desc(replica_run::Column::Id)
         .one(connection)
         .await
+}
+
+/// When the server was last rebuilt, or is still being.
+pub(super) async fn rebuilt_at(connection: &impl ConnectionTrait) -> Result<Option<Timestamp>, DbErr> {
+    let run = replica_run::Entity::find()
+        .filter(replica_run::Column::Mode.eq(Mode::Restore))
+        .order_by_desc(replica_run::Column::CreatedAt)
+        .one(connection)
+        .await?;
+    Ok(run.map(|run| run.updated_at))
 }
 
 pub(super) async fn runs(

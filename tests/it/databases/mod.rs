@@ -16,6 +16,7 @@ mod hostile;
 mod jobs;
 mod ledger;
 mod live;
+mod manifest;
 mod migrations;
 mod moderation;
 mod panel;

@@ -33,7 +33,7 @@ pub struct TestS3 {
 pub fn options(dir: &Path, durability: Durability) -> EmbeddedS3Options {
     EmbeddedS3Options {
         dir: dir.join("s3"),
-        buckets: [(FIRST.to_owned(), REGION.to_owned()), (SECOND.to_owned(), "eu-west-1".to_owned())],
+        buckets: vec![(FIRST.to_owned(), REGION.to_owned()), (SECOND.to_owned(), "eu-west-1".to_owned())],
         credentials: Credentials::load_or_create(&dir.join("s3-credentials.env")).unwrap(),
         cors_origins: vec![ORIGIN.to_owned()],
         durability,

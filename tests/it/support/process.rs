@@ -48,7 +48,7 @@ pub fn command() -> Command {
 impl ServerProcess {
     /// Runs `serve` with these further arguments, and returns when it says that it is ready.
     pub async fn start(args: &[&str]) -> Self {
-        Self::start_by(command(), args).await
+        Self::start_by(command(), TempDir::new().unwrap(), args).await
     }
 
     /// With at most so many open files.
@@ -56,11 +56,15 @@ impl ServerProcess {
         let mut limited = Command::new("sh");
         limited.args(["-c", &format!("ulimit -n {most}; exec \"$0\" \"$@\""), BINARY]);
         limited.stdin(Stdio::null()).kill_on_drop(true);
-        Self::start_by(limited, args).await
+        Self::start_by(limited, TempDir::new().unwrap(), args).await
     }
 
-    async fn start_by(mut command: Command, args: &[&str]) -> Self {
-        let dir = TempDir::new().unwrap();
+    /// Over the data folder `data` of this one.
+    pub async fn start_in(dir: TempDir, args: &[&str]) -> Self {
+        Self::start_by(command(), dir, args).await
+    }
+
+    async fn start_by(mut command: Command, dir: TempDir, args: &[&str]) -> Self {
         let log = File::create(dir.path().join("log")).unwrap();
         let mut child = command
             .args(["serve", "--listen", "127.0.0.1:0", "--data-dir"])

@@ -131,6 +131,7 @@ impl TestServer {
         config.replication.check_interval = Duration::from_secs(24 * 3600);
         config.replication.sweep_interval = Duration::ZERO;
         config.replication.scrub_interval = Duration::ZERO;
+        config.manifest.interval = Duration::ZERO;
         change(&mut config);
         app::prepare_data_dir(&config).unwrap();
         let [listener, edge] = [http::bind(([127, 0, 0, 1], 0).into()), http::bind(([127, 0, 0, 1], 0).into())];

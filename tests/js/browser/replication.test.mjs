@@ -2,7 +2,9 @@
 // a repair mends them, and the state says so in between. Operators see all of it and change nothing. No accessibility violation
 // at any step, in light and dark, wide and narrow. Run as panel.test.mjs is.
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import { test } from "node:test";
+import { binary } from "../../../clients/uploader/test/support.js";
 import { check, loggedIn, mutate, open, row, sees, signIn, start, upload, uploadAll, watchProgress } from "./panel.mjs";
 import { Bucket } from "./s3.mjs";
 
@@ -39,6 +41,7 @@ test("the replication", async (t) => {
     "replication.scrub_interval": "0s",
     "replication.check_interval": "1s",
     "replication.orphan_grace": "0s",
+    "manifest.interval": "0s",
     // Between attempts at what cannot be read or believed.
     "jobs.backoff_min": "100ms",
   });
@@ -76,7 +79,7 @@ test("the replication", async (t) => {
     const storageState = await page.context().storageState();
     const { page: phone, complaints } = await open(t, { storageState, viewport: { width: 390, height: 880 } });
     await phone.goto(`${panel}/replication${search}`);
-    await phone.getByRole("heading", { name: "Last verifications and repairs" }).waitFor();
+    await phone.getByRole("heading", { name: "Last verifications, repairs and drills" }).waitFor();
     await check(phone, `${name}-390`);
     assert.deepEqual(complaints, []);
     await phone.context().close();
@@ -167,7 +170,7 @@ test("the replication", async (t) => {
     await details.getByText("Only admins can repair.").waitFor();
     await details.getByText("The primary has bytes that the ledger does not know.").waitFor();
     const names = await page.getByRole("main").getByRole("button").allInnerTexts();
-    assert.deepEqual(names.filter((name) => /^(Verify|Read back|Repair)/.test(name)), []);
+    assert.deepEqual(names.filter((name) => /^(Verify|Read back|Repair|Drill)/.test(name)), []);
     await check(page, "replication-operator-1440");
     await page.getByRole("button", { name: "What a repair would do…" }).click();
     const dialog = page.getByRole("dialog");
@@ -245,7 +248,7 @@ test("the replication", async (t) => {
   });
 
   await t.test("the last runs say who ordered them, and lead to what they counted", async () => {
-    const runs = page.getByRole("region", { name: "Last verifications and repairs" }).getByRole("listitem");
+    const runs = page.getByRole("region", { name: "Last verifications, repairs and drills" }).getByRole("listitem");
     assert.equal(await runs.count(), 8);
     assert.equal(await runs.filter({ hasText: "by admin" }).count(), 8);
     await runs.first().getByRole("link", { name: "Verify" }).click();
@@ -281,6 +284,28 @@ test("the replication", async (t) => {
     await page.getByRole("region", { name: "Verify" }).getByRole("button", { name: "Close" }).click();
     await verified(`${all.length} of ${all.length} objects at both sites, 0 faults`);
     await state("HEALTHY");
+  });
+
+  await t.test("a drill rebuilds a server from the replica alone, and tells what it measured", async () => {
+    await sees(page, "The database is not at the replica yet.");
+    const drill = page.getByRole("region", { name: "Drill", exact: true });
+    await button("Drill").click();
+    await drill.getByText("bucket snaphaven-second has no manifest").waitFor();
+    await check(page, "replication-no-drill-1440");
+    await drill.getByRole("button", { name: "Close" }).click();
+    const written = spawnSync(binary, ["manifest", "write", "--data-dir", server.data], { encoding: "utf8" });
+    assert.equal(written.status, 0, written.stderr);
+    await becomes(async () => (await root.ask("{ replication { manifestAt } }")).replication.manifestAt !== null);
+    await button("Drill").click();
+    await drill.getByText("Drill: 100 of 100 objects right, ").waitFor();
+    await sees(page, "The database at the replica: as of");
+    await check(page, "replication-drill-1440");
+    await page.getByRole("listitem").getByRole("link", { name: "Drill" }).first().click();
+    await details.getByText("the age of the manifest").waitFor();
+    await check(page, "replication-drill-details-1440");
+    await narrow("replication-drill");
+    await details.getByRole("button", { name: "Close" }).click();
+    await drill.getByRole("button", { name: "Close" }).click();
   });
 
   await t.test("a site that does not answer is told, and copies that are late", async () => {

@@ -13,6 +13,7 @@ const EMBEDDED = [
   "Removal",
   "Rendition",
   "RepairPlan",
+  "ReplicaDrill",
   "Replication",
   "ReplicationBacklog",
   "ReplicationExposure",
@@ -46,6 +47,7 @@ const MUTATIONS = [
   "RetryJob",
   "SetQuota",
   "SetUserRole",
+  "StartReplicaDrill",
   "SuspendUser",
   "UnblockContent",
   "VerifyReplicas",
@@ -100,6 +102,7 @@ const cache = cacheExchange({
       retryAlert: touch,
       retryJob: touch,
       verifyReplicas: touch,
+      startReplicaDrill: touch,
       repairFindings(result, args, cache, info) {
         // A dry run changes nothing.
         if (!(args.input as { dryRun?: boolean }).dryRun) touch(result, args, cache, info);

@@ -136,6 +136,7 @@ const TABLE: &[Fields] = &[
     fields("JobEdge", "node cursor", OWN),
     fields("Replication", "state sentence mode sites target lag backlog exposure findings running lastVerification \
         lastCompleteVerification", OWN),
+    fields("Replication", "manifestAt", [H, N, H, H, H]),
     fields("ReplicationSite", "role region bucket isReachable", OWN),
     fields("ReplicationSite", "error", [H, N, H, H, H]),
     fields("ReplicationLag", "p50 p95 p99 max copies", OWN),
@@ -145,7 +146,8 @@ const TABLE: &[Fields] = &[
     fields("FindingCount", "kind findings", OWN),
     fields("Coverage", "bytes checksum etag existence", [H, H, H, S, S]),
     fields("ReplicaRun", "id mode state requestedBy startedAt finishedAt total done rate agreed coverage lagging inFlight faults \
-        repaired leftOpen bytesRead error", [H, H, H, S, S]),
+        repaired leftOpen bytesRead drill error", [H, H, H, S, S]),
+    fields("ReplicaDrill", "manifestAt rpo rto ledger copying objects size sample sampleSize right", [H, H, H, S, S]),
     fields("ReplicaRunConnection", "pageInfo edges nodes", OWN),
     fields("ReplicaRunEdge", "node cursor", OWN),
     fields("ReplicaFinding", "id kind state key size detail firstSeenAt lastSeenAt sightings attempts lastError resolvedAt \
@@ -154,6 +156,7 @@ const TABLE: &[Fields] = &[
     fields("ReplicaFindingEdge", "node cursor", OWN),
     fields("RepairPlan", "findings size byKind beyondRepair", OWN),
     fields("VerifyReplicasPayload", "run userErrors", OWN),
+    fields("StartReplicaDrillPayload", "run userErrors", OWN),
     fields("RepairFindingsPayload", "plan run userErrors", OWN),
     fields("ReplicationUserError", "code field message", OWN),
     fields("RetryJobPayload", "job userErrors", OWN),

@@ -224,6 +224,7 @@ pub const FRIEND_MUTATIONS: &[Mutation] = &[
     at("retryJob", "done", Target::DoneJob, id, [Anon, Forb, Forb, Forb, Forb, Miss]),
     at("retryAlert", "", Target::FailedAlert, id, ADMINS),
     at("verifyReplicas", "", Target::Nothing, |_| json!({ "mode": "SWEEP", "trustListings": true }), ADMINS),
+    at("startReplicaDrill", "", Target::Nothing, |_| json!({ "sample": 1 }), ADMINS),
     at("repairFindings", "", Target::Finding, |id| json!({
         "ids": [id], "kinds": ["MISSING_IN_REPLICA"], "dryRun": false, "expectedCount": 1, "beyondLimit": true,
         "idempotencyKey": id,

@@ -520,7 +520,7 @@ impl Stage {
             budget: None,
             total: 1,
             done: 1,
-            counters: "{}".to_owned(),
+            counters: json!({ "drill": snaphaven::replication::DrillFigures::default() }).to_string(),
             error: Some("the site is away".to_owned()),
             created_at: now,
             updated_at: now,

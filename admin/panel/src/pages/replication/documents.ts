@@ -6,6 +6,7 @@ const RUN_ROW = graphql(`
     id mode state startedAt finishedAt total done rate agreed lagging inFlight faults repaired leftOpen bytesRead error
     requestedBy { id username }
     coverage { bytes checksum etag existence }
+    drill { manifestAt rpo rto ledger copying objects size sample sampleSize right }
   }
 `);
 
@@ -25,6 +26,7 @@ export const REPLICATION = graphql(
         backlog { objects bytes oldest }
         exposure { objects files people }
         findings { kind findings }
+        manifestAt
         lastVerification { ...RunRow }
         lastCompleteVerification { ...RunRow }
       }
@@ -63,6 +65,18 @@ export const VERIFY = graphql(
   `
     mutation VerifyReplicas($mode: VerificationMode!, $trustListings: Boolean!) {
       verifyReplicas(input: { mode: $mode, trustListings: $trustListings }) {
+        run { ...RunRow }
+        userErrors { code message }
+      }
+    }
+  `,
+  [RUN_ROW],
+);
+
+export const DRILL = graphql(
+  `
+    mutation StartReplicaDrill($sample: Int!) {
+      startReplicaDrill(input: { sample: $sample }) {
         run { ...RunRow }
         userErrors { code message }
       }

@@ -14,7 +14,7 @@ import { Time } from "../../ui/time";
 import { Waiting } from "../../ui/wait";
 import { Person } from "../users/person";
 import { type Finding, REPLICATION_ITEM, type Run } from "./documents";
-import { isBeyondRepair, MODES, meaningOf, outcomeOf, progressOf, repairOf } from "./words";
+import { duration, isBeyondRepair, MODES, meaningOf, outcomeOf, progressOf, repairOf } from "./words";
 
 interface Props {
   id: string;
@@ -110,6 +110,25 @@ function RunDetails({ run, onClose }: { run: Run; onClose: () => void }) {
           />
         </Section>
       )}
+      {run.drill && <DrillDetails drill={run.drill} />}
     </Inspector>
+  );
+}
+
+function DrillDetails({ drill }: { drill: NonNullable<Run["drill"]> }) {
+  return (
+    <Section title="What was measured">
+      <Facts
+        facts={[
+          ["Manifest of", <Time key="at" at={drill.manifestAt} exact />],
+          ["Ledger rebuilt", `After ${duration(drill.ledger)}`],
+          ["Sample", `${count(drill.sample, "object")}, ${bytes(drill.sampleSize)}, in ${duration(drill.copying)}`],
+          ["Right", `${drill.right.toLocaleString("en")} of ${drill.sample.toLocaleString("en")}`],
+          ["All", `${count(drill.objects, "object")}, ${bytes(drill.size)}`],
+          ["RPO", `${duration(drill.rpo)}, the age of the manifest`],
+          ["RTO", `${duration(drill.rto)}, by the pace of the sample`],
+        ]}
+      />
+    </Section>
   );
 }

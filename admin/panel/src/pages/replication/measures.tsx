@@ -44,7 +44,7 @@ function LagChart({ replication: { lag, target } }: { replication: Replication }
   );
 }
 
-function Exposure({ replication: { backlog, exposure, target } }: { replication: Replication }) {
+function Exposure({ replication: { backlog, exposure, target, manifestAt } }: { replication: Replication }) {
   const { oldest } = backlog;
   const people = exposure.people === 1 ? "1 person" : `${exposure.people.toLocaleString("en")} people`;
   const late = oldest !== null && oldest > target;
@@ -70,6 +70,15 @@ function Exposure({ replication: { backlog, exposure, target } }: { replication:
           </>
         )}
         .
+      </p>
+      <p className={styles.note}>
+        {manifestAt ? (
+          <>
+            The database at the replica: as of <Time at={manifestAt} />.
+          </>
+        ) : (
+          "The database is not at the replica yet."
+        )}
       </p>
     </section>
   );

@@ -19,7 +19,7 @@ import styles from "./page.module.css";
 import { RepairDialog } from "./repair";
 import { LastRuns, RunNotice, useRuns } from "./runs";
 import { Sites, State } from "./state";
-import { BelieveListings, VerifyButtons } from "./verify";
+import { BelieveListings, DrillButton, VerifyButtons } from "./verify";
 
 const route = getRouteApi("/shell/replication");
 
@@ -62,6 +62,7 @@ export default function ReplicationPage() {
           <h1>Replication</h1>
           <div className={styles.actions}>
             {admin && <VerifyButtons runs={runs} />}
+            {admin && <DrillButton runs={runs} />}
             <IconButton label="Read again" onClick={readAgain}>
               <Icon name="reload" />
             </IconButton>
@@ -90,7 +91,7 @@ export default function ReplicationPage() {
         )}
         <section className={styles.section} aria-labelledby="runs">
           <header className={styles.head}>
-            <h2 id="runs">Last verifications and repairs</h2>
+            <h2 id="runs">Last verifications, repairs and drills</h2>
           </header>
           {runs.error && <Failure {...explain(runs.error)} />}
           {runs.runs && <LastRuns runs={runs.runs} />}

@@ -1,10 +1,10 @@
-// Verifying by order: both listings against the ledger, or every byte read back and hashed.
+// Verifying by order: both listings against the ledger, or every byte read back and hashed. And the drill of a loss.
 import { useState } from "react";
 import { perform } from "../../graphql/perform";
 import { Button } from "../../ui/button";
 import { DecisionDialog } from "../../ui/decision";
 import { toast } from "../../ui/toasts";
-import { VERIFY } from "./documents";
+import { DRILL, VERIFY } from "./documents";
 import type { Runs } from "./runs";
 import { MODES } from "./words";
 
@@ -42,6 +42,27 @@ export function VerifyButtons({ runs: { runs, watch } }: { runs: Runs }) {
       </Button>
     );
   });
+}
+
+/** Objects of a drill. */
+const SAMPLE = 100;
+
+export function DrillButton({ runs: { runs, watch } }: { runs: Runs }) {
+  const [busy, setBusy] = useState(false);
+  const begin = async () => {
+    setBusy(true);
+    const { refusal, done } = await perform(DRILL, { sample: SAMPLE }, ({ startReplicaDrill }) => startReplicaDrill);
+    setBusy(false);
+    if (done) watch(done.run.id);
+    else if (refusal) toast.failed("It was not begun", refusal);
+  };
+  const running = runs?.some((run) => run.mode === "DRILL" && run.state === "RUNNING");
+  const told = `Rebuilds a server from the replica alone, with ${SAMPLE} objects, and throws it away. Changes nothing.`;
+  return (
+    <Button disabled={busy || running} title={running ? "It runs already." : told} onClick={begin}>
+      {MODES.DRILL}
+    </Button>
+  );
 }
 
 /** The way on where a bucket really has lost its objects, which a verification takes for an answer that is cut short. */

@@ -34,6 +34,7 @@ test("what came out of a run", () => {
     finishedAt: null,
     requestedBy: null,
     error: null,
+    drill: null,
     coverage: { bytes: 0, checksum: 0, etag: 0, existence: 0 },
     total: 9,
     done: 9,
@@ -48,6 +49,13 @@ test("what came out of a run", () => {
   } as const;
   expect(outcomeOf({ ...run, mode: "SWEEP" })).toBe("7 of 9 objects at both sites, 1 on their way, 1 fault");
   expect(outcomeOf({ ...run, mode: "REPAIR" })).toBe("3 findings repaired, 1 left open");
+  expect(outcomeOf({ ...run, mode: "DRILL" })).toBe("Nothing was rebuilt");
+  const figures = { ledger: 1, copying: 2, objects: 900, size: 9, sampleSize: 1, manifestAt: "" };
+  const drill = { ...figures, sample: 100, right: 99, rpo: 720, rto: 45 };
+  expect(outcomeOf({ ...run, mode: "DRILL", drill })).toBe(
+    "99 of 100 objects right, 12 min would be lost of the ledger (RPO), all would be back after 45 s (RTO)",
+  );
+  expect(outcomeOf({ ...run, mode: "RESTORE" })).toBe("3 objects copied, 1 in no bucket");
 });
 
 test("each kind of finding says what it means, and what a repair does", () => {

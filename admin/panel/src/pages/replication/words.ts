@@ -44,6 +44,8 @@ export const MODES: Record<Run["mode"], string> = {
   SCRUB: "Read back and hash",
   REPAIR: "Repair",
   PROMOTION: "Another primary",
+  RESTORE: "Rebuilt from a manifest",
+  DRILL: "Drill",
 };
 
 /** What is counted while it runs. */
@@ -73,9 +75,17 @@ export function progressOf(run: Pick<Run, "mode" | "done" | "total" | "rate">) {
   return parts.join(", ");
 }
 
+/** "100 of 100 objects right; what would be lost of the ledger: 12 min; all back after 45 s". */
+const drillOf = ({ right, sample, rpo, rto }: NonNullable<Run["drill"]>) =>
+  `${right.toLocaleString("en")} of ${count(sample, "object")} right, ${duration(rpo)} would be lost of the ledger (RPO), all would be back after ${duration(rto)} (RTO)`;
+
 /** What came out of a run that has ended. */
 export function outcomeOf(run: Run) {
   if (run.mode === "PROMOTION") return "Another site became the primary";
+  if (run.mode === "RESTORE") {
+    return `${count(run.repaired, "object")} copied, ${run.leftOpen.toLocaleString("en")} in no bucket`;
+  }
+  if (run.mode === "DRILL") return run.drill ? drillOf(run.drill) : "Nothing was rebuilt";
   const parts =
     run.mode === "REPAIR"
       ? [`${count(run.repaired, "finding")} repaired`, `${run.leftOpen.toLocaleString("en")} left open`]
