@@ -5,7 +5,7 @@ use std::{
     future::Future,
     io,
     os::unix::fs::DirBuilderExt as _,
-    sync::{Arc, OnceLock, RwLock},
+    sync::{Arc, OnceLock, RwLock, atomic::AtomicBool},
 };
 
 use entity::{Timestamp, object_copy::Site};
@@ -57,6 +57,14 @@ pub struct Parts {
     pub password_hasher: PasswordHasher,
     /// Wakes this process's job worker.
     pub wake: Notify,
+    pub failpoints: Failpoints,
+}
+
+/// What a test may break within the process, to see that it is noticed. No setting reaches them.
+#[derive(Debug, Default)]
+pub struct Failpoints {
+    /// The verifier compares nothing, and finds that all is well.
+    pub blind_verifier: AtomicBool,
 }
 
 /// The two buckets.
@@ -231,6 +239,7 @@ impl App {
             signer,
             purger,
             wake: Notify::new(),
+            failpoints: Failpoints::default(),
         }))
     }
 }

@@ -301,6 +301,8 @@ pub struct Replication {
     pub scrub_interval: Duration,
     pub scrub_per_day: ByteSize,
     #[serde(with = "humantime_serde")]
+    pub canary_interval: Duration,
+    #[serde(with = "humantime_serde")]
     pub check_interval: Duration,
     #[serde(with = "humantime_serde")]
     pub in_flight_for: Duration,

@@ -46,6 +46,8 @@ pub enum Mode {
     /// Both copies read and hashed, the oldest proof first.
     Scrub,
     Repair,
+    /// Faults that were planted for the verifier to find.
+    Canary,
     /// Another site became the primary.
     Promotion,
     /// The server was rebuilt from a manifest and one bucket.

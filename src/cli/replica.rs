@@ -157,9 +157,16 @@ fn as_text(app: &App, status: &Status) -> String {
 }
 
 async fn verify(app: &App, args: &VerifyReplicasArgs) -> Result<(), Failure> {
-    let mode = if args.bytes { Mode::Scrub } else { Mode::Sweep };
+    let mode = match args {
+        VerifyReplicasArgs { canary: true, .. } => Mode::Canary,
+        VerifyReplicasArgs { bytes: true, .. } => Mode::Scrub,
+        _ => Mode::Sweep,
+    };
     let begun = replication::verify(app, &ME, mode, args.trust_listings).await.map_err(fault)?;
     let run = follow(app, begun, args.json).await?;
+    if args.canary {
+        return tell_canary(&run, args.json);
+    }
     let findings = replication::status(app, &ME).await.map_err(fault)?.findings;
     if args.json {
         let mut told = run_as_json(&run);
@@ -187,6 +194,18 @@ async fn verify(app: &App, args: &VerifyReplicasArgs) -> Result<(), Failure> {
         (State::Complete, false) => Err(Failure::told(1)),
         _ => Err(Failure::told(UNKNOWN)),
     }
+}
+
+fn tell_canary(run: &replica_run::Model, as_json: bool) -> Result<(), Failure> {
+    let state = run.state.to_value();
+    if as_json {
+        let told = json!({ "state": state, "planted": run.total, "found": run.done, "error": run.error });
+        print(&format!("{told}\n"))?;
+    } else {
+        let why = run.error.as_deref().map(|error| format!(": {error}")).unwrap_or_default();
+        print(&format!("{state}: {} of {} planted faults found{why}\n", run.done, run.total))?;
+    }
+    if run.state == State::Complete { Ok(()) } else { Err(Failure::told(UNKNOWN)) }
 }
 
 async fn repair(app: &App, args: RepairArgs) -> Result<(), Failure> {

@@ -216,6 +216,7 @@ pub async fn oldest_proofs(
         .filter(object_copy::Column::State.eq(object_copy::State::Verified))
         .filter(object_copy::Column::VerifiedAt.lt(before))
         .filter(object::Column::State.eq(State::Live))
+        .filter(object::Column::Kind.ne(Kind::Canary))
         .order_by_asc(object_copy::Column::VerifiedAt)
         .limit(limit)
         .all(connection)
@@ -243,6 +244,7 @@ pub async fn backlog(connection: &impl ConnectionTrait, roles: Roles) -> Result<
         .filter(object_copy::Column::State.eq(object_copy::State::Awaiting))
         .filter(object_copy::Column::Site.eq(roles.replica()))
         .filter(object::Column::State.eq(State::Live))
+        .filter(object::Column::Kind.ne(Kind::Canary))
         .into_tuple()
         .one(connection)
         .await?;
@@ -266,6 +268,7 @@ pub async fn lags(
         .join(JoinType::InnerJoin, object_of_copy())
         .filter(object_copy::Column::Site.eq(roles.replica()))
         .filter(object_copy::Column::ArrivedAt.gte(since))
+        .filter(object::Column::Kind.ne(Kind::Canary))
         .order_by_desc(object_copy::Column::ArrivedAt)
         .limit(most)
         .into_tuple()
@@ -297,6 +300,7 @@ pub async fn exposure(connection: &impl ConnectionTrait, roles: Roles) -> Result
         .filter(object_copy::Column::State.is_in([Awaiting, Lagging, Missing, Stale, Corrupt]))
         .filter(object_copy::Column::Site.eq(roles.replica()))
         .filter(object::Column::State.eq(State::Live))
+        .filter(object::Column::Kind.ne(Kind::Canary))
         .into_tuple()
         .one(connection)
         .await?;

@@ -151,7 +151,8 @@ pub async fn next_lacking(
     let proven: HashSet<Uuid> = proven.all(connection).await?.into_iter().map(|copy| copy.object_id).collect();
     let objects = object::Entity::find()
         .filter(object::Column::Id.is_in(ids.iter().copied().filter(|id| proven.contains(id))))
-        .filter(object::Column::State.eq(State::Live));
+        .filter(object::Column::State.eq(State::Live))
+        .filter(object::Column::Kind.ne(object::Kind::Canary));
     let full = ids.len() as u64 == limit;
     Ok((objects.all(connection).await?, ids.last().copied().filter(|_| full)))
 }

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{
-    Counters, RunError,
+    Counters, RunError, canary,
     judge::{Depth, Verdict, judge},
     repair, scrub,
     store::{self, Claimed},
@@ -64,6 +64,7 @@ pub(super) async fn work(app: &App, run: Uuid) -> Result<(), RunError> {
         Mode::Sweep => sweep(app, &claimed).await,
         Mode::Scrub => scrub::run(app, &claimed).await,
         Mode::Repair => repair::run(app, &claimed).await,
+        Mode::Canary => canary::run(app, &claimed).await,
         // Not the verifier's: over when it is written, or in the hands of its own process.
         Mode::Promotion | Mode::Restore | Mode::Drill => Ok(()),
     }

@@ -88,6 +88,8 @@ pub struct Status {
     pub complete: Option<replica_run::Model>,
     /// The last time that another site became the primary, or the server was rebuilt.
     pub changed: Option<replica_run::Model>,
+    /// The last time that faults were planted for the verifier to find.
+    pub canary: Option<replica_run::Model>,
     /// Runs under way.
     pub running: Vec<replica_run::Model>,
     pub at: Timestamp,
@@ -142,6 +144,7 @@ pub async fn status(app: &App, viewer: &Viewer) -> Result<Status, Fault> {
             store::latest(connection, Mode::Promotion, None).await?,
             store::latest(connection, Mode::Restore, None).await?,
         ),
+        canary: store::latest(connection, Mode::Canary, None).await?,
         running: store::all_running(connection).await?,
         at,
     };
@@ -231,6 +234,17 @@ fn weigh(app: &App, status: &Status) -> (Health, String) {
     let age = status.at.since(last.created_at);
     if !settings.sweep_interval.is_zero() && age > settings.sweep_interval * MISSED {
         return (Health::Inconclusive, format!("Nothing has been verified to the end for {}.", span(age)));
+    }
+    if let Some(canary) = &status.canary {
+        // What could not be planted, or not be read, says nothing of the verifier.
+        if canary.state != replica_run::State::Complete && canary.done < canary.total {
+            let why = canary.error.as_deref().unwrap_or("no reason was kept");
+            return (Health::Inconclusive, format!("The verifier cannot be trusted: {why}."));
+        }
+        let age = status.at.since(canary.created_at);
+        if !settings.canary_interval.is_zero() && age > settings.canary_interval * MISSED {
+            return (Health::Inconclusive, format!("The verifier was not tried for {}.", span(age)));
+        }
     }
     let open: u64 = status.findings.iter().map(|(_, count)| count).sum();
     if open > 0 {

@@ -1,18 +1,20 @@
 //! The three-way merge: ledger, primary listing and replica listing, by key. Memory is what the ranges in flight hold: a page of
 //! each cursor, and the faults found since the last checkpoint.
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, sync::atomic::Ordering};
 
 use entity::{
     Timestamp,
     object::State,
     object_copy::{self, Proof, Site},
     replica_range,
+    replica_run::Mode,
 };
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 
 use super::{
     Counters, RunError,
+    canary::CANARIES,
     judge::{Depth, Found, Terms, Verdict, judge, weaker},
     store::{self, Claimed},
 };
@@ -213,6 +215,13 @@ impl Walk<'_> {
 
     /// Counts what agrees; what does not is a candidate.
     fn compare(&mut self, key: String, entry: Option<Entry>, shown: &[Option<Surveyed>; 2]) -> Option<Candidate> {
+        // What is planted is for those who planted it.
+        let is_planted = key.starts_with(CANARIES);
+        if is_planted != (self.claimed.run.mode == Mode::Canary)
+            || self.app.failpoints.blind_verifier.load(Ordering::Relaxed)
+        {
+            return None;
+        }
         let Some(entry) = entry else { return Some(Candidate { key, denied: [false; 2] }) };
         self.counters.objects += 1;
         let late = |since: Timestamp| self.terms.now > since.plus(self.app.config.replication.in_flight_for);

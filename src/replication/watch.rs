@@ -66,6 +66,7 @@ fn interval(app: &App, mode: Mode) -> Option<Duration> {
     let every = match mode {
         Mode::Sweep => settings.sweep_interval,
         Mode::Scrub => settings.scrub_interval,
+        Mode::Canary => settings.canary_interval,
         Mode::Repair | Mode::Promotion | Mode::Restore | Mode::Drill => return None,
     };
     (!every.is_zero()).then_some(every)
@@ -76,8 +77,13 @@ async fn is_due(app: &App, connection: &impl ConnectionTrait, mode: Mode, now: T
     if !store::running(connection, mode).await?.is_empty() {
         return Ok(false);
     }
-    let last = store::latest(connection, mode, None).await?;
-    Ok(last.is_none_or(|last: replica_run::Model| now.since(last.created_at) >= every))
+    let last = store::latest(connection, mode, None).await?.map(|last| last.created_at);
+    if mode == Mode::Canary {
+        // There is a verifier to try only where something was verified.
+        let since = last.or(store::first_sweep(connection).await?);
+        return Ok(since.is_some_and(|since| now.since(since) >= every));
+    }
+    Ok(last.is_none_or(|last| now.since(last) >= every))
 }
 
 async fn begin_what_is_due(app: &App) -> Result<(), Fault> {
@@ -86,7 +92,7 @@ async fn begin_what_is_due(app: &App) -> Result<(), Fault> {
     for run in store::all_running(app.db.read()).await?.into_iter().filter(of_ours) {
         app.transaction::<_, Fault, _, _>(async |tx| Ok(jobs::carry_on(app, &tx, run.id).await?)).await?;
     }
-    for mode in [Mode::Sweep, Mode::Scrub] {
+    for mode in [Mode::Sweep, Mode::Scrub, Mode::Canary] {
         if !is_due(app, app.db.read(), mode, now).await? {
             continue;
         }

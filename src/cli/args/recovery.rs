@@ -40,6 +40,9 @@ pub struct VerifyReplicasArgs {
     /// Read both copies of every object and hash them, instead of holding the listings against the ledger
     #[arg(long)]
     pub bytes: bool,
+    /// Plant faults on objects made for that, and see that the verifier finds them
+    #[arg(long, conflicts_with_all = ["bytes", "trust_listings"])]
+    pub canary: bool,
     /// Believe listings that are far shorter than the ledger: for a bucket that has lost its objects, or a new one
     #[arg(long)]
     pub trust_listings: bool,

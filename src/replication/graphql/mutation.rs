@@ -17,6 +17,8 @@ pub enum VerificationMode {
     Sweep,
     /// Both copies of every object read and hashed, the oldest proof first.
     Scrub,
+    /// Faults are planted on objects made for that, and have to be found.
+    Canary,
 }
 
 #[derive(InputObject)]
@@ -141,6 +143,7 @@ impl ReplicationMutation {
         let mode = match input.mode {
             VerificationMode::Sweep => replica_run::Mode::Sweep,
             VerificationMode::Scrub => replica_run::Mode::Scrub,
+            VerificationMode::Canary => replica_run::Mode::Canary,
         };
         let (app, viewer) = (graphql::app(ctx), graphql::viewer(ctx));
         let run = replication::verify(app, viewer, mode, input.trust_listings).await.or_fault()?;

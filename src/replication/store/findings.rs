@@ -22,11 +22,28 @@ use crate::{
         page::{self, Page, PageRequest, Position},
     },
     ledger,
-    replication::{FindingFilter, RunError, judge::Found},
+    replication::{FindingFilter, RunError, canary::CANARIES, judge::Found},
 };
 
 fn open_key(kind: Kind, key: &str) -> Vec<u8> {
     sha256(format!("{}\n{key}", kind.as_str()).as_bytes()).to_vec()
+}
+
+/// All but those that were planted.
+fn true_ones() -> sea_orm::Select<replica_finding::Entity> {
+    replica_finding::Entity::find().filter(replica_finding::Column::Key.not_like(format!("{CANARIES}%")))
+}
+
+/// Findings of what was planted that are not over.
+pub(in crate::replication) async fn of_canaries(
+    connection: &impl ConnectionTrait,
+) -> Result<Vec<replica_finding::Model>, DbErr> {
+    use replica_finding::Column as Of;
+    replica_finding::Entity::find()
+        .filter(Of::Key.like(format!("{CANARIES}%")))
+        .filter(Of::State.ne(replica_finding::State::Resolved))
+        .all(connection)
+        .await
 }
 
 /// Opens a finding for each fault, or counts one more sighting of the one that is open.
@@ -104,7 +121,7 @@ pub(in crate::replication) async fn unseen(
     limit: u64,
 ) -> Result<Vec<replica_finding::Model>, DbErr> {
     use replica_finding::Column as Of;
-    replica_finding::Entity::find()
+    true_ones()
         .filter(Of::State.eq(replica_finding::State::Open))
         .filter(Of::RunId.ne(run))
         .filter(Of::Id.gt(after))
@@ -150,7 +167,7 @@ pub(in crate::replication) async fn reopen(tx: &Tx, finding: Uuid, error: &str) 
 
 fn open_ones(filter: &FindingFilter) -> sea_orm::Select<replica_finding::Entity> {
     use replica_finding::Column as Of;
-    let mut select = replica_finding::Entity::find().filter(Of::State.eq(replica_finding::State::Open));
+    let mut select = true_ones().filter(Of::State.eq(replica_finding::State::Open));
     if let Some(ids) = &filter.ids {
         select = select.filter(Of::Id.is_in(ids.iter().copied()));
     }
@@ -210,7 +227,7 @@ pub(in crate::replication) async fn findings(
     page: &PageRequest<Position<Timestamp>>,
 ) -> Result<Page<replica_finding::Model>, DbErr> {
     use replica_finding::Column as Of;
-    let mut select = replica_finding::Entity::find();
+    let mut select = true_ones();
     if let Some(open) = open {
         let resolved = replica_finding::State::Resolved;
         select = select.filter(if open { Of::State.ne(resolved) } else { Of::State.eq(resolved) });
@@ -232,7 +249,7 @@ pub(in crate::replication) async fn finding(
 /// How many findings of each kind are not resolved.
 pub(in crate::replication) async fn open_by_kind(connection: &impl ConnectionTrait) -> Result<Vec<(Kind, u64)>, DbErr> {
     use replica_finding::Column as Of;
-    let rows: Vec<(Kind, i64)> = replica_finding::Entity::find()
+    let rows: Vec<(Kind, i64)> = true_ones()
         .select_only()
         .column(Of::Kind)
         .column_as(Of::Id.count(), "findings")

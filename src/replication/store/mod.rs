@@ -15,7 +15,8 @@ use sea_orm::{
 use uuid::Uuid;
 
 pub(super) use self::findings::{
-    finding, findings, given_back, in_repair, matching, open, open_by_kind, reopen, repaired, resolve, take, unseen,
+    finding, findings, given_back, in_repair, matching, of_canaries, open, open_by_kind, reopen, repaired, resolve,
+    take, unseen,
 };
 use super::{Counters, RunError, judge::Found, ranges::Range};
 use crate::{
@@ -77,6 +78,11 @@ pub(super) async fn update(tx: &Tx, run: replica_run::Model) -> Result<(), DbErr
 pub(super) async fn insert(tx: &Tx, run: replica_run::Model, ranges: Vec<Range>) -> Result<(), DbErr> {
     let id = run.id;
     replica_run::Entity::insert(run.into_active_model().reset_all()).exec_without_returning(tx).await?;
+    lay_ranges(tx, id, ranges).await
+}
+
+/// What a run has to walk.
+pub(super) async fn lay_ranges(tx: &Tx, id: Uuid, ranges: Vec<Range>) -> Result<(), DbErr> {
     let rows = ranges.into_iter().zip(0..).map(|(range, number)| {
         let row = replica_range::Model {
             run_id: id,
@@ -113,7 +119,7 @@ pub(super) async fn running(connection: &impl ConnectionTrait, mode: Mode) -> Re
 /// Every run under way, the newest first.
 pub(super) async fn all_running(connection: &impl ConnectionTrait) -> Result<Vec<replica_run::Model>, DbErr> {
     let mut running = Vec::new();
-    for mode in [Mode::Sweep, Mode::Scrub, Mode::Repair, Mode::Restore, Mode::Drill] {
+    for mode in [Mode::Sweep, Mode::Scrub, Mode::Repair, Mode::Canary, Mode::Restore, Mode::Drill] {
         running.extend(self::running(connection, mode).await?);
     }
     running.sort_by_key(|run| std::cmp::Reverse((run.created_at, run.id)));
@@ -159,6 +165,16 @@ pub(super) async fn latest(
         .order_by_desc(replica_run::Column::Id)
         .one(connection)
         .await
+}
+
+/// When the first sweep began that is still remembered.
+pub(super) async fn first_sweep(connection: &impl ConnectionTrait) -> Result<Option<Timestamp>, DbErr> {
+    let run = replica_run::Entity::find()
+        .filter(replica_run::Column::Mode.eq(Mode::Sweep))
+        .order_by_asc(replica_run::Column::CreatedAt)
+        .one(connection)
+        .await?;
+    Ok(run.map(|run| run.created_at))
 }
 
 /// When the server was last rebuilt, or is still being.

@@ -21,7 +21,7 @@ use snaphaven::{
         alert_sink::RecordingSink,
         cdn::{NoPurger, SigningKey, UrlSigner},
     },
-    app::{App, Parts, Stores},
+    app::{App, Failpoints, Parts, Stores},
     clock::Clock,
     config::Config,
     db::Db,
@@ -95,6 +95,7 @@ impl TestApp {
             images: Images::new((&config.images).into()),
             password_hasher: PasswordHasher::new(&config.accounts).unwrap(),
             wake: Notify::new(),
+            failpoints: Failpoints::default(),
             config,
         });
         let schema = Schema::build(AccountsQuery, AccountsMutation, EmptySubscription)

@@ -19,7 +19,7 @@ use snaphaven::{
         cdn::UrlSigner,
         objects::{ObjectStore, memory::MemoryStore},
     },
-    app::{self, App, Parts, Stores},
+    app::{self, App, Failpoints, Parts, Stores},
     clock::Clock,
     config::Config,
     db::Db,
@@ -131,6 +131,7 @@ impl TestServer {
         config.replication.check_interval = Duration::from_secs(24 * 3600);
         config.replication.sweep_interval = Duration::ZERO;
         config.replication.scrub_interval = Duration::ZERO;
+        config.replication.canary_interval = Duration::ZERO;
         config.manifest.interval = Duration::ZERO;
         change(&mut config);
         app::prepare_data_dir(&config).unwrap();
@@ -160,6 +161,7 @@ impl TestServer {
             images: Images::new((&config.images).into()),
             password_hasher: PasswordHasher::new(&config.accounts).unwrap(),
             wake: Notify::new(),
+            failpoints: Failpoints::default(),
             config,
         });
         let supervisor = Supervisor::new(Duration::from_secs(5));

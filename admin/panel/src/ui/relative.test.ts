@@ -10,6 +10,8 @@ test.each([
   [-60, "1 min. ago"],
   [-3599, "59 min. ago"],
   [-3600, "1 hr. ago"],
+  [59, "just now"],
+  [60, "in 1 min."],
   [90_000, "in 1 day"],
   [29 * 86400, "in 29 days"],
   [-59 * 86400, "59 days ago"],

@@ -18,7 +18,8 @@ export function relative(time: number, now: number) {
     const least = unit === "year" || unit === "month" ? 2 * length : length;
     if (Math.abs(seconds) >= least) return words.format(Math.trunc(seconds / length), unit);
   }
-  if (Math.abs(seconds) < 10) return "just now";
+  // What is a few seconds ahead is the server's clock, or a page that has not looked at its own for a while.
+  if (seconds > -10) return "just now";
   return words.format(seconds, "second");
 }
 

@@ -43,13 +43,16 @@ export const MODES: Record<Run["mode"], string> = {
   SWEEP: "Verify",
   SCRUB: "Read back and hash",
   REPAIR: "Repair",
+  CANARY: "Canary",
   PROMOTION: "Another primary",
   RESTORE: "Rebuilt from a manifest",
   DRILL: "Drill",
 };
 
+const NOUNS: Partial<Record<Run["mode"], string>> = { REPAIR: "finding", CANARY: "planted fault" };
+
 /** What is counted while it runs. */
-export const nounOf = ({ mode }: Pick<Run, "mode">) => (mode === "REPAIR" ? "finding" : "object");
+export const nounOf = ({ mode }: Pick<Run, "mode">) => NOUNS[mode] ?? "object";
 
 /** "0.13 s", "42 s", "15 min", "1 h 5 min", "3 days". */
 export function duration(seconds: number) {
@@ -82,6 +85,7 @@ const drillOf = ({ right, sample, rpo, rto }: NonNullable<Run["drill"]>) =>
 /** What came out of a run that has ended. */
 export function outcomeOf(run: Run) {
   if (run.mode === "PROMOTION") return "Another site became the primary";
+  if (run.mode === "CANARY") return `${run.done} of ${count(run.total, "planted fault")} found`;
   if (run.mode === "RESTORE") {
     return `${count(run.repaired, "object")} copied, ${run.leftOpen.toLocaleString("en")} in no bucket`;
   }
