@@ -74,7 +74,7 @@ fn as_json(app: &App, status: &Status) -> Value {
         }),
         "lag": status.lag.map(|lag| json!({
             "p50": seconds(lag.p50), "p95": seconds(lag.p95), "p99": seconds(lag.p99), "max": seconds(lag.max),
-            "copies": lag.copies,
+            "probe": seconds(lag.probe), "copies": lag.copies,
         })),
         "target": seconds(app.config.replication.rpo),
         "backlog": {

@@ -44,7 +44,7 @@ const TOLD: usize = 20;
 /// The given bucket, and whether it is one of the server's own.
 struct Source {
     store: Arc<dyn ObjectStore>,
-    site: Option<Site>,
+    is_own: bool,
 }
 
 pub async fn run(config: Config, args: RestoreArgs) -> Result<(), Failure> {
@@ -83,10 +83,10 @@ pub async fn run(config: Config, args: RestoreArgs) -> Result<(), Failure> {
     let app = |stores| App::start(config.clone(), Clock::system(), around(stores));
     // Beside the primary stands whatever has the bytes.
     let copying = match roles.primary {
+        _ if source.is_own => stores.clone(),
         Site::First => Stores { first: stores.first.clone(), second: source.store.clone() },
         Site::Second => Stores { first: source.store.clone(), second: stores.second.clone() },
     };
-    let is_replica = source.site == Some(roles.replica());
     let worker = app(copying).await.map_err(fault)?;
     let Some(run) = replication::unfinished_restore(&worker).await.map_err(fault)? else {
         return Err(refused(ManifestError::NotEmpty));
@@ -97,7 +97,8 @@ pub async fn run(config: Config, args: RestoreArgs) -> Result<(), Failure> {
             eprintln!("{done} of {total} objects");
         }
     };
-    let restored = manifest::bring_home(&worker, roles, is_replica, progress).await.map_err(fault)?;
+    let restored = manifest::bring_home(&worker, roles, source.is_own, progress).await;
+    let restored = restored.map_err(|error| fault(error).help("run the same command again: it goes on"))?;
     let done = restored.there + restored.copied;
     let total = done + restored.missing.len() as u64;
     replication::proceed(&worker, run.id, done, total).await.map_err(fault)?;
@@ -154,7 +155,7 @@ async fn open(config: &Config) -> Result<Stores, Failure> {
 
 async fn source(config: &Config, stores: &Stores, given: &str) -> Result<Source, Failure> {
     if let Some(site) = Site::ALL.into_iter().find(|site| site.as_str() == given) {
-        return Ok(Source { store: stores.at(site).clone(), site: Some(site) });
+        return Ok(Source { store: stores.at(site).clone(), is_own: true });
     }
     let folder = Path::new(given);
     let (Some(dir), Some(name)) = (folder.parent(), folder.file_name().and_then(|name| name.to_str())) else {
@@ -176,7 +177,7 @@ async fn source(config: &Config, stores: &Stores, given: &str) -> Result<Source,
     };
     let opened = tokio::task::spawn_blocking(move || EmbeddedS3::open(options)).await.map_err(fault)?;
     let opened = opened.map_err(|error| fault(error).help("stop the server that uses it"))?;
-    Ok(Source { store: embedded(&opened, name, &region), site: None })
+    Ok(Source { store: embedded(&opened, name, &region), is_own: false })
 }
 
 fn embedded(s3: &EmbeddedS3, bucket: &str, region: &str) -> Arc<dyn ObjectStore> {
@@ -191,7 +192,7 @@ fn around(stores: Stores) -> Surroundings {
 fn no_bucket(given: &str) -> Failure {
     Failure::usage(
         format!("there is no bucket {given:?}"),
-        "write first, second, or the folder of an embedded bucket, such as old/s3/snaphaven-replica",
+        "write first, second, or the folder of an embedded bucket, such as old/s3/snaphaven-second",
     )
 }
 

@@ -27,7 +27,7 @@ use super::{
 use crate::{
     adapters::objects::{Body, Condition, Object, Presence, PutObject, Sha256, Stored, finish_sha256},
     app::App,
-    config::ReplicationMode,
+    config::{Config, ReplicationMode},
     db::Tx,
     error::Fault,
     jobs::{Job, JobError, enqueue, enqueue_at, enqueue_unique},
@@ -141,12 +141,26 @@ pub async fn copy_again(
     Ok(())
 }
 
+/// How long after the last one S3's copy is looked for again: often at first, so that the lag is known well; seldom where it takes
+/// long.
+fn until_next_look(age: Duration) -> Duration {
+    (age / 4).clamp(Duration::from_secs(1), Duration::from_secs(60))
+}
+
+/// By how much a lag may be told too long: what this server copies is known at once, S3's copies when they are looked for.
+#[must_use]
+pub fn probe_interval(config: &Config, lag: Duration) -> Duration {
+    match config.objects.replication {
+        ReplicationMode::Managed => Duration::ZERO,
+        ReplicationMode::S3Crr => until_next_look(lag),
+    }
+}
+
 /// `s3-crr`: S3 copies; here only the evidence counts.
 async fn follow(app: &App, object: &object::Model, source: Site, site: Site) -> Result<(), JobError> {
     let Some(meta) = app.stores.at(site).head(&object.key).await? else {
-        // Often at first, so that the lag is known well; seldom where it takes long.
         let age = app.db.now(app.db.read()).await?.since(object.live_at.unwrap_or(object.created_at));
-        return Err(JobError::Later((age / 4).clamp(Duration::from_secs(1), Duration::from_secs(60))));
+        return Err(JobError::Later(until_next_look(age)));
     };
     let mut equality = compare(object, None, &meta);
     if equality == Equality::Unknown

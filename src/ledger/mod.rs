@@ -31,7 +31,7 @@ pub use evidence::{
     hash_at, lags, note, oldest_proofs,
 };
 pub use holds::{hold, release};
-pub use jobs::{copy_again, erase_again, spool_key};
+pub use jobs::{copy_again, erase_again, probe_interval, spool_key};
 pub use rebuild::{Homecoming, adopt, bring_home, count_live, forget_evidence, live_after};
 pub use roles::{close, count_lacking, next_lacking, promote, reopen, roles};
 use sea_orm::{ConnectionTrait, DbErr};

@@ -92,13 +92,15 @@ pub enum Homecoming {
     There,
     /// It was copied.
     Copied,
+    /// No store has the bytes that the ledger knows.
+    Missing,
 }
 
 /// Sees to it that the primary has the object, from the other store where it lacks it. Where that `is_replica` and not a store that
 /// stands in for it, what is seen there counts too; else, and where the replica lacks it, the copy is ordered.
 ///
 /// # Errors
-/// No store has the bytes that the ledger knows.
+/// A store does not answer, so that it is not known: it can be done again.
 pub async fn bring_home(
     app: &App,
     object: &object::Model,
@@ -110,19 +112,19 @@ pub async fn bring_home(
     match look(app, object, home).await? {
         Some(sight) => sights.push((home, sight)),
         None => {
-            let outcome = copy_again(app, object, other, home, Condition::None).await;
-            if let Err(error) = outcome {
-                app.db
-                    .transaction::<_, DbErr, _, _>(async |tx| {
-                        note(app, &tx, object.id, &[(home, Sight::Missing)]).await
-                    })
-                    .await?;
-                return Err(error);
+            if let Err(error) = copy_again(app, object, other, home, Condition::None).await {
+                // Only a definite answer counts.
+                if look(app, object, other).await?.is_some() {
+                    return Err(error);
+                }
+                let missing = [(home, Sight::Missing)];
+                app.db.transaction::<_, DbErr, _, _>(async |tx| note(app, &tx, object.id, &missing).await).await?;
+                return Ok(Homecoming::Missing);
             }
             found = Homecoming::Copied;
         }
     }
-    let seen = if is_replica { look(app, object, other).await.ok().flatten() } else { None };
+    let seen = if is_replica { look(app, object, other).await? } else { None };
     let lacking = seen.is_none();
     sights.extend(seen.map(|sight| (other, sight)));
     app.db

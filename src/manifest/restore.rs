@@ -28,7 +28,10 @@ pub struct Restored {
 }
 
 /// Brings every live object to the primary that lacks it, from the replica's store or the one that stands in for it; `progress` is told
-/// how many of how many are done. May be run again.
+/// how many of how many are done.
+///
+/// # Errors
+/// A store does not answer. What was brought is there; run again, it goes on.
 pub async fn bring_home(
     app: &App,
     roles: Roles,
@@ -54,10 +57,8 @@ pub async fn bring_home(
                     restored.copied += 1;
                     restored.bytes += u64::try_from(object.bytes).unwrap_or(0);
                 }
-                Err(error) => {
-                    tracing::warn!(%error, key = object.key, "cannot be restored");
-                    restored.missing.push(object.key);
-                }
+                Ok(Homecoming::Missing) => restored.missing.push(object.key),
+                Err(error) => return Err(Fault::Busy(format!("{} cannot be restored yet: {error}", object.key))),
             }
         }
     }

@@ -46,6 +46,8 @@ fn tell(status: &Status) {
         let seconds = lag.map_or(f64::NAN, |lag| lag.as_secs_f64());
         metrics::gauge!("snaphaven_replication_lag_seconds", "quantile" => quantile).set(seconds);
     }
+    let probe = status.lag.map_or(f64::NAN, |lag| lag.probe.as_secs_f64());
+    metrics::gauge!("snaphaven_replication_probe_interval_seconds").set(probe);
     for kind in Kind::iter() {
         let open = status.findings.iter().find(|(of, _)| *of == kind).map_or(0, |(_, count)| *count);
         metrics::gauge!("snaphaven_replication_findings", "kind" => kind.as_str()).set(open as f64);

@@ -64,6 +64,8 @@ pub struct Lag {
     pub p95: Duration,
     pub p99: Duration,
     pub max: Duration,
+    /// By how much `p99`, and what is shorter, may be told too long.
+    pub probe: Duration,
     pub copies: u64,
 }
 
@@ -132,7 +134,7 @@ pub async fn status(app: &App, viewer: &Viewer) -> Result<Status, Fault> {
         sentence: String::new(),
         roles,
         sites: [first, second],
-        lag: lag(&lags),
+        lag: lag(app, &lags),
         backlog,
         oldest: backlog.oldest.map(|oldest| at.since(oldest)),
         exposure: ledger::exposure(connection, roles).await?,
@@ -184,7 +186,7 @@ pub(super) async fn check(app: &App, site: Site) -> SiteHealth {
 }
 
 /// `lags` ascending, in microseconds.
-fn lag(lags: &[i64]) -> Option<Lag> {
+fn lag(app: &App, lags: &[i64]) -> Option<Lag> {
     let at = |share: f64| {
         let index = ((lags.len() as f64 * share).ceil() as usize).clamp(1, lags.len()) - 1;
         Duration::from_micros(u64::try_from(lags[index]).unwrap_or(0))
@@ -194,6 +196,7 @@ fn lag(lags: &[i64]) -> Option<Lag> {
         p95: at(0.95),
         p99: at(0.99),
         max: at(1.0),
+        probe: ledger::probe_interval(&app.config, at(0.99)),
         copies: lags.len() as u64,
     })
 }

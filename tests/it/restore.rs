@@ -102,6 +102,17 @@ async fn a_server_is_rebuilt_on_an_empty_folder_from_the_replica() {
     everything_is_at_both_sites(ada).await;
     assert!(sender.server.stop().await.success());
 
+    // The database alone is lost: nothing is copied, and what came after the manifest is put away rather than deleted.
+    std::fs::remove_file(old.join("snaphaven.sqlite")).unwrap();
+    let (code, said) = snaphaven(&old, &["restore", "--from-bucket", "first", "--json"]).await;
+    let told = json(&said);
+    assert_eq!(
+        (code, &told["there"], &told["copied"], &told["backlog"]),
+        (0, &json!(8), &json!(0), &json!(0)),
+        "{said}"
+    );
+    assert_eq!(told["findings"], json!({ "ORPHAN_IN_PRIMARY": 1 }));
+
     // Nothing is left but the replica's folder.
     let (first, second) = (old.join("s3/snaphaven-first"), old.join("s3/snaphaven-second"));
     std::fs::remove_dir_all(&first).unwrap();

@@ -116,6 +116,9 @@ pub struct ReplicationLag {
     p95: f64,
     p99: f64,
     max: f64,
+    /// By how many seconds `p99`, and what is shorter, may be told too long: 0 where this server copies; where S3 does, how often is
+    /// looked.
+    probe: f64,
     /// How many arrivals these are.
     copies: Long,
 }
@@ -187,6 +190,7 @@ impl Replication {
             p95: lag.p95.as_secs_f64(),
             p99: lag.p99.as_secs_f64(),
             max: lag.max.as_secs_f64(),
+            probe: lag.probe.as_secs_f64(),
             copies: long(lag.copies),
         })
     }

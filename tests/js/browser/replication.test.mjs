@@ -333,7 +333,7 @@ test("the replication", async (t) => {
     told = {
       state: "LAGGING",
       sentence: "12 objects wait for their copy, the oldest for 1h, longer than 15m.",
-      lag: { __typename: "ReplicationLag", p50: 31.5, p95: 412, p99: 1260, max: 3600, copies: 2140 },
+      lag: { __typename: "ReplicationLag", p50: 31.5, p95: 412, p99: 1260, max: 3600, probe: 60, copies: 2140 },
       backlog: { __typename: "ReplicationBacklog", objects: 12, bytes: 5_200_000, oldest: 3600 },
     };
     await page.keyboard.press("r");

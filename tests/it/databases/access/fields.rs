@@ -139,7 +139,7 @@ const TABLE: &[Fields] = &[
     fields("Replication", "manifestAt", [H, N, H, H, H]),
     fields("ReplicationSite", "role region bucket isReachable", OWN),
     fields("ReplicationSite", "error", [H, N, H, H, H]),
-    fields("ReplicationLag", "p50 p95 p99 max copies", OWN),
+    fields("ReplicationLag", "p50 p95 p99 max probe copies", OWN),
     fields("ReplicationBacklog", "objects bytes", OWN),
     fields("ReplicationBacklog", "oldest", [H, N, H, H, H]),
     fields("ReplicationExposure", "objects files people", OWN),

@@ -22,7 +22,7 @@ export const REPLICATION = graphql(
       replication {
         state sentence mode target
         sites { role region bucket isReachable error }
-        lag { p50 p95 p99 max copies }
+        lag { p50 p95 p99 max probe copies }
         backlog { objects bytes oldest }
         exposure { objects files people }
         findings { kind findings }

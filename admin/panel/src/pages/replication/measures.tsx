@@ -34,7 +34,8 @@ function LagChart({ replication: { lag, target } }: { replication: Replication }
           />
           <p className={styles.note}>
             Target: {duration(target)}, the line across. {lag.max > target && "Red took longer. "}
-            {count(lag.copies, "arrival")} within the last hour.
+            {count(lag.copies, "arrival")} within the last hour
+            {lag.probe > 0 && `, looked for every ${duration(lag.probe)}`}.
           </p>
         </>
       ) : (
