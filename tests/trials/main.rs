@@ -5,6 +5,7 @@ mod common;
 mod crash;
 #[path = "../judges/mod.rs"]
 mod judges;
+mod lag;
 mod proxy;
 mod races;
 #[expect(dead_code, reason = "the integration suite uses all of it")]
@@ -33,6 +34,8 @@ enum Suite {
     Uploads,
     /// The watchdog killed or stopped in the middle of a sweep or a repair.
     Watch,
+    /// What is told of copies that are late, against what is known of them; a round is a second.
+    Lag,
 }
 
 /// Long fault and race trials, seeded: the same seed gives the same work and the same moments, as far as the machine's
@@ -101,6 +104,11 @@ async fn main() -> ExitCode {
                 let database = TestDatabase::empty().await;
                 let (database, folder) = (&database.url, &folder);
                 watch::run(watch::Options { seed, rounds, database, folder, say: &say }).await
+            }
+            Suite::Lag => {
+                let (database, other) = (TestDatabase::empty().await, TestDatabase::empty().await);
+                let (database, other, folder) = (&database.url, &other.url, &folder);
+                lag::run(lag::Options { seed, rounds, database, other, folder, say: &say }).await
             }
             Suite::Uploads => {
                 let database = TestDatabase::empty().await;

@@ -354,7 +354,7 @@ impl Client {
         acknowledged(self.graphql(query, json!({ "input": input })).await?)
     }
 
-    pub(super) async fn graphql(&self, query: &str, variables: Value) -> Answer<Value> {
+    pub async fn graphql(&self, query: &str, variables: Value) -> Answer<Value> {
         let request = self.http.post(&self.url).json(&json!({ "query": query, "variables": variables }));
         self.answer(if self.token.is_empty() { request } else { request.bearer_auth(&self.token) }).await
     }
