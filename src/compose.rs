@@ -66,6 +66,7 @@ use crate::{
         self,
         graphql::{Snap, SnapsMutation, SnapsQuery, snap_node},
     },
+    timeline::graphql::TimelineQuery,
 };
 
 #[derive(MergedObject, Default)]
@@ -84,6 +85,7 @@ pub struct Query(
     ClosingQuery,
     LedgerQuery,
     ReplicationQuery,
+    TimelineQuery,
     AlertsQuery,
     OperationsQuery,
     AuditQuery,

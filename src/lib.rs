@@ -69,6 +69,7 @@ pub mod notary;
 pub mod manifest;
 pub mod object_events;
 pub mod proof;
+pub mod timeline;
 
 pub mod compose;
 

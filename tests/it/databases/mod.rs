@@ -28,5 +28,6 @@ mod scale;
 mod shares;
 mod snaps;
 mod storms;
+mod timeline;
 mod uploads;
 mod weather;

@@ -21,6 +21,7 @@ const EMBEDDED = [
   "ReplicationSite",
   "SignedUrl",
   "Suspension",
+  "TimelineEntry",
   "Usage",
 ];
 const ERRORS = [

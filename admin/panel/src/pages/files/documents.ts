@@ -49,6 +49,7 @@ export const FILE = graphql(
       erasures(filter: { fileId: $id }, first: 20) {
         nodes { id kind reason size requestedAt primaryConfirmedAt replicaConfirmedAt erasedAt }
       }
+      fileTimeline(id: $id) { at event kind key region proof reason by { id username } action }
       history: auditLog(filter: { subjectId: $id }, first: 5) { nodes { ...AuditRow } pageInfo { hasNextPage } }
     }
   `,
@@ -155,4 +156,5 @@ export type FileRow = ResultOf<typeof FILE_ROW>;
 export type Hold = ResultOf<typeof HOLD>;
 export type FileDetail = Extract<ResultOf<typeof FILE>["node"], { __typename: "File" }>;
 export type FileErasure = ResultOf<typeof FILE>["erasures"]["nodes"][number];
+export type TimelineEntry = ResultOf<typeof FILE>["fileTimeline"][number];
 export type BulkAction = Extract<ResultOf<typeof BULK_ACTION>["node"], { __typename: "BulkAction" }>;

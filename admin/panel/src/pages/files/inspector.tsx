@@ -15,6 +15,7 @@ import { FILE, type FileDetail, type FileErasure, type FileRow } from "./documen
 import { Deletion, Holds } from "./holds";
 import styles from "./inspector.module.css";
 import { Picture } from "./picture";
+import { Timeline } from "./timeline";
 import type { Action } from "./words";
 
 const PREVIEW_HEIGHT = 320;
@@ -33,7 +34,12 @@ export function FileInspector({ id, onChoose, onClose }: Props) {
   });
   const file = data?.node?.__typename === "File" ? data.node : undefined;
   const erasures = data?.erasures.nodes ?? [];
-  const history = data && <History subject={id} entries={data.history} />;
+  const history = data && (
+    <>
+      <Timeline entries={data.fileTimeline} />
+      <History subject={id} entries={data.history} />
+    </>
+  );
   if (file) {
     return (
       <Inspector
