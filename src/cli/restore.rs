@@ -154,7 +154,9 @@ async fn open(config: &Config) -> Result<Stores, Failure> {
 }
 
 async fn source(config: &Config, stores: &Stores, given: &str) -> Result<Source, Failure> {
-    if let Some(site) = Site::ALL.into_iter().find(|site| site.as_str() == given) {
+    let name = given.strip_prefix("s3://").unwrap_or(given);
+    let is_meant = |site: &Site| site.as_str() == name || stores.at(*site).bucket() == name;
+    if let Some(site) = Site::ALL.into_iter().find(is_meant) {
         return Ok(Source { store: stores.at(site).clone(), is_own: true });
     }
     let folder = Path::new(given);
@@ -192,7 +194,8 @@ fn around(stores: Stores) -> Surroundings {
 fn no_bucket(given: &str) -> Failure {
     Failure::usage(
         format!("there is no bucket {given:?}"),
-        "write first, second, or the folder of an embedded bucket, such as old/s3/snaphaven-second",
+        "write first, second or a bucket's name, as in the settings, or the folder of an embedded bucket, such as \
+         old/s3/snaphaven-second",
     )
 }
 

@@ -104,7 +104,7 @@ async fn a_server_is_rebuilt_on_an_empty_folder_from_the_replica() {
 
     // The database alone is lost: nothing is copied, and what came after the manifest is put away rather than deleted.
     std::fs::remove_file(old.join("snaphaven.sqlite")).unwrap();
-    let (code, said) = snaphaven(&old, &["restore", "--from-bucket", "first", "--json"]).await;
+    let (code, said) = snaphaven(&old, &["restore", "--from-bucket", "s3://snaphaven-first", "--json"]).await;
     let told = json(&said);
     assert_eq!(
         (code, &told["there"], &told["copied"], &told["backlog"]),

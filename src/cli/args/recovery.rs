@@ -129,7 +129,8 @@ pub enum ManifestCommand {
 
 #[derive(Clone, Debug, ClapArgs)]
 pub struct RestoreArgs {
-    /// Where the bytes are: first or second, as in the settings, or the folder of a bucket of an embedded store that nobody serves
+    /// Where the bytes are: first, second or a bucket's name, as in the settings, or the folder of a bucket of an embedded store that
+    /// nobody serves
     #[arg(long, value_name = "BUCKET")]
     pub from_bucket: String,
     /// A manifest's file, or its key in that bucket; without it the newest there
