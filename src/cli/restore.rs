@@ -30,7 +30,7 @@ use crate::{
     config::{Backend, Config},
     db::Db,
     embedded::s3::{self, Durability, EmbeddedS3, EmbeddedS3Options},
-    ledger,
+    ledger::{self, Roles},
     manifest::{self, ManifestError, Restored},
     notary,
     replication::{self, Counters},
@@ -51,6 +51,26 @@ pub async fn run(config: Config, args: RestoreArgs) -> Result<(), Failure> {
     app::prepare_data_dir(&config).map_err(fault)?;
     let stores = open(&config).await?;
     let source = source(&config, &stores, &args.from_bucket).await?;
+    let roles = fill(&config, &args, &source).await?;
+    let start = |stores| App::start(config.clone(), Clock::system(), around(stores));
+    // Beside the primary stands whatever has the bytes.
+    let copying = match roles.primary {
+        _ if source.is_own => stores.clone(),
+        Site::First => Stores { first: stores.first.clone(), second: source.store.clone() },
+        Site::Second => Stores { first: source.store.clone(), second: stores.second.clone() },
+    };
+    let restored = bring_home(&start(copying).await.map_err(fault)?, roles, source.is_own).await?;
+    eprintln!("verifying what is there");
+    let own = start(stores).await.map_err(fault)?;
+    let sweep = replication::verify(&own, &ME, Mode::Sweep, true).await.map_err(fault)?;
+    let sweep = follow(&own, sweep, true).await?;
+    let status = replication::status(&own, &ME).await.map_err(fault)?;
+    tell(&args, &restored, &status)?;
+    if sweep.state == State::Complete && restored.missing.is_empty() { Ok(()) } else { Err(Failure::told(1)) }
+}
+
+/// Fills the database from the manifest, unless an unfinished restoration has.
+async fn fill(config: &Config, args: &RestoreArgs, source: &Source) -> Result<Roles, Failure> {
     let folder = config.data_dir.join("tmp");
     std::fs::create_dir_all(&folder).map_err(fault)?;
     let file = NamedTempFile::new_in(&folder).map_err(fault)?;
@@ -62,33 +82,28 @@ pub async fn run(config: Config, args: RestoreArgs) -> Result<(), Failure> {
             (brought.path.to_path_buf(), Some(brought))
         }
     };
-    let keys = notary::known_keys(&config, &args.public_keys).map_err(fault)?;
+    let keys = notary::known_keys(config, &args.public_keys).map_err(fault)?;
     let verified = manifest::verify(&path, keys).await.map_err(refused)?;
     if !verified.known && !args.public_keys.is_empty() {
         return Err(Failure::fault(format!("the manifest is signed by the key {}, which was not given", verified.key)));
     }
-    let say = |line: &str| eprintln!("{line}");
     let at = entity::Timestamp(verified.head.taken_at).to_utc().to_rfc3339();
     let whose = if verified.known { "known" } else { "not known here: --public-key holds it to one" };
-    say(&format!("manifest of {at}, {} rows, signed by the key {} ({whose})", verified.rows, verified.key));
-
+    eprintln!("manifest of {at}, {} rows, signed by the key {} ({whose})", verified.rows, verified.key);
     let db = Db::connect(&config.database, &config.data_dir, Clock::system()).await.map_err(fault)?;
     match manifest::load(&db, &verified, brought.as_ref(), Some(&ME)).await {
-        Ok(()) => say("the ledger is rebuilt; bringing the bytes"),
-        Err(ManifestError::NotEmpty) => say("the database is filled already; looking whether that was a restoration"),
+        Ok(()) => eprintln!("the ledger is rebuilt; bringing the bytes"),
+        Err(ManifestError::NotEmpty) => {
+            eprintln!("the database is filled already; looking whether that was a restoration");
+        }
         Err(error) => return Err(refused(error)),
     }
-    let roles = ledger::roles(db.read()).await.map_err(fault)?;
-    drop(db);
-    let app = |stores| App::start(config.clone(), Clock::system(), around(stores));
-    // Beside the primary stands whatever has the bytes.
-    let copying = match roles.primary {
-        _ if source.is_own => stores.clone(),
-        Site::First => Stores { first: stores.first.clone(), second: source.store.clone() },
-        Site::Second => Stores { first: source.store.clone(), second: stores.second.clone() },
-    };
-    let worker = app(copying).await.map_err(fault)?;
-    let Some(run) = replication::unfinished_restore(&worker).await.map_err(fault)? else {
+    ledger::roles(db.read()).await.map_err(fault)
+}
+
+/// Brings the bytes of the unfinished restoration to the primary, and ends it.
+async fn bring_home(app: &App, roles: Roles, is_own: bool) -> Result<Restored, Failure> {
+    let Some(run) = replication::unfinished_restore(app).await.map_err(fault)? else {
         return Err(refused(ManifestError::NotEmpty));
     };
     let told = AtomicU64::new(0);
@@ -97,22 +112,15 @@ pub async fn run(config: Config, args: RestoreArgs) -> Result<(), Failure> {
             eprintln!("{done} of {total} objects");
         }
     };
-    let restored = manifest::bring_home(&worker, roles, source.is_own, progress).await;
+    let restored = manifest::bring_home(app, roles, is_own, progress).await;
     let restored = restored.map_err(|error| fault(error).help("run the same command again: it goes on"))?;
     let done = restored.there + restored.copied;
     let total = done + restored.missing.len() as u64;
-    replication::proceed(&worker, run.id, done, total).await.map_err(fault)?;
+    replication::proceed(app, run.id, done, total).await.map_err(fault)?;
     let counters = Counters { repaired: restored.copied, skipped: total - done, ..Counters::default() };
     let error = (total > done).then(|| format!("{} objects are in no bucket", total - done));
-    replication::end(&worker, run.id, counters, error).await.map_err(fault)?;
-
-    say("verifying what is there");
-    let own = app(stores).await.map_err(fault)?;
-    let sweep = replication::verify(&own, &ME, Mode::Sweep, true).await.map_err(fault)?;
-    let sweep = follow(&own, sweep, true).await?;
-    let status = replication::status(&own, &ME).await.map_err(fault)?;
-    tell(&args, &restored, &status)?;
-    if sweep.state == State::Complete && restored.missing.is_empty() { Ok(()) } else { Err(Failure::told(1)) }
+    replication::end(app, run.id, counters, error).await.map_err(fault)?;
+    Ok(restored)
 }
 
 fn tell(args: &RestoreArgs, restored: &Restored, status: &replication::Status) -> Result<(), Failure> {

@@ -193,3 +193,9 @@ impl Db {
         }
     }
 }
+
+/// The sum of a column of whole numbers, as one: the databases give decimals.
+pub fn sum(connection: &impl ConnectionTrait, column: &str) -> Expr {
+    let integer = if connection.get_database_backend() == DbBackend::MySql { "SIGNED" } else { "BIGINT" };
+    Expr::cust(format!("CAST(SUM({column}) AS {integer})"))
+}

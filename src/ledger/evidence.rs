@@ -8,7 +8,7 @@ use entity::{
     object_copy::{Proof, Site},
 };
 use sea_orm::{
-    ActiveEnum as _, ColumnTrait as _, ConnectionTrait, DbBackend, DbErr, EntityTrait as _, ExprTrait as _, JoinType,
+    ActiveEnum as _, ColumnTrait as _, ConnectionTrait, DbErr, EntityTrait as _, ExprTrait as _, JoinType,
     QueryFilter as _, QueryOrder as _, QueryResult, QuerySelect as _, RelationDef,
     sea_query::{Alias, Expr, Order, Query},
 };
@@ -18,7 +18,7 @@ use super::{Roles, jobs::drain, store};
 use crate::{
     adapters::objects::{ObjectMeta, Sha256, Stored},
     app::App,
-    db::Tx,
+    db::{self, Tx},
     error::Fault,
 };
 
@@ -234,11 +234,10 @@ pub struct Backlog {
 
 /// Live objects that have never been seen at the replica.
 pub async fn backlog(connection: &impl ConnectionTrait, roles: Roles) -> Result<Backlog, DbErr> {
-    let integer = if connection.get_database_backend() == DbBackend::MySql { "SIGNED" } else { "BIGINT" };
     let row: Option<(i64, Option<i64>, Option<Timestamp>)> = object_copy::Entity::find()
         .select_only()
         .column_as(object::Column::Id.count(), "objects")
-        .column_as(Expr::cust(format!("CAST(SUM(object.bytes) AS {integer})")), "bytes")
+        .column_as(db::sum(connection, "object.bytes"), "bytes")
         .column_as(object::Column::LiveAt.min(), "oldest")
         .join(JoinType::InnerJoin, object_of_copy())
         .filter(object_copy::Column::State.eq(object_copy::State::Awaiting))

@@ -20,7 +20,7 @@ use super::{
 use crate::{
     adapters::objects::{Condition, Sha256, Stored, keys::ObjectKey},
     app::App,
-    db::Tx,
+    db::{self, Tx},
     error::Fault,
     jobs::{JobError, enqueue_unique},
 };
@@ -58,15 +58,10 @@ pub async fn adopt(
 
 /// How many live objects there are, and their bytes.
 pub async fn count_live(connection: &impl ConnectionTrait) -> Result<(u64, u64), DbErr> {
-    let integer = if connection.get_database_backend() == sea_orm::DbBackend::MySql { "SIGNED" } else { "BIGINT" };
     let live = object::Entity::find().filter(object::Column::State.eq(State::Live));
     let count = live.clone().count(connection).await?;
-    let bytes: Option<Option<i64>> = live
-        .select_only()
-        .column_as(Expr::cust(format!("CAST(SUM(bytes) AS {integer})")), "bytes")
-        .into_tuple()
-        .one(connection)
-        .await?;
+    let bytes: Option<Option<i64>> =
+        live.select_only().column_as(db::sum(connection, "bytes"), "bytes").into_tuple().one(connection).await?;
     Ok((count, u64::try_from(bytes.flatten().unwrap_or(0)).unwrap_or(0)))
 }
 

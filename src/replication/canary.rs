@@ -53,28 +53,33 @@ pub(super) async fn run(app: &App, claimed: &Claimed) -> Result<(), RunError> {
         Ok(store::lay_ranges(&tx, claimed.run.id, vec![range]).await?)
     })
     .await?;
-    let (done, counters, error) = match plant(app).await {
+    let (missed, counters, error) = match plant(app).await {
         Ok(planted) => look(app, claimed, &planted).await?,
-        // It says nothing of the verifier: as if nothing was planted.
-        Err(error) => (PLANTED, Counters::default(), Some(format!("the canaries could not be planted: {error}"))),
+        Err(error) => (None, Counters::default(), Some(format!("the canaries could not be planted: {error}"))),
     };
+    // What could not be tried says nothing of the verifier: as if nothing was planted.
+    let (done, total) = missed.map_or((0, 0), |missed| (PLANTED - missed, PLANTED));
     clear(app).await?;
     app.transaction::<_, RunError, _, _>(async |tx| {
         let run = store::hold(&tx, claimed).await?;
-        Ok(store::update(&tx, entity::replica_run::Model { done, ..run }).await?)
+        Ok(store::update(&tx, entity::replica_run::Model { done, total, ..run }).await?)
     })
     .await?;
     jobs::end(app, claimed, counters, error).await
 }
 
-/// How many were found, what was counted, and what is wrong.
-async fn look(app: &App, claimed: &Claimed, planted: &[Planted]) -> Result<(i64, Counters, Option<String>), RunError> {
+/// How many were missed, where they could be looked for; what was counted, and what is wrong.
+async fn look(
+    app: &App,
+    claimed: &Claimed,
+    planted: &[Planted],
+) -> Result<(Option<i64>, Counters, Option<String>), RunError> {
     sweep::run(app, claimed).await?;
     let ranges = store::ranges(app.db.read(), claimed.run.id).await?;
     let counters = store::sum(&ranges);
     if let Some(range) = ranges.iter().find(|range| range.state == replica_range::State::Unreadable) {
         let why = range.error.as_deref().unwrap_or("no reason was kept");
-        return Ok((PLANTED, counters, Some(format!("the canaries could not be looked for: {why}"))));
+        return Ok((None, counters, Some(format!("the canaries could not be looked for: {why}"))));
     }
     let findings = store::of_canaries(app.db.read()).await?;
     let found = |planted: &&Planted| {
@@ -83,9 +88,8 @@ async fn look(app: &App, claimed: &Claimed, planted: &[Planted]) -> Result<(i64,
         of(planted.kind) || app.config.objects.replication == ReplicationMode::S3Crr && of(Kind::Lost)
     };
     let missed: Vec<&str> = planted.iter().filter(|one| !found(one)).map(|one| one.kind.as_str()).collect();
-    let done = PLANTED - i64::try_from(missed.len()).unwrap_or(0);
     let error = (!missed.is_empty()).then(|| format!("it did not find what was planted: {}", missed.join(", ")));
-    Ok((done, counters, error))
+    Ok((Some(i64::try_from(missed.len()).unwrap_or(PLANTED)), counters, error))
 }
 
 async fn plant(app: &App) -> Result<Vec<Planted>, JobError> {

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{
-    Counters, RunError, canary,
+    Counters, RunError, canary, ended,
     judge::{Depth, Verdict, judge},
     repair, scrub,
     store::{self, Claimed},
@@ -162,15 +162,7 @@ pub(super) async fn end(
     app.transaction::<_, RunError, _, _>(async |tx| {
         let run = store::hold(&tx, claimed).await?;
         let now = app.db.now(&tx).await?;
-        let row = replica_run::Model {
-            state: if error.is_none() { State::Complete } else { State::Inconclusive },
-            counters: counters.write(),
-            error: error.clone(),
-            updated_at: now,
-            finished_at: Some(now),
-            ..run
-        };
-        store::update(&tx, row).await?;
+        store::update(&tx, ended(run, counters, error.clone(), now)).await?;
         store::forget_ranges(&tx, claimed.run.id).await?;
         watch::soon(app, &tx).await?;
         Ok(())

@@ -69,7 +69,7 @@ impl Terms {
         Ok(Self {
             roles: ledger::roles(connection).await?,
             now: app.db.now(connection).await?,
-            rebuilt_at: store::rebuilt_at(connection).await?,
+            rebuilt_at: store::newest_restore(connection).await?.map(|run| run.updated_at),
         })
     }
 

@@ -195,6 +195,18 @@ fn new_run(mode: Mode, requested_by: Option<Uuid>, total: u64, now: Timestamp) -
     }
 }
 
+/// The run as it ends: what is wrong makes it inconclusive.
+fn ended(run: Model, counters: Counters, error: Option<String>, now: Timestamp) -> Model {
+    Model {
+        state: if error.is_none() { State::Complete } else { State::Inconclusive },
+        counters: counters.write(),
+        error,
+        updated_at: now,
+        finished_at: Some(now),
+        ..run
+    }
+}
+
 /// What a repair of these findings would be. Operators and admins.
 pub async fn plan(app: &App, viewer: &Viewer, filter: &FindingFilter) -> Result<Plan, ReplicationError> {
     viewer.operator()?;

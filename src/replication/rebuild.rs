@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use uuid::Uuid;
 
-use super::{Counters, new_run, store};
+use super::{Counters, ended, new_run, store};
 use crate::{
     app::App,
     audit,
@@ -90,15 +90,7 @@ pub async fn proceed(app: &App, run: Uuid, done: u64, total: u64) -> Result<(), 
 
 /// Writes how it ended; nothing where it is over.
 pub async fn end(app: &App, run: Uuid, counters: Counters, error: Option<String>) -> Result<(), DbErr> {
-    change(app, run, |run, now| Model {
-        state: if error.is_none() { State::Complete } else { State::Inconclusive },
-        counters: counters.write(),
-        error: error.clone(),
-        updated_at: now,
-        finished_at: Some(now),
-        ..run
-    })
-    .await
+    change(app, run, |run, now| ended(run, counters, error.clone(), now)).await
 }
 
 async fn change(app: &App, run: Uuid, to: impl Fn(Model, entity::Timestamp) -> Model + Sync) -> Result<(), DbErr> {

@@ -88,7 +88,7 @@ pub struct Status {
     /// The last sweep that ended, and the last that was complete.
     pub last: Option<replica_run::Model>,
     pub complete: Option<replica_run::Model>,
-    /// The last time that another site became the primary, or the server was rebuilt.
+    /// The last time that another site became the primary, or the server was rebuilt; it may still be.
     pub changed: Option<replica_run::Model>,
     /// The last time that faults were planted for the verifier to find.
     pub canary: Option<replica_run::Model>,
@@ -144,7 +144,7 @@ pub async fn status(app: &App, viewer: &Viewer) -> Result<Status, Fault> {
         complete: store::latest(connection, Mode::Sweep, Some(replica_run::State::Complete)).await?,
         changed: newer(
             store::latest(connection, Mode::Promotion, None).await?,
-            store::latest(connection, Mode::Restore, None).await?,
+            store::newest_restore(connection).await?,
         ),
         canary: store::latest(connection, Mode::Canary, None).await?,
         running: store::all_running(connection).await?,
@@ -219,6 +219,9 @@ fn weigh(app: &App, status: &Status) -> (Health, String) {
     }
     if let Some(error) = at(status.roles.replica()) {
         return (Health::Inconclusive, format!("The replica does not answer: {error}."));
+    }
+    if status.changed.as_ref().is_some_and(|changed| changed.state == replica_run::State::Running) {
+        return (Health::Inconclusive, "The server is being rebuilt: run restore again until it ends.".to_owned());
     }
     let Some(last) = &status.last else {
         return (Health::Inconclusive, "Nothing has been verified yet.".to_owned());

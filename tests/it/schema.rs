@@ -29,6 +29,7 @@ use snaphaven::{
     replication::graphql::{ReplicationMutation, ReplicationQuery},
     reports::graphql::{BlockListMutation, BlockListQuery, ReportsMutation, ReportsQuery},
     snaps::graphql::{SnapsMutation, SnapsQuery},
+    timeline::graphql::TimelineQuery,
 };
 
 use crate::support::TestServer;
@@ -84,6 +85,7 @@ fn no_two_modules_name_a_root_field_alike() {
                 fields::<BlockListQuery>(),
                 fields::<LedgerQuery>(),
                 fields::<ReplicationQuery>(),
+                fields::<TimelineQuery>(),
                 fields::<AlertsQuery>(),
                 fields::<OperationsQuery>(),
                 fields::<AuditQuery>(),

@@ -177,14 +177,13 @@ pub(super) async fn first_sweep(connection: &impl ConnectionTrait) -> Result<Opt
     Ok(run.map(|run| run.created_at))
 }
 
-/// When the server was last rebuilt, or is still being.
-pub(super) async fn rebuilt_at(connection: &impl ConnectionTrait) -> Result<Option<Timestamp>, DbErr> {
-    let run = replica_run::Entity::find()
+/// The newest run that rebuilt the server, or still does.
+pub(super) async fn newest_restore(connection: &impl ConnectionTrait) -> Result<Option<replica_run::Model>, DbErr> {
+    replica_run::Entity::find()
         .filter(replica_run::Column::Mode.eq(Mode::Restore))
         .order_by_desc(replica_run::Column::CreatedAt)
         .one(connection)
-        .await?;
-    Ok(run.map(|run| run.updated_at))
+        .await
 }
 
 pub(super) async fn runs(

@@ -144,7 +144,8 @@ const TABLE: &[Fields] = &[
     fields("ReplicationBacklog", "oldest", [H, N, H, H, H]),
     fields("ReplicationExposure", "objects files people", OWN),
     fields("TimelineEntry", "at event", OWN),
-    fields("TimelineEntry", "kind key region bucket proof reason by action", [H, S, H, H, H]),
+    fields("TimelineEntry", "kind key region bucket", [H, S, H, H, H]),
+    fields("TimelineEntry", "proof reason by action", [H, N, H, H, H]),
     fields("FindingCount", "kind findings", OWN),
     fields("Coverage", "bytes checksum etag existence", [H, H, H, S, S]),
     fields("ReplicaRun", "id mode state requestedBy startedAt finishedAt total done rate agreed coverage lagging inFlight faults \

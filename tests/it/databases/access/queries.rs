@@ -149,7 +149,7 @@ pub const TABLE: &[Query] = &[
     query("jobs(state)", "state: FAILED", [Anon, Forb, Forb, Forb, All, All]),
 
     query("replication", "", [Anon, Forb, Forb, Forb, Seen, Seen]),
-    of("file", query("fileTimeline", r#"id: "$""#, [Anon, Forb, Forb, Forb, Seen, Seen])),
+    of("file", query("fileTimeline(id)", r#"id: "$""#, [Anon, Forb, Forb, Forb, Seen, Seen])),
     query("replicaRuns", "", [Anon, Forb, Forb, Forb, All, All]),
     query("replicaFindings", "", [Anon, Forb, Forb, Forb, All, All]),
     query("replicaFindings(open)", "open: true", [Anon, Forb, Forb, Forb, All, All]),

@@ -38,7 +38,7 @@ export function Timeline({ entries }: { entries: readonly TimelineEntry[] }) {
       <ol className={styles.timeline}>
         {shown.map((entry) => (
           <li key={`${entry.at} ${entry.event} ${entry.key} ${entry.region} ${entry.action}`}>
-            <span>
+            <p>
               {happened(entry)}
               {entry.by && (
                 <>
@@ -46,7 +46,7 @@ export function Timeline({ entries }: { entries: readonly TimelineEntry[] }) {
                   <ObjectLink id={entry.by.id}>{entry.by.username}</ObjectLink>
                 </>
               )}
-            </span>
+            </p>
             <small>
               <Time at={entry.at} exact />
             </small>

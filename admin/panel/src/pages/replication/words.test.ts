@@ -56,6 +56,7 @@ test("what came out of a run", () => {
     "99 of 100 objects right, 12 min would be lost of the ledger (RPO), all would be back after 45 s (RTO)",
   );
   expect(outcomeOf({ ...run, mode: "CANARY", done: 3, total: 4 })).toBe("3 of 4 planted faults found");
+  expect(outcomeOf({ ...run, mode: "CANARY", done: 0, total: 0 })).toBe("The verifier was not tried");
   expect(outcomeOf({ ...run, mode: "RESTORE" })).toBe("3 objects copied, 1 in no bucket");
 });
 

@@ -85,6 +85,7 @@ const drillOf = ({ right, sample, rpo, rto }: NonNullable<Run["drill"]>) =>
 /** What came out of a run that has ended. */
 export function outcomeOf(run: Run) {
   if (run.mode === "PROMOTION") return "Another site became the primary";
+  if (run.mode === "CANARY" && run.total === 0) return "The verifier was not tried";
   if (run.mode === "CANARY") return `${run.done} of ${count(run.total, "planted fault")} found`;
   if (run.mode === "RESTORE") {
     return `${count(run.repaired, "object")} copied, ${run.leftOpen.toLocaleString("en")} in no bucket`;
