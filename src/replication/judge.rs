@@ -138,8 +138,10 @@ async fn live(app: &App, terms: Terms, object: &object::Model, depth: Depth) -> 
             return Ok(Verdict::Agreed { object: object.id, proof: weaker(one, other), seen });
         }
         (Some(Equality::Equal(_)), None) if claim == Some(Claim::Completed) => Kind::FalseCompleted,
-        // What was there once is no longer on its way.
-        (Some(Equality::Equal(_)), None) if awaited && age <= app.config.replication.rpo => {
+        // What was there once is no longer on its way, and what S3 failed to copy never was.
+        (Some(Equality::Equal(_)), None)
+            if awaited && age <= app.config.replication.rpo && claim != Some(Claim::Failed) =>
+        {
             return Ok(Verdict::Lagging);
         }
         (Some(Equality::Equal(_)), None) => Kind::MissingInReplica,
@@ -160,13 +162,14 @@ async fn live(app: &App, terms: Terms, object: &object::Model, depth: Depth) -> 
         ));
     }
     let metas = Site::ALL.map(|site| if site == primary { at_primary.meta.clone() } else { at_replica.meta.clone() });
-    let detail = format!(
-        "the ledger has {} bytes; at the primary: {}; at the replica: {}{}",
-        object.bytes,
-        describe(&at_primary),
-        describe(&at_replica),
-        if kind == Kind::FalseCompleted { "; S3 says that the copy is COMPLETED" } else { "" },
-    );
+    let said = match claim {
+        Some(Claim::Completed) if kind == Kind::FalseCompleted => "; S3 says that the copy is COMPLETED",
+        Some(Claim::Failed) => "; S3 says that the copy FAILED",
+        _ => "",
+    };
+    let (there, copy) = (describe(&at_primary), describe(&at_replica));
+    let detail =
+        format!("the ledger has {} bytes; at the primary: {there}; at the replica: {copy}{said}", object.bytes);
     let (key, bytes) = (object.key.clone(), object.bytes);
     Ok(Verdict::Fault(Box::new(Found { kind, key, object: Some(object.clone()), bytes, detail, seen, metas })))
 }

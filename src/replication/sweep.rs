@@ -21,6 +21,7 @@ use super::{
 use crate::{
     adapters::objects::{ObjectStore, Surveyed},
     app::App,
+    config::ReplicationMode,
     error::Fault,
     ledger::{self, Entry, Mark, Sight},
 };
@@ -257,7 +258,9 @@ impl Walk<'_> {
         }
         let (primary, replica) = (entry.at(self.terms.roles.primary), entry.at(self.terms.roles.replica()));
         let of = |site: Site| shown[usize::from(site == Site::Second)].as_ref();
-        let whole = matches(entry, primary, of(self.terms.roles.primary)).is_some();
+        // Whether S3 has given up on a copy is not in its listings.
+        let is_ours = self.app.config.objects.replication == ReplicationMode::Managed;
+        let whole = is_ours && matches(entry, primary, of(self.terms.roles.primary)).is_some();
         let awaited = replica.state == object_copy::State::Awaiting && of(self.terms.roles.replica()).is_none();
         let age = self.terms.awaited_for(entry.live_at.unwrap_or(entry.created_at));
         if whole && awaited && age <= self.app.config.replication.rpo {

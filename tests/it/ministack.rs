@@ -22,6 +22,8 @@ pub const REGION: &str = "eu-central-1";
 const ACCOUNT: &str = "000000000000";
 const LIMIT: Duration = Duration::from_secs(20);
 
+pub const BUCKETS: [&str; 2] = ["haven-first", "haven-second"];
+
 /// Two buckets and a queue; ends with the value.
 pub struct Ministack {
     pub endpoint: String,
@@ -34,8 +36,6 @@ pub struct Ministack {
 }
 
 impl Ministack {
-    pub const BUCKETS: [&str; 2] = ["haven-first", "haven-second"];
-
     pub async fn start() -> Self {
         let venv = std::env::var_os("SNAPHAVEN_TEST_VENV")
             .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(".venv"), PathBuf::from);
@@ -59,20 +59,8 @@ impl Ministack {
         };
         // A full pipe would stop the server.
         tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
-        let access = Access {
-            region: REGION.to_owned(),
-            endpoint: endpoint.clone(),
-            access_key_id: "test".to_owned(),
-            secret_access_key: "test".into(),
-        };
-        let config = sdk_config(&access, LIMIT).await;
-        let settings = aws_sdk_s3::config::Builder::from(&config).force_path_style(true).build();
-        let (s3, sqs) = (aws_sdk_s3::Client::from_conf(settings), aws_sdk_sqs::Client::new(&config));
-        let place = CreateBucketConfiguration::builder().location_constraint(BucketLocationConstraint::from(REGION));
-        for bucket in Self::BUCKETS {
-            let call = s3.create_bucket().bucket(bucket).create_bucket_configuration(place.clone().build());
-            call.send().await.unwrap();
-        }
+        let config = sdk_config(&access(&endpoint), LIMIT).await;
+        let (s3, sqs) = (make_buckets(&endpoint).await, aws_sdk_sqs::Client::new(&config));
         let queue_url = sqs.create_queue().queue_name("haven").send().await.unwrap().queue_url.unwrap();
         let sns = aws_sdk_sns::Client::new(&config);
         Self { endpoint, queue_url, s3, sqs, sns, _server: server, _dir: dir }
@@ -121,22 +109,18 @@ impl Ministack {
         until("the queue is empty", async || self.messages().await == 0).await;
     }
 
-    /// Both buckets keep versions, and S3 itself copies from the first to the second.
-    pub async fn replicate(&self) {
-        let versioning = VersioningConfiguration::builder().status(BucketVersioningStatus::Enabled).build();
-        for bucket in Self::BUCKETS {
-            let call = self.s3.put_bucket_versioning().bucket(bucket).versioning_configuration(versioning.clone());
-            call.send().await.unwrap();
+    /// Both buckets keep versions, and S3 itself copies from the first to the second; delete markers only where `markers` says so.
+    pub async fn replicate(&self, markers: DeleteMarkerReplicationStatus) {
+        for bucket in BUCKETS {
+            keep_versions(&self.s3, bucket, BucketVersioningStatus::Enabled).await;
         }
-        let target = Destination::builder().bucket(format!("arn:aws:s3:::{}", Self::BUCKETS[1])).build().unwrap();
+        let target = Destination::builder().bucket(format!("arn:aws:s3:::{}", BUCKETS[1])).build().unwrap();
         let rule = ReplicationRule::builder()
             .id("all")
             .priority(1)
             .status(ReplicationRuleStatus::Enabled)
             .filter(ReplicationRuleFilter::builder().prefix("").build())
-            .delete_marker_replication(
-                DeleteMarkerReplication::builder().status(DeleteMarkerReplicationStatus::Enabled).build(),
-            )
+            .delete_marker_replication(DeleteMarkerReplication::builder().status(markers).build())
             .destination(target)
             .build()
             .unwrap();
@@ -145,20 +129,14 @@ impl Ministack {
             .rules(rule)
             .build()
             .unwrap();
-        let call = self.s3.put_bucket_replication().bucket(Self::BUCKETS[0]).replication_configuration(configuration);
+        let call = self.s3.put_bucket_replication().bucket(BUCKETS[0]).replication_configuration(configuration);
         call.send().await.unwrap();
-    }
-
-    /// What is left of a key in a bucket: versions and markers.
-    pub async fn versions(&self, bucket: &str) -> usize {
-        let listed = self.s3.list_object_versions().bucket(bucket).send().await.unwrap();
-        listed.versions().len() + listed.delete_markers().len()
     }
 
     /// The keys in both buckets.
     pub async fn keys(&self) -> Vec<String> {
         let mut keys = Vec::new();
-        for bucket in Self::BUCKETS {
+        for bucket in BUCKETS {
             let listed = self.s3.list_objects_v2().bucket(bucket).send().await.unwrap();
             keys.extend(listed.contents().iter().map(|object| format!("{bucket}/{}", object.key().unwrap())));
         }
@@ -167,25 +145,59 @@ impl Ministack {
 
     /// What makes a server use these buckets, and the queue at this endpoint.
     pub fn settings(&self, queue_endpoint: &str) -> Vec<String> {
-        let mut settings = vec![
-            "objects.backend=s3".to_owned(),
+        let settings = [
             format!("object_events.queue_url={}", self.queue_url),
             format!("object_events.region={REGION}"),
             format!("object_events.endpoint={queue_endpoint}"),
             "object_events.access_key_id=test".to_owned(),
             "object_events.secret_access_key=test".to_owned(),
         ];
-        for (site, bucket) in ["first", "second"].into_iter().zip(Self::BUCKETS) {
-            let given = [
-                ("bucket", bucket),
-                ("region", REGION),
-                ("endpoint", &self.endpoint),
-                ("access_key_id", "test"),
-                ("secret_access_key", "test"),
-                ("path_style", "true"),
-            ];
-            settings.extend(given.map(|(name, value)| format!("objects.{site}.{name}={value}")));
-        }
-        settings.into_iter().flat_map(|setting| ["--set".to_owned(), setting]).collect()
+        let mut settings: Vec<String> =
+            settings.into_iter().flat_map(|setting| ["--set".to_owned(), setting]).collect();
+        settings.extend(bucket_settings(&self.endpoint));
+        settings
     }
+}
+
+fn access(endpoint: &str) -> Access {
+    Access {
+        region: REGION.to_owned(),
+        endpoint: endpoint.to_owned(),
+        access_key_id: "test".to_owned(),
+        secret_access_key: "test".into(),
+    }
+}
+
+/// Makes the two buckets at an endpoint; a client of both.
+pub async fn make_buckets(endpoint: &str) -> aws_sdk_s3::Client {
+    let config = sdk_config(&access(endpoint), LIMIT).await;
+    let s3 = aws_sdk_s3::Client::from_conf(aws_sdk_s3::config::Builder::from(&config).force_path_style(true).build());
+    let place = CreateBucketConfiguration::builder().location_constraint(BucketLocationConstraint::from(REGION));
+    for bucket in BUCKETS {
+        let call = s3.create_bucket().bucket(bucket).create_bucket_configuration(place.clone().build());
+        call.send().await.unwrap();
+    }
+    s3
+}
+
+pub async fn keep_versions(s3: &aws_sdk_s3::Client, bucket: &str, status: BucketVersioningStatus) {
+    let versioning = VersioningConfiguration::builder().status(status).build();
+    s3.put_bucket_versioning().bucket(bucket).versioning_configuration(versioning).send().await.unwrap();
+}
+
+/// What makes a server use the two buckets at an endpoint.
+pub fn bucket_settings(endpoint: &str) -> Vec<String> {
+    let mut settings = vec!["objects.backend=s3".to_owned()];
+    for (site, bucket) in ["first", "second"].into_iter().zip(BUCKETS) {
+        let given = [
+            ("bucket", bucket),
+            ("region", REGION),
+            ("endpoint", endpoint),
+            ("access_key_id", "test"),
+            ("secret_access_key", "test"),
+            ("path_style", "true"),
+        ];
+        settings.extend(given.map(|(name, value)| format!("objects.{site}.{name}={value}")));
+    }
+    settings.into_iter().flat_map(|setting| ["--set".to_owned(), setting]).collect()
 }

@@ -9,7 +9,7 @@ use tokio::process::Command;
 use crate::{
     direct::{PART, Sender, sha256},
     images::fixtures::Picture,
-    ministack::Ministack,
+    ministack::{BUCKETS, Ministack},
     proxy::{TcpFault, TcpProxy},
     support::{
         process::{BINARY, command, run},
@@ -17,8 +17,8 @@ use crate::{
     },
 };
 
-const FIRST: &str = Ministack::BUCKETS[0];
-const SECOND: &str = Ministack::BUCKETS[1];
+const FIRST: &str = BUCKETS[0];
+const SECOND: &str = BUCKETS[1];
 const LOST: &str = "notifications of new objects cannot be taken in";
 const FOUND: &str = "notifications of new objects are taken in again";
 

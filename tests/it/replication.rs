@@ -3,7 +3,11 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use aws_sdk_s3::primitives::ByteStream;
+use aws_sdk_s3::{
+    Client,
+    primitives::ByteStream,
+    types::{BucketVersioningStatus, DeleteMarkerReplicationStatus},
+};
 use serde_json::{Value, json};
 use snaphaven::{
     adapters::objects::{Claim, ObjectMeta, ObjectStore as _, s3::S3Store},
@@ -13,35 +17,75 @@ use snaphaven::{
 
 use crate::{
     direct::Sender,
-    ministack::Ministack,
+    ministack::{self, BUCKETS, Ministack, keep_versions, make_buckets},
+    moto::Moto,
     support::{
         process::{command, repository, run},
         until,
     },
 };
 
-const FIRST: &str = Ministack::BUCKETS[0];
-const SECOND: &str = Ministack::BUCKETS[1];
+const FIRST: &str = BUCKETS[0];
+const SECOND: &str = BUCKETS[1];
+
+/// Whose S3 it is, and who copies.
+#[derive(Clone, Copy, PartialEq)]
+enum Way {
+    /// S3 itself, and its delete markers too or not.
+    Crr { markers: bool },
+    /// The server, on ministack, whose buckets keep no versions.
+    Managed,
+    /// The server, on moto, whose buckets keep versions.
+    ManagedOnMoto,
+}
+
+/// Lives as long as its server.
+enum Cloud {
+    Ministack(Ministack),
+    Moto { s3: Client, _moto: Moto },
+}
+
+impl Cloud {
+    fn s3(&self) -> &Client {
+        match self {
+            Self::Ministack(ministack) => &ministack.s3,
+            Self::Moto { s3, .. } => s3,
+        }
+    }
+}
 
 struct Watched {
-    cloud: Ministack,
+    cloud: Cloud,
     sender: Sender,
     settings: Vec<String>,
 }
 
 impl Watched {
-    async fn start(mode: &str) -> Self {
-        let cloud = Ministack::start().await;
-        if mode == "s3-crr" {
-            cloud.replicate().await;
+    async fn start(way: Way) -> Self {
+        let (cloud, mut settings) = if way == Way::ManagedOnMoto {
+            let moto = Moto::start().await;
+            let (s3, settings) = (make_buckets(&moto.endpoint).await, ministack::bucket_settings(&moto.endpoint));
+            for bucket in BUCKETS {
+                keep_versions(&s3, bucket, BucketVersioningStatus::Enabled).await;
+            }
+            (Cloud::Moto { s3, _moto: moto }, settings)
+        } else {
+            let cloud = Ministack::start().await;
+            let settings = cloud.settings(&cloud.endpoint);
+            (Cloud::Ministack(cloud), settings)
+        };
+        if let (Cloud::Ministack(cloud), Way::Crr { markers }) = (&cloud, way) {
+            let markers =
+                if markers { DeleteMarkerReplicationStatus::Enabled } else { DeleteMarkerReplicationStatus::Disabled };
+            cloud.replicate(markers).await;
         }
-        let mut settings = cloud.settings(&cloud.endpoint);
+        let mode = if matches!(way, Way::Crr { .. }) { "s3-crr" } else { "managed" };
         let mode = format!("objects.replication={mode}");
-        for setting in [&mode, "ledger.erase_margin=100ms", "jobs.poll_interval=50ms", "jobs.backoff_min=50ms"] {
-            settings.extend(["--set".to_owned(), setting.to_owned()]);
-        }
-        for setting in ["replication.orphan_grace=0s", "replication.sweep_interval=0s", "replication.scrub_interval=0s"]
-        {
+        let quick = ["ledger.erase_margin=100ms", "jobs.poll_interval=50ms", "jobs.backoff_min=50ms"];
+        let expiry = ["files.version_retention=1s", "ledger.sweep_interval=1s"];
+        let quiet = ["sweep_interval", "scrub_interval", "orphan_grace"].map(|name| format!("replication.{name}=0s"));
+        let given = quick.into_iter().chain(expiry).chain(quiet.iter().map(String::as_str));
+        for setting in given.chain([mode.as_str()]) {
             settings.extend(["--set".to_owned(), setting.to_owned()]);
         }
         let sender = Sender::with(&settings.iter().map(String::as_str).collect::<Vec<_>>()).await;
@@ -60,49 +104,63 @@ impl Watched {
 
     async fn upload(&self, name: &str, bytes: &[u8]) -> Value {
         let file = self.sender.ada.upload(name, bytes).await;
-        until("both copies are proven", async || {
-            let copies = self.sender.ada.file(&file, "copies { state proof }").await;
-            copies["copies"].as_array().unwrap().iter().all(|copy| copy["state"] == "VERIFIED")
-        })
-        .await;
+        self.copied(&file).await;
         file
     }
 
+    async fn copied(&self, file: &Value) {
+        until("both copies are proven", async || {
+            let copies = self.sender.ada.file(file, "copies { state proof }").await;
+            copies["copies"].as_array().unwrap().iter().all(|copy| copy["state"] == "VERIFIED")
+        })
+        .await;
+    }
+
+    /// The keys at the primary.
     async fn keys(&self) -> Vec<String> {
-        let prefix = format!("{FIRST}/");
-        let keys = self.cloud.keys().await.into_iter();
-        keys.filter_map(|key| Some(key.strip_prefix(&prefix)?.to_owned()))
-            .filter(|key| key.starts_with("original/"))
-            .collect()
+        let listed = self.cloud.s3().list_objects_v2().bucket(FIRST).prefix("original/").send().await.unwrap();
+        listed.contents().iter().map(|object| object.key().unwrap().to_owned()).collect()
+    }
+
+    /// What is left in a bucket: versions and markers.
+    async fn versions(&self, bucket: &str) -> usize {
+        let listed = self.cloud.s3().list_object_versions().bucket(bucket).send().await.unwrap();
+        listed.versions().len() + listed.delete_markers().len()
     }
 
     /// Purges the file, and waits for the proof of its erasure.
-    async fn erase(&self, file: &Value) {
+    async fn erase(&self, file: &Value, reason: &str) {
         let ada = &self.sender.ada;
         ada.trash(&[file]).await;
         ada.purge(&[file]).await;
+        self.erased(file, reason).await;
+    }
+
+    /// Waits until the erasure of something of this file, for this reason, is proven at both sites.
+    async fn erased(&self, file: &Value, reason: &str) {
         until("the erasure is proven", async || {
-            let query = "{ erasures(first: 100) { nodes { primaryConfirmedAt replicaConfirmedAt } } }";
-            let erasures = ada.query(query, json!({})).await;
-            let nodes = erasures["erasures"]["nodes"].as_array().unwrap();
-            !nodes.is_empty()
-                && nodes
-                    .iter()
-                    .all(|node| node["primaryConfirmedAt"].is_string() && node["replicaConfirmedAt"].is_string())
+            let query = "{ erasures(first: 100) { nodes { fileId reason primaryConfirmedAt replicaConfirmedAt } } }";
+            let erasures = self.sender.ada.query(query, json!({})).await;
+            let all = erasures["erasures"]["nodes"].as_array().unwrap();
+            let own: Vec<_> =
+                all.iter().filter(|node| node["fileId"] == file["id"] && node["reason"] == reason).collect();
+            let proven =
+                |node: &&Value| node["primaryConfirmedAt"].is_string() && node["replicaConfirmedAt"].is_string();
+            !own.is_empty() && own.iter().all(proven)
         })
         .await;
     }
 
     async fn put(&self, bucket: &str, key: &str, bytes: &'static [u8]) {
         let body = ByteStream::from_static(bytes);
-        self.cloud.s3.put_object().bucket(bucket).key(key).body(body).send().await.unwrap();
+        self.cloud.s3().put_object().bucket(bucket).key(key).body(body).send().await.unwrap();
     }
 
     /// Deletes every version at one site, behind the server's back.
     async fn lose(&self, bucket: &str, key: &str) {
-        let listed = self.cloud.s3.list_object_versions().bucket(bucket).prefix(key).send().await.unwrap();
+        let listed = self.cloud.s3().list_object_versions().bucket(bucket).prefix(key).send().await.unwrap();
         for version in listed.versions() {
-            let delete = self.cloud.s3.delete_object().bucket(bucket).key(key);
+            let delete = self.cloud.s3().delete_object().bucket(bucket).key(key);
             delete.set_version_id(version.version_id().map(str::to_owned)).send().await.unwrap();
         }
     }
@@ -112,11 +170,17 @@ impl Watched {
     }
 }
 
-/// An upload, its copies proven, a fault that S3 calls COMPLETED, its repair, the purge, and bytes that land after it.
-async fn life_of_a_file(mode: &str) {
-    let watched = Watched::start(mode).await;
+/// An upload and another content, the expiry of the first: copies and erasure proven. A fault that S3 calls COMPLETED, its repair, the
+/// purge, and bytes that land after it.
+async fn life_of_a_file(way: Way) {
+    let watched = Watched::start(way).await;
+    let ada = &watched.sender.ada;
     assert_eq!(watched.replica(&["status"]).await.0, 2, "nothing is verified yet");
-    let kept = watched.upload("kept.txt", b"kept").await;
+    let kept = watched.upload("kept.txt", b"first of it").await;
+    let replaced = ada.replace(&kept, "kept.txt", *b"kept", json!({})).await;
+    assert_eq!(replaced["userErrors"], json!([]));
+    watched.copied(&kept).await;
+    watched.erased(&kept, "VERSION_EXPIRED").await;
     let file = watched.upload("gone.txt", b"to be gone").await;
     let (code, run) = watched.replica(&["verify"]).await;
     assert_eq!((code, &run["agreed"], &run["state"]), (0, &json!(2), &json!("COMPLETE")), "{run}");
@@ -125,7 +189,7 @@ async fn life_of_a_file(mode: &str) {
     let keys = watched.keys().await;
     watched.lose(SECOND, &keys[0]).await;
     let (code, run) = watched.replica(&["verify"]).await;
-    let kind = if mode == "s3-crr" { "FALSE_COMPLETED" } else { "MISSING_IN_REPLICA" };
+    let kind = if matches!(way, Way::Crr { .. }) { "FALSE_COMPLETED" } else { "MISSING_IN_REPLICA" };
     assert_eq!((code, &run["findings"]), (1, &json!({ kind: 1 })), "{run}");
     let (code, plan) = watched.replica(&["repair"]).await;
     assert_eq!((code, &plan["findings"]), (0, &json!(1)));
@@ -139,14 +203,15 @@ async fn life_of_a_file(mode: &str) {
     assert_eq!((code, &run["agreed"]), (0, &json!(2)), "{run}");
 
     let before = watched.keys().await;
-    watched.erase(&file).await;
+    watched.erase(&file, "PURGED").await;
     let after = watched.keys().await;
     let key = before.iter().find(|key| !after.contains(key)).unwrap();
-    assert_eq!(watched.replica(&["verify"]).await.0, 0);
+    let (code, run) = watched.replica(&["verify"]).await;
+    assert_eq!((code, &run["agreed"]), (0, &json!(1)), "{run}");
     // A copy that was still on its way lands now; and where there are versions, also one that a marker hides.
     watched.put(SECOND, key, b"to be gone").await;
-    if mode == "s3-crr" {
-        watched.cloud.s3.delete_object().bucket(SECOND).key(key).send().await.unwrap();
+    if way != Way::Managed {
+        watched.cloud.s3().delete_object().bucket(SECOND).key(key).send().await.unwrap();
     }
     let (code, run) = watched.replica(&["verify"]).await;
     assert_eq!((code, &run["findings"]), (1, &json!({ "NOT_ERASED": 1 })), "{run}");
@@ -155,9 +220,9 @@ async fn life_of_a_file(mode: &str) {
     let (code, run) = watched.replica(&["verify"]).await;
     assert_eq!((code, &run["agreed"]), (0, &json!(1)), "{run}");
 
-    watched.erase(&kept).await;
+    watched.erase(&kept, "PURGED").await;
     for bucket in [FIRST, SECOND] {
-        assert_eq!(watched.cloud.versions(bucket).await, 0, "nothing is left in {bucket}");
+        assert_eq!(watched.versions(bucket).await, 0, "nothing is left in {bucket}");
     }
     // What the dashboard and the alert rules ask for is there.
     let scrape = reqwest::get(format!("{}/metrics", watched.sender.server.app)).await.unwrap().text().await.unwrap();
@@ -180,12 +245,42 @@ async fn life_of_a_file(mode: &str) {
 
 #[tokio::test]
 async fn what_s3_copies_is_proven_and_its_word_is_held_against_the_evidence() {
-    life_of_a_file("s3-crr").await;
+    life_of_a_file(Way::Crr { markers: true }).await;
+}
+
+#[tokio::test]
+async fn what_is_erased_is_gone_where_s3_does_not_copy_delete_markers() {
+    life_of_a_file(Way::Crr { markers: false }).await;
 }
 
 #[tokio::test]
 async fn what_the_server_copies_is_proven_and_a_late_copy_is_caught() {
-    life_of_a_file("managed").await;
+    life_of_a_file(Way::Managed).await;
+}
+
+#[tokio::test]
+async fn what_the_server_copies_is_proven_on_moto_too() {
+    life_of_a_file(Way::ManagedOnMoto).await;
+}
+
+#[tokio::test]
+async fn what_s3_failed_to_copy_is_found_at_once_and_repaired() {
+    let watched = Watched::start(Way::Crr { markers: true }).await;
+    // S3 copies to no bucket that keeps no versions.
+    keep_versions(watched.cloud.s3(), SECOND, BucketVersioningStatus::Suspended).await;
+    let file = watched.sender.ada.upload("a.txt", *b"not copied").await;
+    let key = watched.keys().await.remove(0);
+    let head = watched.cloud.s3().head_object().bucket(FIRST).key(&key).send().await.unwrap();
+    assert_eq!(head.replication_status().map(|status| status.as_str()), Some("FAILED"));
+    let (code, run) = watched.replica(&["verify"]).await;
+    assert_eq!((code, &run["findings"]), (1, &json!({ "MISSING_IN_REPLICA": 1 })), "it is not on its way: {run}");
+    keep_versions(watched.cloud.s3(), SECOND, BucketVersioningStatus::Enabled).await;
+    let (code, run) = watched.replica(&["repair", "--apply"]).await;
+    assert_eq!((code, &run["repaired"]), (0, &json!(1)), "{run}");
+    watched.copied(&file).await;
+    let (code, run) = watched.replica(&["verify"]).await;
+    assert_eq!((code, &run["agreed"]), (0, &json!(1)), "{run}");
+    watched.stop().await;
 }
 
 /// A HEAD's answer with these headers, as the adapter reads it.
