@@ -5,24 +5,22 @@
 
 #![allow(clippy::expect_used, reason = "a bench that cannot go on has failed")]
 
+#[path = "support/server.rs"]
+mod server;
 #[path = "support/table.rs"]
 mod table;
 
 use std::{
     fs::{self, File},
-    io::{BufRead, BufReader, BufWriter, Read, Write},
-    net::TcpStream,
+    io::{BufWriter, Write},
     path::Path,
-    process::{Child, Command, Stdio},
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    process::{Command, Stdio},
     thread,
     time::{Duration, Instant},
 };
 
 use rand::{Rng, SeedableRng, rngs::StdRng};
+use server::{Watch, memory, sign_up, start, stop};
 use table::{Row, Target};
 
 const RUNS: usize = 3;
@@ -45,7 +43,7 @@ fn main() {
     for run in 0..RUNS {
         copies.push(copy(&path, &folder.path().join("copy.bin")));
         let data_dir = folder.path().join(format!("data-{run}"));
-        let (server, address) = start(&data_dir);
+        let (server, address) = start(&data_dir, &[]);
         let token = sign_up(&address);
         // What the sign-up took is given back by then.
         thread::sleep(Duration::from_secs(2));
@@ -105,84 +103,4 @@ fn upload(path: &Path, address: &str, token: &str) -> f64 {
     let done = node.stdout(Stdio::null()).status().expect("node runs");
     assert!(done.success(), "the upload failed");
     begun.elapsed().as_secs_f64()
-}
-
-fn start(data_dir: &Path) -> (Child, String) {
-    let mut server = Command::new(env!("CARGO_BIN_EXE_snaphaven"))
-        .args(["serve", "--listen", "127.0.0.1:0", "--set", "log.filter=warn", "--data-dir"])
-        .arg(data_dir)
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("the server starts");
-    let mut lines = BufReader::new(server.stdout.take().expect("its output")).lines();
-    let mut address = String::new();
-    for line in lines.by_ref() {
-        let line = line.expect("text");
-        let mut words = line.split_whitespace();
-        match (words.next(), words.next()) {
-            (Some("app"), Some(url)) => url.trim_start_matches("http://").clone_into(&mut address),
-            (Some("Stop"), _) => break,
-            _ => {}
-        }
-    }
-    // A closed pipe would be a fault of its own.
-    thread::spawn(move || lines.for_each(drop));
-    (server, address)
-}
-
-/// A person's token.
-fn sign_up(address: &str) -> String {
-    let query = r#"mutation { signUp(input: { username: "ada", email: "ada@example.org", firstName: "Ada", lastName: "", password: "a fox jumps 7 times" }) { token } }"#;
-    let body = serde_json::json!({ "query": query }).to_string();
-    let mut stream = TcpStream::connect(address).expect("it listens");
-    write!(
-        stream,
-        "POST /graphql HTTP/1.1\r\nhost: {address}\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
-        body.len()
-    )
-    .expect("it takes a request");
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).expect("it answers");
-    let (_, json) = answer.split_once("\r\n\r\n").expect("an answer has a body");
-    let json: serde_json::Value = serde_json::from_str(json).expect("JSON");
-    json["data"]["signUp"]["token"].as_str().expect("a token").to_owned()
-}
-
-fn stop(mut server: Child) {
-    server.kill().and_then(|()| server.wait()).expect("it ends");
-}
-
-/// `RssAnon` in MB.
-fn memory(pid: u32) -> Option<f64> {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:"))?;
-    Some(line.split_whitespace().next()?.parse::<f64>().ok()? * 1024.0 / 1e6)
-}
-
-/// Looks at a process's memory all the time.
-struct Watch {
-    over: Arc<AtomicBool>,
-    most: thread::JoinHandle<f64>,
-}
-
-impl Watch {
-    fn begin(pid: u32) -> Self {
-        let over = Arc::new(AtomicBool::new(false));
-        let told = Arc::clone(&over);
-        let most = thread::spawn(move || {
-            let mut most = 0.0;
-            while !told.load(Ordering::Relaxed) {
-                most = memory(pid).unwrap_or_default().max(most);
-                thread::sleep(Duration::from_millis(10));
-            }
-            most
-        });
-        Self { over, most }
-    }
-
-    /// MB at its most.
-    fn end(self) -> f64 {
-        self.over.store(true, Ordering::Relaxed);
-        self.most.join().expect("it only looks")
-    }
 }

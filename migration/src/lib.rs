@@ -23,6 +23,7 @@ mod m0020_alert_storms;
 mod m0021_block_list;
 mod m0022_replication;
 mod m0023_promotion;
+mod m0024_copies_by_site;
 mod schema;
 
 use sea_orm_migration::prelude::*;
@@ -57,6 +58,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0021_block_list::Migration),
             Box::new(m0022_replication::Migration),
             Box::new(m0023_promotion::Migration),
+            Box::new(m0024_copies_by_site::Migration),
         ]
     }
 }

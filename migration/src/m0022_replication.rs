@@ -3,8 +3,8 @@
 use sea_orm_migration::prelude::*;
 
 use crate::schema::{
-    add_column, boolean, bytes_null, drop_all, drop_column, id, id_null, index, int, key, key_null, long, long_null,
-    string, string_null, table, text, text_null, time, time_null, unique,
+    add_column, boolean, bytes_null, drop_all, drop_column, drop_index, id, id_null, index, int, key, key_null, long,
+    long_null, string, string_null, table, text, text_null, time, time_null, unique,
 };
 
 /// The longest key that S3 takes, in bytes (S3 user guide, "Naming Amazon S3 objects").
@@ -98,9 +98,7 @@ impl MigrationTrait for Migration {
     async fn down(&self, m: &SchemaManager) -> Result<(), DbErr> {
         drop_all(m, &["replica_watch", "replica_finding", "replica_range", "replica_run"]).await?;
         for name in ["object_copy_arrived", "object_copy_verified"] {
-            if m.has_index("object_copy", name).await? {
-                m.drop_index(Index::drop().table("object_copy").name(name).to_owned()).await?;
-            }
+            drop_index(m, "object_copy", name).await?;
         }
         drop_column(m, "object_copy", "arrived_at").await
     }

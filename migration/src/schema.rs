@@ -154,6 +154,14 @@ pub async fn drop_column(manager: &SchemaManager<'_>, table: &'static str, name:
     manager.alter_table(Table::alter().table(table).drop_column(name).to_owned()).await
 }
 
+/// Where it is there.
+pub async fn drop_index(manager: &SchemaManager<'_>, table: &'static str, name: &'static str) -> Result<(), DbErr> {
+    if manager.has_index(table, name).await? {
+        manager.drop_index(Index::drop().table(table).name(name).to_owned()).await?;
+    }
+    Ok(())
+}
+
 /// Drops tables in the order given, those that exist.
 pub async fn drop_all(manager: &SchemaManager<'_>, tables: &[&'static str]) -> Result<(), DbErr> {
     for table in tables {

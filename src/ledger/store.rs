@@ -387,6 +387,7 @@ pub(super) async fn uncopied(connection: &impl ConnectionTrait, time: Timestamp)
     let awaiting = object_copy::Entity::find()
         .select_only()
         .column(object_copy::Column::ObjectId)
+        .filter(object_copy::Column::Site.is_in(Site::ALL))
         .filter(object_copy::Column::State.eq(object_copy::State::Awaiting))
         .into_query();
     ids(
