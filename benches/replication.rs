@@ -23,7 +23,6 @@ use std::{
 
 use aws_lc_rs::digest::{Context, SHA256};
 use entity::{
-    Timestamp,
     object::{self, Kind, State},
     object_copy::{self, Proof, Site},
 };
@@ -246,7 +245,7 @@ fn runtime() -> tokio::runtime::Runtime {
 
 async fn lay(stores: [(Site, Arc<S3Store>); 2], content: Vec<u8>) -> (object::Model, Vec<object_copy::Model>) {
     let (key, bytes, hash) = (ObjectKey::new(Kind::Original), content.len(), sha256(&content));
-    let at = Timestamp(chrono::Utc::now().timestamp_micros());
+    let at = Clock::system().now();
     let body = Body::Memory(content.into());
     let copies = stream::iter(stores).then(async |(site, store)| {
         let put = PutObject {

@@ -8,8 +8,8 @@ use chrono::{DateTime, Utc};
 use clap::{Args as ClapArgs, Parser, Subcommand};
 
 pub use recovery::{
-    DrillArgs, FailbackArgs, ManifestCommand, PromoteArgs, RepairArgs, ReplicaCommand, RestoreArgs, StatusArgs,
-    VerifyReplicasArgs,
+    DoctorArgs, DrillArgs, FailbackArgs, ManifestCommand, PromoteArgs, RepairArgs, ReplicaCommand, RestoreArgs,
+    StatusArgs, VerifyReplicasArgs,
 };
 
 use super::Failure;
@@ -76,6 +76,8 @@ pub enum Command {
     /// Verify or export the audit log
     #[command(subcommand)]
     Audit(AuditCommand),
+    /// Look whether everything is set up as it has to be: database, buckets, permissions, clock, alert topic
+    Doctor(DoctorArgs),
     /// Where every copy is: the state of the replication, verify it, repair it
     #[command(subcommand)]
     Replica(ReplicaCommand),
@@ -264,6 +266,7 @@ impl Command {
             Self::Schema => "schema",
             Self::Admin(_) => "admin",
             Self::Audit(_) => "audit",
+            Self::Doctor(_) => "doctor",
             Self::Replica(_) => "replica",
             Self::Manifest(_) => "manifest",
             Self::Restore(_) => "restore",
@@ -283,6 +286,7 @@ impl Command {
             self,
             Self::Schema
                 | Self::Audit(_)
+                | Self::Doctor(_)
                 | Self::Replica(_)
                 | Self::Manifest(_)
                 | Self::Restore(_)

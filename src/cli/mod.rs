@@ -8,6 +8,7 @@ mod block_list;
 pub mod client;
 mod config;
 mod demo;
+mod doctor;
 mod events;
 mod failover;
 mod failure;
@@ -52,6 +53,7 @@ pub async fn run(args: Args) -> Result<(), Failure> {
         Command::Migrate(command) => migrate::run(settings.config, command).await,
         Command::Schema => print(&crate::compose::sdl()),
         Command::Admin(command) => admin::run(settings.config, command).await,
+        Command::Doctor(args) => doctor::run(settings.config, args).await,
         Command::Replica(command) => replica::run(settings.config, command).await,
         Command::Audit(command) => audit::run(settings.config, command).await,
         Command::Events(args) => events::run(settings.config, args).await,

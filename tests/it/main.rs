@@ -10,6 +10,7 @@ mod clients;
 mod config;
 mod databases;
 mod direct;
+mod doctor;
 mod edge;
 mod embedded_s3;
 mod guide;

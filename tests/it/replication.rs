@@ -6,7 +6,7 @@ use std::{collections::BTreeSet, time::Duration};
 use aws_sdk_s3::{
     Client,
     primitives::ByteStream,
-    types::{BucketVersioningStatus, DeleteMarkerReplicationStatus},
+    types::{BucketVersioningStatus, DeleteMarkerReplicationStatus, ReplicationStatus},
 };
 use serde_json::{Value, json};
 use snaphaven::{
@@ -271,7 +271,7 @@ async fn what_s3_failed_to_copy_is_found_at_once_and_repaired() {
     let file = watched.sender.ada.upload("a.txt", *b"not copied").await;
     let key = watched.keys().await.remove(0);
     let head = watched.cloud.s3().head_object().bucket(FIRST).key(&key).send().await.unwrap();
-    assert_eq!(head.replication_status().map(|status| status.as_str()), Some("FAILED"));
+    assert_eq!(head.replication_status().map(ReplicationStatus::as_str), Some("FAILED"));
     let (code, run) = watched.replica(&["verify"]).await;
     assert_eq!((code, &run["findings"]), (1, &json!({ "MISSING_IN_REPLICA": 1 })), "it is not on its way: {run}");
     keep_versions(watched.cloud.s3(), SECOND, BucketVersioningStatus::Enabled).await;

@@ -17,6 +17,11 @@ use uuid::Uuid;
 #[async_trait]
 pub trait AlertSink: Send + Sync + fmt::Debug {
     async fn deliver(&self, alert: &OutgoingAlert) -> Result<Receipt, SinkError>;
+
+    /// Whether alerts can go there, as far as can be told without sending one.
+    async fn check(&self) -> Result<(), SinkError> {
+        Ok(())
+    }
 }
 
 /// An alert on its way out.

@@ -55,13 +55,19 @@ impl AlertSink for SnsSink {
         }
         match call.send().await {
             Ok(answer) => Ok(Receipt(answer.message_id.unwrap_or_default())),
-            Err(error) => {
-                let failure = aws::failure(error);
-                let kind = if failure.retryable { SinkError::Unavailable } else { SinkError::Refused };
-                Err(kind(failure.message))
-            }
+            Err(error) => Err(sink_error(aws::failure(error))),
         }
     }
+
+    async fn check(&self) -> Result<(), SinkError> {
+        let asked = self.client.get_topic_attributes().topic_arn(&self.topic_arn).send().await;
+        asked.map(drop).map_err(|error| sink_error(aws::failure(error)))
+    }
+}
+
+fn sink_error(failure: aws::Failure) -> SinkError {
+    let kind = if failure.retryable { SinkError::Unavailable } else { SinkError::Refused };
+    kind(failure.message)
 }
 
 fn attribute(value: &str) -> Result<MessageAttributeValue, BuildError> {

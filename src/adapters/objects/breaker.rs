@@ -25,8 +25,8 @@ use tokio::{
 };
 
 use super::{
-    CopyObject, Listed, NewPart, Object, ObjectMeta, ObjectStore, Part, Presence, PutObject, SignedPart, StoreError,
-    StoreErrorKind, Stored, Surveyed,
+    CopyObject, Facts, Listed, NewPart, Object, ObjectMeta, ObjectStore, Part, Presence, PutObject, SignedPart,
+    StoreError, StoreErrorKind, Stored, Surveyed,
 };
 
 /// A call that waits for so long is a reason to ask whether the bucket still answers.
@@ -190,6 +190,10 @@ impl ObjectStore for Breaker {
     /// Asks, whatever is known.
     async fn check(&self) -> Result<(), StoreError> {
         self.0.store.check().await
+    }
+
+    async fn facts(&self) -> Facts {
+        self.0.store.facts().await
     }
 
     async fn create_upload(&self, key: &str, content_type: Option<&str>) -> Result<String, StoreError> {

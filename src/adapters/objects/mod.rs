@@ -1,6 +1,7 @@
 //! Object storage as the rest of the server sees it: one trait, its S3 implementation, and one in memory for tests.
 
 pub mod breaker;
+mod facts;
 pub mod keys;
 pub mod memory;
 pub mod s3;
@@ -11,6 +12,8 @@ use async_trait::async_trait;
 use aws_lc_rs::digest;
 use bytes::Bytes;
 use futures::stream::BoxStream;
+
+pub use self::facts::{CorsRule, Facts, ReplicationRule, Told};
 
 /// SHA-256 of an object's bytes.
 pub type Sha256 = [u8; 32];
@@ -74,6 +77,11 @@ pub trait ObjectStore: Send + Sync + fmt::Debug {
 
     /// Whether the bucket answers (HeadBucket).
     async fn check(&self) -> Result<(), StoreError>;
+
+    /// What the bucket says of its own settings.
+    async fn facts(&self) -> Facts {
+        Facts { region: Ok(None), clock: None, versioned: Ok(None), cors: Ok(None), replication: Ok(None) }
+    }
 
     /// Begins a multipart upload of `key`, whose parts carry their SHA-256, and returns its id.
     async fn create_upload(&self, key: &str, content_type: Option<&str>) -> Result<String, StoreError>;

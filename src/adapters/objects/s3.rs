@@ -1,6 +1,7 @@
 //! The object store over aws-sdk-s3: AWS, any S3-compatible store, or a store in this very process.
 
 mod calls;
+mod facts;
 mod in_process;
 mod multipart;
 mod reading;
@@ -30,7 +31,7 @@ use self::{
     reading::Reading,
 };
 use super::{
-    Body, Condition, CopyObject, Listed, NewPart, Object, ObjectMeta, ObjectStore, Part, Presence, PutObject,
+    Body, Condition, CopyObject, Facts, Listed, NewPart, Object, ObjectMeta, ObjectStore, Part, Presence, PutObject,
     SignedPart, StoreError, StoreErrorKind, Stored, Surveyed,
 };
 use crate::config;
@@ -362,6 +363,10 @@ impl ObjectStore for S3Store {
             Err(Failed { status: Some(404), error }) => Err(StoreError { kind: StoreErrorKind::NoSuchBucket, ..error }),
             Err(failed) => Err(failed.error),
         }
+    }
+
+    async fn facts(&self) -> Facts {
+        self.ask_facts().await
     }
 
     async fn create_upload(&self, key: &str, content_type: Option<&str>) -> Result<String, StoreError> {

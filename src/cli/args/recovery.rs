@@ -29,6 +29,13 @@ pub enum ReplicaCommand {
 }
 
 #[derive(Clone, Debug, ClapArgs)]
+pub struct DoctorArgs {
+    /// Print one JSON document
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Clone, Debug, ClapArgs)]
 pub struct StatusArgs {
     /// Print one JSON document
     #[arg(long)]
