@@ -27,7 +27,7 @@ test("the pages of the guide", async (t) => {
   await page.locator("main img").first().waitFor();
   await page.keyboard.press("j");
   await page.keyboard.press("Enter");
-  await details.getByText("eu-west-1").waitFor();
+  await details.getByText(/^eu-west-1/).waitFor();
   await picture("files");
 
   await page.goto(`${app}/admin/reports`);

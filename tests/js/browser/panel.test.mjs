@@ -85,7 +85,7 @@ test("the admin panel", async (t) => {
     await page.keyboard.press("Enter");
     await details.getByRole("heading", { name: "sky-7.png" }).first().waitFor();
     await details.getByText("eu-central-1").waitFor();
-    await details.getByText("eu-west-1").waitFor();
+    await details.getByText(/^eu-west-1/).waitFor();
     await details.getByText("1 version").waitFor();
     await page.waitForFunction(() => {
       const picture = /** @type {HTMLImageElement | null} */ (document.querySelector("aside img"));
