@@ -179,21 +179,20 @@ async fn keep_schedules(app: App, registry: Arc<Registry>, shutdown: Cancellatio
     let start = Instant::now();
     let mut due: Vec<Instant> = registry.schedules.iter().map(|_| start).collect();
     while !shutdown.is_cancelled() {
-        let renewal = Instant::now() + app.config.jobs.lease / 3;
+        let now = Instant::now();
+        let renewal = now + app.config.jobs.lease / 3;
         let mut next = renewal;
-        match lead::lead(&app.db, SCHEDULER, holder, app.config.jobs.lease).await {
+        let wanted = registry.schedules.iter().zip(&due).filter(|(_, due)| **due <= now).map(|(schedule, _)| schedule);
+        match keep(&app, &wanted.collect::<Vec<_>>(), holder).await {
             Ok(true) => {
-                for (schedule, due) in registry.schedules.iter().zip(&mut due) {
-                    if *due <= Instant::now() {
-                        *due = Instant::now() + schedule.every;
-                        enqueue_scheduled(&app, schedule, holder).await;
-                    }
+                for (schedule, due) in registry.schedules.iter().zip(&mut due).filter(|(_, due)| **due <= now) {
+                    *due = now + schedule.every;
                 }
                 // What others lead is not due here: followers only look whether the leader is gone.
                 next = due.iter().copied().min().unwrap_or(renewal);
             }
             Ok(false) => {}
-            Err(error) => tracing::warn!(%error, "cannot take the scheduler's lease"),
+            Err(error) => tracing::warn!(%error, "cannot keep the schedules; they are tried again"),
         }
         tokio::select! {
             () = shutdown.cancelled() => {}
@@ -206,25 +205,20 @@ async fn keep_schedules(app: App, registry: Arc<Registry>, shutdown: Cancellatio
     }
 }
 
-async fn enqueue_scheduled(app: &App, schedule: &super::Schedule, holder: Uuid) {
-    let outcome = app
-        .transaction::<_, sea_orm::DbErr, _, _>(async |tx| {
-            if !lead::leads(&app.db, &tx, SCHEDULER, holder).await? {
-                return Ok(());
-            }
+/// Takes or renews the lease, and enqueues what is due, all or nothing. Whether this process leads.
+async fn keep(app: &App, due: &[&super::Schedule], holder: Uuid) -> Result<bool, sea_orm::DbErr> {
+    let work = async |tx| {
+        let leads = lead::lead(&app.db, &tx, SCHEDULER, holder, app.config.jobs.lease).await?;
+        if leads && !due.is_empty() {
             let now = app.db.now(&tx).await?;
-            store::insert_unique(
-                &tx,
-                schedule.kind,
-                schedule.payload.clone(),
-                schedule.max_attempts,
-                now,
-                format!("schedule:{}", schedule.kind),
-            )
-            .await
-        })
-        .await;
-    if let Err(error) = outcome {
-        tracing::warn!(%error, kind = schedule.kind, "cannot enqueue a scheduled job");
-    }
+            for schedule in due {
+                let key = format!("schedule:{}", schedule.kind);
+                store::insert_unique(&tx, schedule.kind, schedule.payload.clone(), schedule.max_attempts, now, key)
+                    .await?;
+            }
+        }
+        Ok::<_, sea_orm::DbErr>(leads)
+    };
+    // A renewal alone is no work for anybody here.
+    if due.is_empty() { app.db.transaction(work).await } else { app.transaction(work).await }
 }

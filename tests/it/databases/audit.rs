@@ -34,7 +34,7 @@ async fn record(app: &App, count: usize) {
 async fn sealed(count: usize) -> TestServer {
     let server = TestServer::idle(|_| {}).await;
     record(&server.app, count).await;
-    server.work();
+    server.work().await;
     until("they are sealed", async || Books::read(&server).await.seals.len() == count).await;
     server
 }
@@ -142,7 +142,7 @@ async fn entries_are_sealed_signed_and_verified() {
     let report = assert_verifies(&server).await;
     assert_eq!((report.head, report.unsealed, report.signed), (Head::default(), 3, None));
     assert!(report.unsealed_since.is_some());
-    server.work();
+    server.work().await;
     until("they are sealed", async || verify(&server).await.head.seq == 3).await;
     let report = assert_verifies(&server).await;
     assert_eq!((report.head.seq, report.unsealed, report.unsealed_since), (3, 0, None));
@@ -352,7 +352,7 @@ async fn what_the_buckets_hold_is_read_back() {
 async fn two_processes_that_write_and_seal_at_once_make_one_chain() {
     let server = TestServer::start().await;
     let other = server.another().await;
-    other.work();
+    other.work().await;
     let apps = [&server.app, &other.app];
     let sealing = async {
         for _ in 0..10 {

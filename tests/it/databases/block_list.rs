@@ -120,7 +120,7 @@ async fn what_is_blocked_comes_back_by_no_way() {
     direct::send(&server, &bob, &upload_of_snap, &copies[1], &[1]).await;
     let input = json!({ "recipientIds": [ada.id], "uploadId": upload_of_snap["id"] });
     expect(&bob.mutate("sendSnap", "snap { id }", input).await, "a snap of a direct upload");
-    server.work();
+    server.work().await;
     server.quiet().await;
     let rejected = direct::session(&bob, &upload).await;
     assert_eq!((&rejected["state"], &rejected["rejection"]), (&json!("REJECTED"), &json!("BLOCKED")));
@@ -178,7 +178,7 @@ async fn every_process_knows_the_list_at_once() {
     assert_eq!(ids("true").await, [second["id"].clone()]);
     assert_eq!(ids("false").await, [first["id"].clone()]);
     assert_eq!(ids("null").await, [second["id"].clone(), first["id"].clone()]);
-    server.work();
+    server.work().await;
     server.quiet().await;
     other.finish().await;
     server.finish().await;
@@ -236,7 +236,7 @@ async fn what_was_blocked_by_its_hash_is_blocked_by_its_looks_once_it_is_found()
     let again = block(&root, json!({ "fileId": found["id"] })).await["blockedContent"].clone();
     assert_eq!((&again["id"], &again["byLooks"], &again["name"]), (&first["id"], &json!(true), &json!("bad.jpg")));
     assert_eq!(code(&bob.try_upload("copy.jpg", copies[1].clone(), json!({})).await), "CONTENT_BLOCKED");
-    server.work();
+    server.work().await;
     server.quiet().await;
     server.finish().await;
 }
@@ -261,7 +261,7 @@ async fn bad_input_is_told() {
         code(&root.mutate("unblockContent", "blockedContent { id }", json!({ "id": "content_0" })).await),
         "NOT_FOUND"
     );
-    server.work();
+    server.work().await;
     server.quiet().await;
     server.finish().await;
 }

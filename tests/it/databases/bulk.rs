@@ -129,7 +129,7 @@ async fn the_files_that_matched_are_removed_and_those_that_come_later_stay() {
     let other = order(&root, json!({ "ownerId": ada.id }), FILES.cast_signed(), key.clone()).await;
     assert_eq!(codes(&other), ["IDEMPOTENCY_KEY_REUSED"]);
 
-    server.work();
+    server.work().await;
     let (mut steps, mut late) = (BTreeSet::new(), None);
     loop {
         let now = look(&root, action).await;
@@ -235,7 +235,7 @@ async fn another_count_than_was_seen_is_refused_and_nothing_is_done() {
         update.filter(object::Column::FileId.eq(object)).exec(db).await.unwrap();
     };
     holds(1).await;
-    server.work();
+    server.work().await;
     let done = ended(&root, &action).await;
     assert_eq!([&done["state"], &done["done"], &done["skipped"]], [&json!("COMPLETED"), &json!(3), &json!(2)]);
     assert_eq!(done["alert"]["message"], "3 of 5 files removed by an admin, 2 skipped. Reason: Spam");
@@ -268,7 +268,7 @@ async fn a_suspension_of_its_admin_stops_it_in_the_middle() {
     let root = server.admin().await;
     let (eve, ada) = (another_admin(&server, &root, "eve").await, crowded(&server, FILES).await);
     let action = ordered(&eve, json!({ "ownerId": ada.id }), FILES.cast_signed()).await;
-    server.work();
+    server.work().await;
     until("some are removed", async || number(&look(&root, &action).await["done"]) > 0).await;
     root.mutate("suspendUser", "user { id }", json!({ "id": eve.id, "reason": "Ran wild" })).await;
     let stopped = ended(&root, &action).await;
@@ -308,7 +308,7 @@ async fn it_outlives_the_log_in_that_ordered_it_and_not_the_role() {
     root.mutate("setUserRole", "user { role }", json!({ "id": mallory.id, "role": "OPERATOR" })).await;
     assert_eq!(look(&mallory, &by_role).await, Value::Null, "actions are for admins");
 
-    server.work();
+    server.work().await;
     for (action, file) in [by_log_in, by_token].iter().zip(&files) {
         let done = ended(&root, action).await;
         assert_eq!([&done["state"], &done["done"]], [&json!("COMPLETED"), &json!(1)]);
@@ -336,7 +336,7 @@ async fn what_the_server_cannot_finish_is_given_up_and_told_once() {
         update.filter(file::Column::Id.eq(last.id)).exec(db).await.unwrap();
     };
     state("ODD").await;
-    server.work();
+    server.work().await;
     server.settle().await;
     let failed = look(&root, &action).await;
     assert_eq!([&failed["state"], &failed["done"], &failed["skipped"]], [&json!("FAILED"), &json!(BATCH), &json!(0)]);

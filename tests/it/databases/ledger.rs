@@ -167,7 +167,7 @@ async fn altered_bytes_are_not_copied() {
     ada.upload("a.txt", *b"true").await;
     let key = server.objects().await[0].key.clone();
     plant(&server.first, &key, b"lies").await;
-    server.work();
+    server.work().await;
     server.quiet().await;
     assert_eq!(server.second.head(&key).await.unwrap(), None);
     let job = server.jobs(entity::job::State::Waiting).await.pop().unwrap();
@@ -238,7 +238,7 @@ async fn a_lost_job_is_found_by_the_sweep() {
     let [kept, purged] = [ada.upload("kept", *b"1").await, ada.upload("purged", *b"2").await];
     ada.purge(&[&purged]).await;
     entity::job::Entity::delete_many().exec(server.app.db.read()).await.unwrap();
-    server.work();
+    server.work().await;
     server.settle().await;
     assert_eq!(server.keys(&server.first).await.len(), 2, "nobody knows");
     server.advance(Duration::from_secs(3600));
@@ -257,7 +257,7 @@ async fn a_purge_before_replication_leaves_no_copy() {
     let key = server.objects().await[0].key.clone();
     server.first.begin_upload(&key);
     ada.purge(&[&file]).await;
-    server.work();
+    server.work().await;
     server.settle().await;
     server.assert_buckets_empty().await;
     assert_eq!(server.first.look(&key).await.unwrap(), Presence::Gone, "unfinished uploads too");

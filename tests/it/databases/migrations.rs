@@ -53,7 +53,7 @@ async fn people_who_are_there_already_are_found_by_their_names() {
     migrate(&["down", "--steps", &steps.to_string()]);
     migrate(&["up"]);
     assert_eq!(found().await, json!({ "nodes": [] }), "until the job has run");
-    server.work();
+    server.work().await;
     server.settle().await;
     assert_eq!(found().await, json!({ "nodes": [{ "username": "ada" }] }));
     server.finish().await;
@@ -82,6 +82,6 @@ async fn files_that_are_there_already_are_counted_and_their_old_versions_have_a_
         entity::file_version::Entity::find().order_by_asc(entity::file_version::Column::Id).all(db).await.unwrap();
     let superseded: Vec<_> = versions.iter().map(|version| version.superseded_at.is_some()).collect();
     assert_eq!(superseded, [true, false, false]);
-    server.work();
+    server.work().await;
     server.finish().await;
 }

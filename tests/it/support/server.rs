@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use entity::{Timestamp, job, object, object_copy, user};
+use entity::{Timestamp, job, lease, object, object_copy, user};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, sea_query::Expr};
 use snaphaven::{
     accounts::{self, NewAccount},
@@ -77,13 +77,24 @@ impl TestServer {
     /// With settings of its own.
     pub async fn with(change: impl FnOnce(&mut Config)) -> Self {
         let server = Self::idle(change).await;
-        server.work();
+        server.work().await;
         server
     }
 
-    /// Starts a worker.
-    pub fn work(&self) {
+    /// Starts a worker, and waits until what is scheduled is in the queue: whoever settles the server then has it done too.
+    pub async fn work(&self) {
         server::work(&self.app, &self.supervisor).unwrap();
+        let start = Instant::now();
+        while lease::Entity::find()
+            .filter(lease::Column::Holder.is_not_null())
+            .all(self.app.db.read())
+            .await
+            .unwrap()
+            .is_empty()
+        {
+            assert!(start.elapsed() < PATIENCE, "nobody keeps the schedules");
+            tokio::time::sleep(Duration::from_millis(3)).await;
+        }
     }
 
     /// Serves, but runs no jobs.

@@ -61,7 +61,7 @@ async fn anothers_id_among_ones_own_is_a_missing_one_and_stops_the_whole() {
             unchanged(&stage, &rows, name).await;
         }
     }
-    stage.server.work();
+    stage.server.work().await;
     stage.server.finish().await;
 }
 
@@ -131,7 +131,7 @@ async fn the_suspended_cannot_come_back_in_and_only_who_knows_the_password_learn
     let (wrong, never) = (log_in(&ada.name, "not the password").await, log_in(&unknown, "not the password").await);
     assert_eq!(wrong.about(&ada.name), never.about(&unknown));
     assert_eq!(suspended.client.query("{ viewer { id } }", &Value::Null).await.status, 401);
-    stage.server.work();
+    stage.server.work().await;
     stage.server.finish().await;
 }
 
@@ -180,7 +180,7 @@ async fn what_a_file_says_the_viewer_can_do_is_what_the_mutations_let_them() {
             }
         }
     }
-    stage.server.work();
+    stage.server.work().await;
     stage.server.finish().await;
 }
 

@@ -517,7 +517,7 @@ pub async fn run(table: &'static [Mutation]) -> Findings {
         run.for_those_gone(&gone, &mut findings).await;
     }
     stage.forget_dead_jobs().await;
-    stage.server.work();
+    stage.server.work().await;
     stage.server.finish().await;
     findings
 }

@@ -121,7 +121,7 @@ async fn the_person_is_gone_at_once_and_the_name_is_free_in_the_end() {
     assert_eq!(seen["node"], json!({ "username": "ada" }));
     assert_eq!(codes(&sign_up(&server, "ada").await), ["NAME_TAKEN", "EMAIL_TAKEN"]);
 
-    server.work();
+    server.work().await;
     server.settle().await;
     assert_gone(&server, &ada, "ada", &receipt).await;
     assert_eq!(ask(&root).await["node"], Value::Null);

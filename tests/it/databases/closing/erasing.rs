@@ -106,7 +106,7 @@ async fn everything_in_every_state_is_erased_and_nothing_of_others() {
     assert_eq!((&begun["files"], &begun["filesLeft"]), (&json!(files), &json!(files)));
     let alert = server.jobs(entity::job::State::Waiting).await.into_iter().find(|job| job.kind == "alerts.deliver");
     assert!(alert.is_some());
-    server.work();
+    server.work().await;
     server.settle().await;
 
     assert_gone(&server, &ada, "ada", &receipt).await;
@@ -181,7 +181,7 @@ async fn progress_only_grows_and_goes_on_where_a_killed_worker_left_it() {
             break;
         }
     }
-    server.work();
+    server.work().await;
     let start = std::time::Instant::now();
     while look().await.0["state"] != "ERASED" {
         assert!(start.elapsed() < Duration::from_secs(60), "it does not end");

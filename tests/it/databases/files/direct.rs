@@ -115,7 +115,7 @@ async fn parts_become_a_file_once_they_are_read_back() {
     let again = complete(&ada, &upload).await;
     assert_eq!(again["uploadSession"]["file"]["id"], verifying["file"]["id"], "a repeat makes no second file");
 
-    server.work();
+    server.work().await;
     server.settle().await;
     let completed = session(&ada, &upload).await;
     assert_eq!((&completed["state"], &completed["verifiedSize"]), (&json!("COMPLETED"), &json!(bytes.len())));
@@ -181,7 +181,7 @@ async fn a_content_that_is_not_as_announced_is_rejected_and_erased() {
         }
         uploads.push((upload, urls, why));
     }
-    server.work();
+    server.work().await;
     server.settle().await;
     for (upload, urls, why) in uploads {
         let found = session(&ada, &upload).await;
@@ -246,7 +246,7 @@ async fn a_file_purged_while_it_is_verified_stays_gone() {
     let refused = ada.trash(&[&file]).await;
     assert_eq!(codes(&refused), ["WRONG_STATE"]);
     assert_eq!(codes(&ada.purge(&[&file]).await), [""; 0]);
-    server.work();
+    server.work().await;
     server.settle().await;
     assert_eq!(ada.file(&file, "id").await, Value::Null);
     assert_eq!(session(&ada, &upload).await, Value::Null);

@@ -92,7 +92,7 @@ async fn files_are_found_by_what_people_type() {
             assert_eq!(found(&ada, json!({ "search": search })).await, expected, "{search}");
         }
     }
-    server.work();
+    server.work().await;
     server.finish().await;
 }
 
@@ -157,7 +157,7 @@ async fn every_filter_finds_what_it_says_alone_and_with_others() {
     ] {
         assert_eq!(found(&ada, filter.clone()).await, expected, "{filter}");
     }
-    server.work();
+    server.work().await;
     server.finish().await;
 }
 
@@ -225,7 +225,7 @@ async fn pages_of_every_order_are_parts_of_the_whole_list() {
             }
         }
     }
-    server.work();
+    server.work().await;
     server.finish().await;
 }
 
@@ -388,7 +388,7 @@ async fn files_from_before_there_was_a_search_become_findable() {
     assert_eq!(count(json!({})).await, 120, "a list needs no search");
     let file = upload(&ada, "new.txt", json!({ "tags": ["kept"] })).await;
     ada.trash(&[&file]).await;
-    server.work();
+    server.work().await;
     server.settle().await;
     assert_eq!(count(json!({ "search": "file" })).await, 120);
     assert_eq!(count(json!({ "tags": ["kept"] })).await, 120);

@@ -134,7 +134,7 @@ async fn a_client_may_come_back_at_any_step() {
         let upload = sent(&server, &ada, &bytes).await;
         let key = staged(&server).await;
         if step != "sent" {
-            server.work();
+            server.work().await;
             look(&server, 2 * MINUTE).await;
             assert!(server.keys(&server.first).await.contains(&key), "{step}: joined");
         }
@@ -163,7 +163,7 @@ async fn a_client_may_come_back_at_any_step() {
             assert_ne!(payload["uploadSession"]["state"], "OPEN", "{step}");
         }
         if step == "sent" {
-            server.work();
+            server.work().await;
         }
         // Whatever comes late.
         tell(&server, "first", &key, bytes.len()).await;

@@ -62,7 +62,7 @@ async fn pages_walk_over_ties_in_both_directions() {
     let (start, end) = (&whole["edges"][1]["cursor"], &whole["edges"][5]["cursor"]);
     assert_eq!(names(&page(&ada, json!({ "first": 10, "after": start, "before": end })).await), "edc");
     assert_eq!(names(&page(&ada, json!({ "first": 0 })).await), "");
-    server.work();
+    server.work().await;
     server.finish().await;
 }
 

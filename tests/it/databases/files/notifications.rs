@@ -49,7 +49,7 @@ async fn told(server: &TestServer) -> Vec<Value> {
 async fn a_new_file_is_told_once_however_often_s3_says_so() {
     let server = TestServer::with(listen).await;
     let other = server.another().await;
-    other.work();
+    other.work().await;
     let ada = server.person("ada").await;
     ada.upload("a.txt", *b"some text").await;
     server.settle().await;

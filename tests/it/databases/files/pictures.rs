@@ -74,7 +74,7 @@ async fn renditions_are_pending_until_a_worker_made_them() {
     for name in ["square", "small", "large"] {
         assert_eq!((&pending[name]["state"], &pending[name]["url"]), (&json!("PENDING"), &Value::Null));
     }
-    server.work();
+    server.work().await;
     server.settle().await;
     assert_eq!(renditions(&ada, &file).await["square"]["state"], "READY");
     server.finish().await;

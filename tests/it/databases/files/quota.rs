@@ -59,7 +59,7 @@ async fn what_is_being_sent_has_its_room_until_it_ends() {
     direct::complete(&ada, &upload).await;
     assert_eq!(counted(&ada).await, (1, 5));
     server.assert_usage_is_counted().await;
-    server.work();
+    server.work().await;
     server.settle().await;
     assert_eq!(counted(&ada).await, (1, 5));
 

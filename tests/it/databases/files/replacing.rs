@@ -44,7 +44,7 @@ async fn an_upload_becomes_the_content_of_a_file_once_it_is_verified() {
         assert!(served == b"small"[..], "{name}: {} bytes are served", served.len());
         replacing.push((file, upload));
     }
-    server.work();
+    server.work().await;
     server.settle().await;
     for (file, upload) in &replacing {
         let ended = session(&ada, upload).await;
@@ -117,7 +117,7 @@ async fn a_file_that_changed_meanwhile_keeps_its_content_and_the_upload_is_erase
     assert_eq!(purged["erasures"].as_array().unwrap().len(), 2, "with what was on its way to it");
     assert_eq!(session(&ada, &files[2].1).await["rejection"], "STALE", "at once");
     ada.replace(&files[3].0, "a.txt", *b"faster", json!({})).await;
-    server.work();
+    server.work().await;
     server.settle().await;
     for (file, upload) in &files {
         let ended = session(&ada, upload).await;
@@ -153,6 +153,6 @@ async fn one_sees_ones_own_uploads_and_what_became_of_them() {
     assert_eq!(list("(state: ABORTED)").await, ["1.txt"]);
     assert_eq!(list("(first: 2)").await, ["2.txt", "1.txt"]);
     assert_eq!(list("(last: 1)").await, ["0.txt"]);
-    server.work();
+    server.work().await;
     server.finish().await;
 }

@@ -38,7 +38,7 @@ async fn who_closes_the_account_is_nobodys_friend_at_once_and_then_forgotten() {
     let blocked = "{ blockedUsers { nodes { id } } }";
     assert_eq!(wall.query(blocked, json!({})).await, json!({ "blockedUsers": { "nodes": [] } }));
 
-    server.work();
+    server.work().await;
     server.settle().await;
     assert!(rows(&server).await.is_empty(), "no pair is left");
     let db = server.app.db.read();

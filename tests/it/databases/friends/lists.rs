@@ -96,7 +96,7 @@ async fn a_page_asks_the_database_as_often_whatever_its_size() {
     for query in [QUERY, users] {
         assert_eq!(statements(query, 2).await, statements(query, 12).await, "{query}");
     }
-    server.work();
+    server.work().await;
     server.finish().await;
 }
 

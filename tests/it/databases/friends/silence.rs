@@ -191,7 +191,7 @@ async fn the_blocked_see_what_they_see_of_anybody() {
     for (number, (before, instead)) in pasts.into_iter().enumerate() {
         assert_eq!(difference(&server, number, before, instead).await, None);
     }
-    server.work();
+    server.work().await;
     server.finish().await;
 }
 
@@ -217,7 +217,7 @@ async fn a_request_that_changes_with_the_block_is_seen() {
     }
     let seen = difference(&server, 0, "asked", "nothing").await.expect("planted and not seen");
     assert!(seen.starts_with("asked, step 0: look"), "{seen}");
-    server.work();
+    server.work().await;
     server.finish().await;
 }
 

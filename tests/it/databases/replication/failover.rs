@@ -216,7 +216,7 @@ async fn a_change_waits_for_the_copies_and_gives_up_without_a_trace() {
     let stranger = replication::promote(&server.app, &Viewer::Anonymous, seen, ledger::Exposure::default()).await;
     assert!(matches!(stranger, Err(FailoverError::Fault(_))));
     assert_eq!(roles(&server).await, seen);
-    server.work();
+    server.work().await;
     server.settle().await;
     replication::switch(&server.app, &OPS, seen).await.unwrap();
     server.finish().await;
