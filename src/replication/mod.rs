@@ -30,6 +30,8 @@ pub use rebuild::{DrillFigures, begin_drill, begin_restore, end, proceed, unfini
 use sea_orm::{ActiveEnum as _, DbErr};
 use serde_json::json;
 pub use status::{Health, Lag, SiteHealth, Status, changes, status};
+use tokio_util::task::AbortOnDropHandle;
+use tracing::Instrument as _;
 use uuid::Uuid;
 
 use crate::{
@@ -76,6 +78,14 @@ impl AsDbErr for RunError {
             Self::Superseded | Self::Unreadable(_) => None,
         }
     }
+}
+
+/// A part of a run's work on whichever core is free. It ends with the run at the latest.
+async fn on_any_core<T: Send + 'static>(
+    work: impl Future<Output = Result<T, RunError>> + Send + 'static,
+) -> Result<T, RunError> {
+    let task = AbortOnDropHandle::new(tokio::spawn(work.in_current_span()));
+    task.await.map_err(|panic| RunError::Unreadable(panic.to_string()))?
 }
 
 /// Which findings are meant. Both may be given.

@@ -9,6 +9,7 @@ use uuid::Uuid;
 use super::{
     Counters, RunError, jobs,
     judge::{Depth, Verdict, judge},
+    on_any_core,
     store::{self, Claimed},
 };
 use crate::{app::App, ledger};
@@ -31,9 +32,12 @@ pub(super) async fn run(app: &App, claimed: &Claimed) -> Result<(), RunError> {
         if batch.is_empty() {
             return jobs::end(app, claimed, counters, None).await;
         }
-        let verdicts = stream::iter(batch.into_iter().map(async |object| {
-            let verdict = judge(app, &object.key, Depth::Bytes).await;
-            Ok::<_, RunError>((object, verdict.map_err(|fault| RunError::Unreadable(fault.to_string()))?))
+        let verdicts = stream::iter(batch.into_iter().map(|object| {
+            let app = app.clone();
+            on_any_core(async move {
+                let verdict = judge(&app, &object.key, Depth::Bytes).await;
+                Ok::<_, RunError>((object, verdict.map_err(|fault| RunError::Unreadable(fault.to_string()))?))
+            })
         }))
         .buffer_unordered(AT_ONCE)
         .try_collect::<Vec<_>>()

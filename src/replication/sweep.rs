@@ -16,6 +16,7 @@ use super::{
     Counters, RunError,
     canary::CANARIES,
     judge::{Depth, Found, Terms, Verdict, judge, weaker},
+    on_any_core,
     store::{self, Claimed},
 };
 use crate::{
@@ -41,7 +42,10 @@ pub(super) async fn run(app: &App, claimed: &Claimed) -> Result<(), RunError> {
     let ranges = store::open_ranges(app.db.read(), claimed.run.id).await?;
     let at_once = app.config.replication.ranges_at_once;
     stream::iter(ranges.into_iter().map(Ok))
-        .try_for_each_concurrent(at_once, async |range| one(app, claimed, range).await)
+        .try_for_each_concurrent(at_once, |range| {
+            let (app, claimed) = (app.clone(), claimed.clone());
+            on_any_core(async move { one(&app, &claimed, range).await })
+        })
         .await
 }
 
