@@ -79,6 +79,7 @@ pub fn register(registry: &mut Registry, config: &Config) -> Result<(), serde_js
     direct::register(registry, config)?;
     registry.register::<index::Reindex>();
     bulk::register(registry);
+    registry.schedule(config.ledger.sweep_interval, &renditions::MakeAgain {})?;
     registry.schedule(config.ledger.sweep_interval, &versions::Expire {})?;
     registry.schedule(config.ledger.sweep_interval, &purge::PurgeExpired {})
 }

@@ -1,8 +1,10 @@
-//! The job that makes a version's renditions.
+//! The jobs that make a version's renditions, and again those whose bytes are lost.
+
+use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use entity::{
-    file, object, rendition,
+    file, object, object_copy, rendition,
     rendition::{Size, State},
 };
 use sea_orm::DbErr;
@@ -15,7 +17,7 @@ use crate::{
     app::App,
     db::Tx,
     images::{ImageError, Rendered},
-    jobs::{Job, JobError},
+    jobs::{Job, JobError, enqueue},
     ledger::{self, NewObject},
 };
 
@@ -66,6 +68,53 @@ impl Job for Render {
         }
         Ok(())
     }
+}
+
+/// Makes the renditions again whose bytes the verifier found at no site, where their original is still there.
+#[derive(Serialize, Deserialize)]
+pub(super) struct MakeAgain {}
+
+/// Lost renditions that are looked for at once.
+const LOST: u64 = 100;
+
+#[async_trait]
+impl Job for MakeAgain {
+    const KIND: &'static str = "files.make_renditions_again";
+
+    async fn run(&self, app: &App) -> Result<(), JobError> {
+        let mut after = Uuid::nil();
+        loop {
+            let lost = ledger::lost(app.db.read(), object::Kind::Rendition, after, LOST).await?;
+            let Some(last) = lost.last() else { return Ok(()) };
+            after = last.id;
+            let mut by_file: BTreeMap<Uuid, Vec<Uuid>> = BTreeMap::new();
+            for object in &lost {
+                by_file.entry(object.file_id.unwrap_or_default()).or_default().push(object.id);
+            }
+            for (file, objects) in by_file {
+                make_again(app, file, &objects).await?;
+            }
+        }
+    }
+}
+
+async fn make_again(app: &App, file: Uuid, objects: &[Uuid]) -> Result<(), JobError> {
+    app.transaction::<_, DbErr, _, _>(async |tx| {
+        let Some(file) = store::lock(&tx, Scope::Everyone, &[file]).await?.pop() else { return Ok(()) };
+        let Some(version) = store::version(&tx, file.version_id).await? else { return Ok(()) };
+        let copies = ledger::copies(&tx, &[version.object_id]).await?;
+        if !copies.iter().any(|copy| copy.state == object_copy::State::Verified) {
+            return Ok(());
+        }
+        if store::renew_renditions(&tx, objects, app.now()).await? > 0 {
+            enqueue(app, &tx, &Render { version: version.id }).await?;
+        }
+        ledger::doom(app, &tx, objects, None, object::Reason::Superseded).await?;
+        tracing::info!(file = %file.id, renditions = objects.len(), "lost renditions are made again");
+        Ok(())
+    })
+    .await?;
+    Ok(())
 }
 
 async fn fail(app: &App, tx: &Tx, pending: &[rendition::Model], error: &str) -> Result<(), DbErr> {

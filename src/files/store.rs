@@ -256,6 +256,21 @@ pub(super) async fn renditions_in(
         .await
 }
 
+/// Renditions that have these bytes are to be made again. How many they are.
+pub(super) async fn renew_renditions(tx: &Tx, objects: &[Uuid], now: Timestamp) -> Result<u64, DbErr> {
+    let renewed = rendition::Entity::update_many()
+        .col_expr(rendition::Column::State, Expr::value(rendition::State::Pending))
+        .col_expr(rendition::Column::ObjectId, Expr::value(None::<Uuid>))
+        .col_expr(rendition::Column::ContentType, Expr::value(None::<String>))
+        .col_expr(rendition::Column::Width, Expr::value(None::<i32>))
+        .col_expr(rendition::Column::Height, Expr::value(None::<i32>))
+        .col_expr(rendition::Column::UpdatedAt, Expr::value(now))
+        .filter(rendition::Column::ObjectId.is_in(objects.iter().copied()))
+        .exec(tx)
+        .await?;
+    Ok(renewed.rows_affected)
+}
+
 /// Writes the outcome where the rendition is still pending.
 pub(super) async fn settle_rendition(tx: &Tx, row: rendition::Model) -> Result<bool, DbErr> {
     let id = row.id;

@@ -9,7 +9,7 @@ use entity::{
 };
 use sea_orm::{
     ActiveEnum as _, ColumnTrait as _, ConnectionTrait, DbErr, EntityTrait as _, ExprTrait as _, JoinType,
-    QueryFilter as _, QueryOrder as _, QueryResult, QuerySelect as _, RelationDef,
+    QueryFilter as _, QueryOrder as _, QueryResult, QuerySelect as _, QueryTrait as _, RelationDef,
     sea_query::{Alias, Expr, Order, Query},
 };
 use uuid::Uuid;
@@ -223,6 +223,31 @@ pub async fn oldest_proofs(
         .limit(limit)
         .all(connection)
         .await
+}
+
+/// Live objects of a kind, up to `limit` behind `after` by id, whose bytes the verifier found at no site.
+pub async fn lost(
+    connection: &impl ConnectionTrait,
+    kind: Kind,
+    after: Uuid,
+    limit: u64,
+) -> Result<Vec<object::Model>, DbErr> {
+    use object_copy::State::{Corrupt, Missing, Stale};
+    let mut select = object::Entity::find()
+        .filter(object::Column::Kind.eq(kind))
+        .filter(object::Column::State.eq(State::Live))
+        .filter(object::Column::Id.gt(after))
+        .order_by_asc(object::Column::Id)
+        .limit(limit);
+    for site in Site::ALL {
+        let without = object_copy::Entity::find()
+            .select_only()
+            .column(object_copy::Column::ObjectId)
+            .filter(object_copy::Column::Site.eq(site))
+            .filter(object_copy::Column::State.is_in([Missing, Stale, Corrupt]));
+        select = select.filter(object::Column::Id.in_subquery(without.into_query()));
+    }
+    select.all(connection).await
 }
 
 /// What waits for its copy at the replica.

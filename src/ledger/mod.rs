@@ -28,7 +28,7 @@ use entity::{
 };
 pub use evidence::{
     Backlog, Entry, Equality, Exposure, Mark, Sight, backlog, census, compare, compare_pair, entries, exposure,
-    hash_at, lags, note, oldest_proofs,
+    hash_at, lags, lost, note, oldest_proofs,
 };
 pub use holds::{hold, release};
 pub use jobs::{copy_again, erase_again, probe_interval, spool_key};

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use entity::{
+    object,
     object_copy::Site,
     replica_finding::{self, Kind, Outcome},
 };
@@ -123,6 +124,9 @@ async fn mend(app: &App, finding: &replica_finding::Model) -> Result<Turn, JobEr
             ledger::erase_again(app, object.id).await?;
         }
         Kind::OrphanInPrimary | Kind::OrphanInReplica => return quarantine::put_away(app, finding, &found).await,
+        Kind::Lost if found.object.is_some_and(|object| object.kind == object::Kind::Rendition) => {
+            return Ok(Turn::Left("the server makes it again from its original, where that is there".to_owned()));
+        }
         Kind::Lost => return Ok(Turn::Left("no site has the bytes: a person has to look for them".to_owned())),
     }
     match judge(app, &finding.key, Depth::Bytes).await? {

@@ -1,6 +1,10 @@
 //! Pictures: sides as shown, renditions, and pictures that cannot be decoded.
 
+use std::time::Duration;
+
+use entity::object::Kind;
 use serde_json::{Value, json};
+use snaphaven::adapters::objects::memory::MemoryStore;
 
 use crate::{
     images::fixtures::{Picture, exif, png_claiming, with_segments},
@@ -78,6 +82,58 @@ async fn renditions_are_pending_until_a_worker_made_them() {
     server.settle().await;
     assert_eq!(renditions(&ada, &file).await["square"]["state"], "READY");
     server.finish().await;
+}
+
+#[tokio::test]
+async fn a_rendition_that_is_lost_is_made_again_from_its_original() {
+    let server = TestServer::start().await;
+    let (ada, admin) = (server.person("ada").await, server.admin().await);
+    let [whole, gone] = [Picture::quarters(1600, 800), Picture::quarters(300, 300)];
+    let files = [ada.upload("whole.jpg", whole.jpeg()).await, ada.upload("gone.png", gone.png()).await];
+    server.settle().await;
+    let made = renditions(&ada, &files[0]).await;
+    // One is gone at both sites, one rotted at both, one is lacking at the replica alone; of the other file all is gone.
+    let objects = server.objects().await;
+    let originals: Vec<_> = objects.iter().filter(|object| object.kind == Kind::Original).collect();
+    let of = |file: usize, kind: Kind| {
+        let file = originals[file].file_id;
+        objects.iter().filter(move |object| object.kind == kind && object.file_id == file)
+    };
+    let lost: Vec<_> = of(0, Kind::Rendition).map(|object| object.key.clone()).collect();
+    let stores: [&MemoryStore; 2] = [&server.first, &server.second];
+    for store in stores {
+        store.delete_latest(&lost[0]);
+        store.rot(&lost[1]);
+        of(1, Kind::Rendition).chain(of(1, Kind::Original)).for_each(|object| store.delete_latest(&object.key));
+    }
+    server.second.delete_latest(&lost[2]);
+    let verify = async |mode: &str| {
+        admin.mutate("verifyReplicas", "run { id }", json!({ "mode": mode })).await;
+        server.quiet().await;
+    };
+    server.advance(Duration::from_secs(1));
+    verify("SWEEP").await;
+    verify("SCRUB").await;
+    let found = "{ replication { findings { kind findings } } }";
+    let kinds = json!([{ "kind": "MISSING_IN_REPLICA", "findings": 1 }, { "kind": "LOST", "findings": 6 }]);
+    assert_eq!(admin.query(found, json!({})).await["replication"]["findings"], kinds);
+
+    server.schedule("files.make_renditions_again").await;
+    server.settle_for_an_hour().await;
+    let again = renditions(&ada, &files[0]).await;
+    for name in ["square", "small", "large"] {
+        let (mut before, mut after) = (made[name].clone(), again[name].clone());
+        let urls = [before["url"].take(), after["url"].take()];
+        assert_eq!(after, before);
+        let bytes = reqwest::get(urls[1].as_str().unwrap()).await.unwrap().error_for_status().unwrap().bytes().await;
+        assert!(bytes.unwrap().len() > 100, "{name}");
+    }
+    assert_eq!(server.objects().await.iter().filter(|object| object.kind == Kind::Rendition).count(), 8);
+    // What cannot be made again is told on, and what is mended is not.
+    verify("SWEEP").await;
+    let kinds = json!([{ "kind": "MISSING_IN_REPLICA", "findings": 1 }, { "kind": "LOST", "findings": 4 }]);
+    assert_eq!(admin.query(found, json!({})).await["replication"]["findings"], kinds);
+    server.abandon();
 }
 
 #[tokio::test]
