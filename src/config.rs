@@ -9,6 +9,7 @@ mod show;
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use bytesize::ByteSize;
+use entity::replica_finding;
 use secrecy::SecretString;
 use serde::Deserialize;
 
@@ -311,6 +312,7 @@ pub struct Replication {
     #[serde(with = "humantime_serde")]
     pub remind_after: Duration,
     pub ranges_at_once: usize,
+    pub repair_by_itself: Vec<replica_finding::Kind>,
     pub repair_limit: f64,
     pub repairs_per_second: u32,
 }

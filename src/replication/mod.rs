@@ -92,13 +92,7 @@ async fn on_any_core<T: Send + 'static>(
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct FindingFilter {
     pub ids: Option<Vec<Uuid>>,
-    #[serde(serialize_with = "names")]
     pub kinds: Option<Vec<Kind>>,
-}
-
-fn names<S: serde::Serializer>(kinds: &Option<Vec<Kind>>, serializer: S) -> Result<S::Ok, S::Error> {
-    let names = kinds.as_ref().map(|kinds| kinds.iter().map(|kind| kind.as_str()).collect::<Vec<_>>());
-    serde::Serialize::serialize(&names, serializer)
 }
 
 /// What a repair would do.
@@ -262,8 +256,7 @@ pub async fn repair(app: &App, viewer: &Viewer, order: &Order) -> Result<Model, 
     if let Some(first) = recall(app, key.as_ref()).await? {
         return Ok(first);
     }
-    let objects = objects(&ledger::census(app.db.read()).await?);
-    let limit = FEW.max((objects as f64 * app.config.replication.repair_limit) as u64);
+    let limit = repair_limit(app).await?;
     let outcome = app
         .transaction(async |tx| {
             let found = store::matching(&tx, &order.filter, MAX_FINDINGS + 1).await?;
@@ -304,6 +297,12 @@ pub async fn repair(app: &App, viewer: &Viewer, order: &Order) -> Result<Model, 
         // The reply to COMMIT may be lost, or another request with the same key was first.
         Err(error) => recall(app, key.as_ref()).await?.ok_or(error),
     }
+}
+
+/// How many findings one repair may have: a share of all objects.
+async fn repair_limit(app: &App) -> Result<u64, DbErr> {
+    let objects = objects(&ledger::census(app.db.read()).await?);
+    Ok(FEW.max((objects as f64 * app.config.replication.repair_limit) as u64))
 }
 
 async fn recall(app: &App, key: Option<&IdempotencyKey>) -> Result<Option<Model>, ReplicationError> {

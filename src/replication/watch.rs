@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use entity::{
-    Timestamp, alert,
+    Timestamp, alert, replica_finding,
     replica_run::{self, Mode},
     replica_watch::{ActiveModel, Column, Entity, Model},
 };
@@ -15,8 +15,12 @@ use sea_orm::{
 };
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use uuid::Uuid;
 
-use super::{Health, Status, begin, jobs, new_run, objects, scrub, status, store};
+use super::{
+    FindingFilter, Health, MAX_FINDINGS, Order, ReplicationError, Status, begin, jobs, new_run, objects, scrub, status,
+    store,
+};
 use crate::{
     alerts::{self, NewAlert},
     app::App,
@@ -30,6 +34,8 @@ use crate::{
 const ROW: i32 = 1;
 /// How long a run that the schedule began is kept.
 const KEPT: Duration = Duration::from_secs(90 * 24 * 3600);
+/// Findings of a repair that nobody has ordered.
+const AT_ONCE: usize = 1000;
 
 #[derive(Serialize, Deserialize)]
 pub(super) struct Watch {}
@@ -45,6 +51,7 @@ impl Job for Watch {
 
     async fn run(&self, app: &App) -> Result<(), JobError> {
         begin_what_is_due(app).await?;
+        repair_by_itself(app).await?;
         let status = status::status(app, &Viewer::System("replication.watch")).await?;
         // A server that has never swept has nothing to tell, unless its first sweep does not end.
         if status.last.is_some() || is_overdue(app, status.at).await? {
@@ -52,6 +59,45 @@ impl Job for Watch {
         }
         Ok(())
     }
+}
+
+/// Orders the repair of the findings that need nobody's word. Where they are too many, somebody has to look first: a bucket may
+/// have been swapped.
+async fn repair_by_itself(app: &App) -> Result<(), JobError> {
+    let kinds = app.config.replication.repair_by_itself.clone();
+    if kinds.is_empty() || !store::running(app.db.read(), Mode::Repair).await?.is_empty() {
+        return Ok(());
+    }
+    let filter = FindingFilter { kinds: Some(kinds), ..FindingFilter::default() };
+    let found = store::matching(app.db.read(), &filter, MAX_FINDINGS).await?;
+    if found.is_empty() {
+        return Ok(());
+    }
+    let limit = super::repair_limit(app).await?;
+    if found.len() as u64 > limit {
+        tracing::warn!(findings = found.len(), limit, "more findings than the server repairs by itself");
+        return Ok(());
+    }
+    // What a repair gave back is tried again once a verification has seen it again.
+    let last = store::latest(app.db.read(), Mode::Repair, None).await?.map(|run| run.created_at);
+    let is_new = |row: &&replica_finding::Model| row.repair_id.is_none() || Some(row.last_seen_at) > last;
+    let ids: Vec<Uuid> = found.iter().filter(is_new).map(|row| row.id).take(AT_ONCE).collect();
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let order = Order {
+        expected: ids.len() as u64,
+        filter: FindingFilter { ids: Some(ids), kinds: None },
+        beyond_the_limit: false,
+        idempotency_key: None,
+    };
+    match super::repair(app, &Viewer::System("replication.watch"), &order).await {
+        Ok(run) => tracing::info!(run.id = %run.id, findings = order.expected, "a repair was begun"),
+        Err(ReplicationError::Fault(fault)) => return Err(fault.into()),
+        // Somebody else was first.
+        Err(other) => tracing::info!(%other, "no repair was begun"),
+    }
+    Ok(())
 }
 
 async fn is_overdue(app: &App, now: Timestamp) -> Result<bool, DbErr> {
