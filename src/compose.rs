@@ -48,6 +48,7 @@ use crate::{
     manifest::{self, graphql::ManifestMutation},
     notary,
     operations::graphql::{Job, OperationsMutation, OperationsQuery, job_node},
+    proof::graphql::ProofQuery,
     replication::{
         self,
         graphql::{
@@ -86,6 +87,7 @@ pub struct Query(
     LedgerQuery,
     ReplicationQuery,
     TimelineQuery,
+    ProofQuery,
     AlertsQuery,
     OperationsQuery,
     AuditQuery,

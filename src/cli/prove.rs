@@ -6,7 +6,7 @@ use crate::{config::Config, proof, viewer::Viewer};
 pub async fn run(config: Config, args: &ProveArgs) -> Result<(), Failure> {
     let app = serve::connect(config).await?;
     let me = Viewer::System("command line");
-    let proof = proof::prove(&app, &me, args.subject, !args.without_reading).await.map_err(fault)?;
+    let proof = proof::prove(&app, &me, args.subject, !args.without_reading, usize::MAX).await.map_err(fault)?;
     let Some(proof) = proof else { return Err(fault("nothing is known of it, and nothing ever was")) };
     if let Some(path) = &args.out {
         std::fs::write(path, &proof.document).map_err(|error| fault(format!("{}: {error}", path.display())))?;

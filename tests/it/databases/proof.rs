@@ -20,7 +20,7 @@ fn subject(of: &Value) -> Subject {
 }
 
 async fn prove(server: &TestServer, of: &Value, reading: bool) -> Proof {
-    proof::prove(&server.app, &OPS, subject(of), reading).await.unwrap().unwrap()
+    proof::prove(&server.app, &OPS, subject(of), reading, usize::MAX).await.unwrap().unwrap()
 }
 
 /// What the script says of a document; an error is its last line.
@@ -111,7 +111,18 @@ async fn what_is_there_and_what_is_gone_is_proven_to_whoever_has_openssl() {
     let wanting = prove(&server, &me, true).await;
     assert_eq!(wanting.verdict, Verdict { kept: 1, gone: 1, wanting: 1, ..Verdict::default() });
     let never: GlobalId = format!("file_{}", "0".repeat(32)).parse().unwrap();
-    assert_eq!(proof::prove(&server.app, &OPS, Subject::File(never.key), true).await.unwrap(), None);
-    assert!(proof::prove(&server.app, &Viewer::Anonymous, subject(&live), true).await.is_err());
+    assert_eq!(proof::prove(&server.app, &OPS, Subject::File(never.key), true, 9).await.unwrap(), None);
+    assert!(proof::prove(&server.app, &Viewer::Anonymous, subject(&live), true, 9).await.is_err());
+    assert!(proof::prove(&server.app, &OPS, subject(&me), true, 2).await.is_err(), "three objects");
+
+    // The same in GraphQL, from what the sites tell.
+    let query = "query ($id: ID!) { receipt(id: $id) { document kept gone underWay wanting } }";
+    let receipt = admin.query(query, json!({ "id": me["id"] })).await["receipt"].take();
+    let document = receipt["document"].as_str().unwrap();
+    assert_eq!(receipt, json!({ "document": document, "kept": 1, "gone": 1, "underWay": 0, "wanting": 1 }));
+    let said = check(folder.path(), document.as_bytes(), None).unwrap();
+    assert!(said.contains(&format!("VERIFIED: {}", me["id"].as_str().unwrap())), "{said}");
+    assert_eq!(admin.query(query, json!({ "id": never.to_string() })).await["receipt"], Value::Null);
+    assert_eq!(admin.error(query, json!({ "id": "job_1" })).await, "BAD_USER_INPUT");
     server.abandon();
 }

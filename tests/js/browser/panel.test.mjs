@@ -4,11 +4,14 @@
 // node --test, with SNAPHAVEN_TEST_BINARY built after `npm run build` in admin/. SNAPHAVEN_TEST_DATABASE_URL names a database
 // other than SQLite, and SNAPHAVEN_TEST_SCREENSHOTS a folder for pictures.
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import { readFile } from "node:fs/promises";
 import { test } from "node:test";
+import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 import { NOTES, check, open, row, sees, signIn, stage, until } from "./panel.mjs";
 
+const repository = fileURLToPath(new URL("../../..", import.meta.url));
 /** What a browser has to read before it shows anything. */
 const ENTRY_BYTES = 150_000;
 const FILE_STATES = "{ files(first: 20, filter: { state: REMOVED }) { nodes { name removal { reason by { id } } } } }";
@@ -168,6 +171,14 @@ test("the admin panel", async (t) => {
     await button.click();
     await sees(page, "7 files");
     await details.getByText("It was deleted for good").waitFor();
+    const download = page.waitForEvent("download");
+    await details.getByRole("button", { name: "Download receipt" }).click();
+    const receipt = await (await download).path();
+    const { status, stdout } = spawnSync("scripts/verify-receipt", [receipt], { cwd: repository, encoding: "utf8" });
+    assert.equal(status, 0);
+    assert.match(stdout, /VERIFIED: file_/);
+    await sees(page, "Receipt saved");
+    await check(page, "receipt-1440");
     await details.getByRole("link", { name: "See the proof" }).click();
     await page.getByRole("grid", { name: "Erasures" }).getByText("Original").waitFor();
   });

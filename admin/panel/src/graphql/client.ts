@@ -10,6 +10,7 @@ const EMBEDDED = [
   "FilePermissions",
   "FindingCount",
   "Limits",
+  "Receipt",
   "Removal",
   "Rendition",
   "RepairPlan",

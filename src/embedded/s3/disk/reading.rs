@@ -1,17 +1,19 @@
-//! Bodies on their way out, in blocks of 256 KiB, the next one read while the last is sent.
+//! Bodies on their way out, in blocks of 256 KiB: at once while the kernel has them in memory; from the first that it has not, each
+//! is read by another thread while the last is sent.
 
 use std::{
     collections::VecDeque,
     fs::File,
-    io::{self, Read, Seek, SeekFrom},
+    io::{self, IoSliceMut, Read, Seek, SeekFrom},
     ops::Range,
     sync::Arc,
 };
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use futures::stream::{self, Stream};
+use rustix::io::{Errno, ReadWriteFlags, preadv2};
 use s3s::{S3Result, s3_error};
-use tokio::task::spawn_blocking;
+use tokio::task::{JoinHandle, spawn_blocking};
 
 use super::{
     super::checksum::{Algorithm, Checksum, Hashers},
@@ -158,31 +160,60 @@ fn pieces(record: &Record, range: Range<u64>) -> VecDeque<Piece> {
 }
 
 impl Outgoing {
-    /// The next block; empty at the end. Blocking.
-    pub fn next_block(&mut self) -> io::Result<Bytes> {
-        let Some(piece) = self.pieces.front_mut() else { return Ok(Bytes::new()) };
-        if self.open.is_none() {
-            let mut file = match &self.source {
+    /// The file of the next piece, what is left of that, and how much to read of it. `None` at the end.
+    fn next_piece(&mut self) -> io::Result<Option<(&File, &mut Piece, usize)>> {
+        let Some(piece) = self.pieces.front_mut() else { return Ok(None) };
+        let file = match &mut self.open {
+            Some(file) => file,
+            none => none.insert(match &self.source {
                 Source::Object(file) => file.try_clone()?,
                 Source::Folder(folder) => folder.open(piece.segment)?,
-            };
-            file.seek(SeekFrom::Start(piece.from))?;
-            self.open = Some(file);
-        }
-        let want = piece.bytes.min(BLOCK);
-        let mut block = Vec::with_capacity(usize::try_from(want).map_err(io::Error::other)?);
-        if let Some(file) = &mut self.open {
-            file.take(want).read_to_end(&mut block)?;
-        }
-        if block.len() as u64 != want {
-            return Err(shortened());
-        }
-        piece.bytes -= want;
+            }),
+        };
+        let want = usize::try_from(piece.bytes.min(BLOCK)).map_err(io::Error::other)?;
+        Ok(Some((file, piece, want)))
+    }
+
+    fn advance(&mut self, bytes: usize) {
+        let Some(piece) = self.pieces.front_mut() else { return };
+        piece.from += bytes as u64;
+        piece.bytes -= bytes as u64;
         if piece.bytes == 0 {
             self.pieces.pop_front();
             self.open = None;
         }
+    }
+
+    /// The next block; empty at the end. Blocking.
+    pub fn next_block(&mut self) -> io::Result<Bytes> {
+        let Some((mut file, piece, want)) = self.next_piece()? else { return Ok(Bytes::new()) };
+        file.seek(SeekFrom::Start(piece.from))?;
+        let mut block = Vec::with_capacity(want);
+        file.take(want as u64).read_to_end(&mut block)?;
+        if block.len() != want {
+            return Err(shortened());
+        }
+        self.advance(want);
         Ok(block.into())
+    }
+
+    /// The next block, in `spare` where that is large enough, as far as it can be had without waiting for the disk; empty where it
+    /// cannot.
+    fn cached_block(&mut self, spare: Option<BytesMut>) -> io::Result<Bytes> {
+        let Some((file, piece, want)) = self.next_piece()? else { return Ok(Bytes::new()) };
+        let mut block = spare.filter(|spare| spare.len() >= want).unwrap_or_else(|| BytesMut::zeroed(want));
+        block.truncate(want);
+        match preadv2(file, &mut [IoSliceMut::new(&mut block)], piece.from, ReadWriteFlags::NOWAIT) {
+            Ok(0) => Err(shortened()),
+            Ok(read) => {
+                block.truncate(read);
+                self.advance(read);
+                Ok(block.freeze())
+            }
+            // Also where the file system cannot tell.
+            Err(Errno::AGAIN | Errno::OPNOTSUPP | Errno::NOSYS | Errno::INTR) => Ok(Bytes::new()),
+            Err(error) => Err(error.into()),
+        }
     }
 
     pub fn is_done(&self) -> bool {
@@ -191,21 +222,44 @@ impl Outgoing {
 
     /// The blocks as a stream.
     pub fn into_stream(self) -> impl Stream<Item = io::Result<Bytes>> + Send + Sync + 'static {
-        let read = |mut outgoing: Self| {
-            spawn_blocking(move || {
-                let block = outgoing.next_block();
-                (outgoing, block)
-            })
-        };
-        stream::try_unfold(Some(read(self)), move |task| async move {
-            let Some(task) = task else { return Ok(None) };
-            let (outgoing, block) = task.await.map_err(io::Error::other)?;
-            let block = block?;
-            if block.is_empty() {
-                return Ok(None);
-            }
-            let next = (!outgoing.is_done()).then(|| read(outgoing));
-            Ok(Some((block, next)))
+        stream::try_unfold(Reading::Cached(self, Bytes::new()), Reading::next)
+    }
+}
+
+/// Where the next block comes from.
+enum Reading {
+    /// Out of the kernel's memory; with the last block, to be filled again.
+    Cached(Outgoing, Bytes),
+    /// From a thread that may wait for the disk. Once it was needed, all that follows is read ahead by it.
+    Elsewhere(JoinHandle<(Outgoing, io::Result<Bytes>)>),
+    Done,
+}
+
+impl Reading {
+    fn elsewhere(mut outgoing: Outgoing) -> JoinHandle<(Outgoing, io::Result<Bytes>)> {
+        spawn_blocking(move || {
+            let block = outgoing.next_block();
+            (outgoing, block)
         })
+    }
+
+    /// The next block, and where the one after it comes from.
+    async fn next(self) -> io::Result<Option<(Bytes, Self)>> {
+        let task = match self {
+            Self::Cached(outgoing, _) if outgoing.is_done() => return Ok(None),
+            Self::Cached(mut outgoing, last) => {
+                // Whoever is done with the last block has it filled again.
+                let block = outgoing.cached_block(last.try_into_mut().ok())?;
+                if !block.is_empty() {
+                    return Ok(Some((block.clone(), Self::Cached(outgoing, block))));
+                }
+                Self::elsewhere(outgoing)
+            }
+            Self::Elsewhere(task) => task,
+            Self::Done => return Ok(None),
+        };
+        let (outgoing, block) = task.await.map_err(io::Error::other)?;
+        let next = if outgoing.is_done() { Self::Done } else { Self::Elsewhere(Self::elsewhere(outgoing)) };
+        Ok(Some((block?, next)))
     }
 }

@@ -146,6 +146,7 @@ const TABLE: &[Fields] = &[
     fields("TimelineEntry", "at event", OWN),
     fields("TimelineEntry", "kind key region bucket", [H, S, H, H, H]),
     fields("TimelineEntry", "proof reason by action", [H, N, H, H, H]),
+    fields("Receipt", "document kept gone underWay wanting", OWN),
     fields("FindingCount", "kind findings", OWN),
     fields("Coverage", "bytes checksum etag existence", [H, H, H, S, S]),
     fields("ReplicaRun", "id mode state requestedBy startedAt finishedAt total done rate agreed coverage lagging inFlight faults \

@@ -150,6 +150,7 @@ pub const TABLE: &[Query] = &[
 
     query("replication", "", [Anon, Forb, Forb, Forb, Seen, Seen]),
     of("file", query("fileTimeline(id)", r#"id: "$""#, [Anon, Forb, Forb, Forb, Seen, Seen])),
+    of("file", query("receipt(id)", r#"id: "$""#, [Anon, Forb, Forb, Forb, Forb, Seen])),
     query("replicaRuns", "", [Anon, Forb, Forb, Forb, All, All]),
     query("replicaFindings", "", [Anon, Forb, Forb, Forb, All, All]),
     query("replicaFindings(open)", "open: true", [Anon, Forb, Forb, Forb, All, All]),

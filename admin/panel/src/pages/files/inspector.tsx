@@ -5,6 +5,7 @@ import { Id } from "../../ui/copy";
 import { Failure } from "../../ui/failure";
 import { Facts, Inspector, Section } from "../../ui/inspector";
 import { ObjectLink } from "../../ui/jump";
+import { Receipt } from "../../ui/receipt";
 import { bytes, count, sentence } from "../../ui/relative";
 import { Status } from "../../ui/status";
 import { Time } from "../../ui/time";
@@ -37,6 +38,7 @@ export function FileInspector({ id, onChoose, onClose }: Props) {
   const history = data && (
     <>
       <Timeline entries={data.fileTimeline} />
+      {data.fileTimeline.length > 0 && <Receipt id={id} />}
       <History subject={id} entries={data.history} />
     </>
   );
@@ -199,9 +201,11 @@ function Erasures({ erasures, fileId }: { erasures: readonly FileErasure[]; file
           </li>
         ))}
       </ul>
-      <Link to="/erasures" search={{ file: fileId }}>
-        See the proof
-      </Link>
+      <p>
+        <Link to="/erasures" search={{ file: fileId }}>
+          See the proof
+        </Link>
+      </p>
     </Section>
   );
 }

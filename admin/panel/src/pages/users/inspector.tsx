@@ -3,6 +3,7 @@ import { Link } from "@tanstack/react-router";
 import { useQuery } from "urql";
 import { Id } from "../../ui/copy";
 import { Facts, Inspector, Section } from "../../ui/inspector";
+import { Receipt } from "../../ui/receipt";
 import { bytes, count, sentence } from "../../ui/relative";
 import { Status } from "../../ui/status";
 import { Time } from "../../ui/time";
@@ -70,6 +71,7 @@ export function UserInspector({ id, onClose }: { id: string; onClose: () => void
           </ul>
         </Section>
       )}
+      <Receipt id={id} />
       <History subject={id} entries={data.history} />
       <p className={styles.acts}>
         <Link to="/audit" search={{ actor: id }}>

@@ -4,6 +4,8 @@
 //! A document is JSON: in its first line the key and the signature, in its last a brace, and between them, line by line, exactly
 //! what was signed.
 
+pub mod graphql;
+
 use std::{fmt::Write as _, str::FromStr};
 
 use entity::{
@@ -89,12 +91,29 @@ pub struct Verdict {
 /// Objects that are looked at, at once.
 const AT_ONCE: usize = 4;
 
+/// Why there is no proof.
+#[derive(Debug, thiserror::Error)]
+pub enum ProofError {
+    #[error("It has {objects} objects, and a receipt here has at most {most}: `snaphaven prove` makes it.")]
+    TooMany { objects: usize, most: usize },
+    #[error(transparent)]
+    Fault(#[from] Fault),
+}
+
+crate::module_error!(ProofError);
+
 /// Looks at every object of the subject at both sites, now, and signs what is there. With `reading`, the bytes of what is kept are
 /// read and hashed; else what the stores tell of them stands there. `None`: there never was such a subject. Admins.
 ///
 /// # Errors
-/// A site that does not answer is no error: it stands in the document.
-pub async fn prove(app: &App, viewer: &Viewer, subject: Subject, reading: bool) -> Result<Option<Proof>, Fault> {
+/// More than `most` objects. A site that does not answer is no error: it stands in the document.
+pub async fn prove(
+    app: &App,
+    viewer: &Viewer,
+    subject: Subject,
+    reading: bool,
+    most: usize,
+) -> Result<Option<Proof>, ProofError> {
     viewer.admin()?;
     let key = notary::signing_key(&app.config).map_err(Fault::internal)?;
     let connection = app.db.read();
@@ -109,6 +128,9 @@ pub async fn prove(app: &App, viewer: &Viewer, subject: Subject, reading: bool) 
     let entries = audit::of_subject(connection, subject.key()).await?;
     if objects.is_empty() && entries.is_empty() {
         return Ok(None);
+    }
+    if objects.len() > most {
+        return Err(ProofError::TooMany { objects: objects.len(), most });
     }
     let roles = ledger::roles(connection).await?;
     let sites = Site::ALL.map(|site| {
