@@ -18,48 +18,93 @@ use crate::{app::App, ledger};
 const BATCH: usize = 32;
 const AT_ONCE: usize = 4;
 
-/// Scrubs what was last proven before the run began, within its budget.
+/// An object that was read, and what came of it.
+type Read = (object::Model, Verdict);
+
+/// Scrubs what was last proven before the run began, within its budget. While a batch is read, the one before is written down.
 pub(super) async fn run(app: &App, claimed: &Claimed) -> Result<(), RunError> {
     let budget = claimed.run.budget.and_then(|budget| u64::try_from(budget).ok()).unwrap_or(u64::MAX);
-    let mut counters = Counters::read(&claimed.run.counters);
-    // Of those that keep their old proof because they are faulty or still on their way, each has its turn once.
-    let mut done: HashSet<Uuid> = HashSet::new();
-    while counters.bytes_read < budget {
-        let lines = 2 * (BATCH + done.len()) as u64;
-        let oldest = ledger::oldest_proofs(app.db.read(), claimed.run.created_at, lines).await?;
-        let batch: Vec<object::Model> =
-            oldest.into_iter().filter(|object| done.insert(object.id)).take(BATCH).collect();
-        if batch.is_empty() {
-            return jobs::end(app, claimed, counters, None).await;
-        }
-        let verdicts = stream::iter(batch.into_iter().map(|object| {
-            let app = app.clone();
-            on_any_core(async move {
-                let verdict = judge(&app, &object.key, Depth::Bytes).await;
-                Ok::<_, RunError>((object, verdict.map_err(|fault| RunError::Unreadable(fault.to_string()))?))
-            })
-        }))
-        .buffer_unordered(AT_ONCE)
-        .try_collect::<Vec<_>>()
-        .await;
-        let verdicts = match verdicts {
-            Ok(verdicts) => verdicts,
-            Err(RunError::Unreadable(error)) => return jobs::end(app, claimed, counters, Some(error)).await,
+    let mut scrub =
+        Scrub { app, claimed, counters: Counters::read(&claimed.run.counters), done: HashSet::new(), read: Vec::new() };
+    loop {
+        let batch = if scrub.counters.bytes_read < budget { scrub.next_batch().await? } else { Vec::new() };
+        let is_over = batch.is_empty();
+        let (read, written) = tokio::join!(read(app, batch), scrub.write_down());
+        written?;
+        let error = match read {
+            Ok(read) => {
+                scrub.count(read);
+                None
+            }
+            Err(RunError::Unreadable(error)) => Some(error),
             Err(error) => return Err(error),
         };
-        for (object, verdict) in &verdicts {
-            counters.objects += 1;
-            counters.bytes_read += 2 * u64::try_from(object.bytes).unwrap_or(0);
-            match verdict {
-                Verdict::Agreed { proof, .. } => counters.agree(*proof),
-                Verdict::Fault(_) => counters.faults += 1,
-                Verdict::Lagging => counters.lagging += 1,
-                _ => counters.in_flight += 1,
+        if is_over || error.is_some() {
+            return jobs::end(app, claimed, scrub.counters, error).await;
+        }
+    }
+}
+
+/// Reads both copies of each.
+async fn read(app: &App, batch: Vec<object::Model>) -> Result<Vec<Read>, RunError> {
+    stream::iter(batch.into_iter().map(|object| {
+        let app = app.clone();
+        on_any_core(async move {
+            let verdict = judge(&app, &object.key, Depth::Bytes).await;
+            Ok::<_, RunError>((object, verdict.map_err(|fault| RunError::Unreadable(fault.to_string()))?))
+        })
+    }))
+    .buffer_unordered(AT_ONCE)
+    .try_collect()
+    .await
+}
+
+struct Scrub<'a> {
+    app: &'a App,
+    claimed: &'a Claimed,
+    /// Of all that was read.
+    counters: Counters,
+    /// What has no new proof: what is not written down yet, and those that keep their old one because they are faulty or still on
+    /// their way. Each has its turn once.
+    done: HashSet<Uuid>,
+    /// What is counted and not written down.
+    read: Vec<Read>,
+}
+
+impl Scrub<'_> {
+    async fn next_batch(&mut self) -> Result<Vec<object::Model>, RunError> {
+        let lines = 2 * (BATCH + self.done.len()) as u64;
+        let oldest = ledger::oldest_proofs(self.app.db.read(), self.claimed.run.created_at, lines).await?;
+        Ok(oldest.into_iter().filter(|object| self.done.insert(object.id)).take(BATCH).collect())
+    }
+
+    /// What was written down meanwhile has its new proof.
+    fn count(&mut self, read: Vec<Read>) {
+        for (object, verdict) in std::mem::replace(&mut self.read, read) {
+            if matches!(verdict, Verdict::Agreed { .. }) {
+                self.done.remove(&object.id);
             }
         }
+        for (object, verdict) in &self.read {
+            self.counters.objects += 1;
+            self.counters.bytes_read += 2 * u64::try_from(object.bytes).unwrap_or(0);
+            match verdict {
+                Verdict::Agreed { proof, .. } => self.counters.agree(*proof),
+                Verdict::Fault(_) => self.counters.faults += 1,
+                Verdict::Lagging => self.counters.lagging += 1,
+                _ => self.counters.in_flight += 1,
+            }
+        }
+    }
+
+    async fn write_down(&self) -> Result<(), RunError> {
+        if self.read.is_empty() {
+            return Ok(());
+        }
+        let (app, counters) = (self.app, self.counters);
         app.transaction::<_, RunError, _, _>(async |tx| {
-            let run = store::hold(&tx, claimed).await?;
-            for (object, verdict) in &verdicts {
+            let run = store::hold(&tx, self.claimed).await?;
+            for (object, verdict) in &self.read {
                 match verdict {
                     Verdict::Agreed { seen, .. } => {
                         ledger::note(app, &tx, object.id, seen).await?;
@@ -74,14 +119,8 @@ pub(super) async fn run(app: &App, claimed: &Claimed) -> Result<(), RunError> {
                 .await?;
             Ok(())
         })
-        .await?;
-        for (object, verdict) in &verdicts {
-            if matches!(verdict, Verdict::Agreed { .. }) {
-                done.remove(&object.id);
-            }
-        }
+        .await
     }
-    jobs::end(app, claimed, counters, None).await
 }
 
 /// What one scheduled scrub may read.
