@@ -4,14 +4,13 @@
 use std::{
     collections::VecDeque,
     fs::File,
-    io::{self, IoSliceMut, Read, Seek, SeekFrom},
+    io::{self, Read, Seek, SeekFrom},
     ops::Range,
     sync::Arc,
 };
 
 use bytes::{Bytes, BytesMut};
 use futures::stream::{self, Stream};
-use rustix::io::{Errno, ReadWriteFlags, preadv2};
 use s3s::{S3Result, s3_error};
 use tokio::task::{JoinHandle, spawn_blocking};
 
@@ -159,6 +158,22 @@ fn pieces(record: &Record, range: Range<u64>) -> VecDeque<Piece> {
     pieces
 }
 
+/// Reads what the kernel has in memory from there on; `None` where it has nothing, or cannot tell.
+#[cfg(target_os = "linux")]
+fn read_cached(file: &File, block: &mut [u8], from: u64) -> io::Result<Option<usize>> {
+    use rustix::io::{Errno, ReadWriteFlags, preadv2};
+    match preadv2(file, &mut [io::IoSliceMut::new(block)], from, ReadWriteFlags::NOWAIT) {
+        Ok(read) => Ok(Some(read)),
+        Err(Errno::AGAIN | Errno::OPNOTSUPP | Errno::NOSYS | Errno::INTR) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn read_cached(_: &File, _: &mut [u8], _: u64) -> io::Result<Option<usize>> {
+    Ok(None)
+}
+
 impl Outgoing {
     /// The file of the next piece, what is left of that, and how much to read of it. `None` at the end.
     fn next_piece(&mut self) -> io::Result<Option<(&File, &mut Piece, usize)>> {
@@ -203,16 +218,14 @@ impl Outgoing {
         let Some((file, piece, want)) = self.next_piece()? else { return Ok(Bytes::new()) };
         let mut block = spare.filter(|spare| spare.len() >= want).unwrap_or_else(|| BytesMut::zeroed(want));
         block.truncate(want);
-        match preadv2(file, &mut [IoSliceMut::new(&mut block)], piece.from, ReadWriteFlags::NOWAIT) {
-            Ok(0) => Err(shortened()),
-            Ok(read) => {
+        match read_cached(file, &mut block, piece.from)? {
+            None => Ok(Bytes::new()),
+            Some(0) => Err(shortened()),
+            Some(read) => {
                 block.truncate(read);
                 self.advance(read);
                 Ok(block.freeze())
             }
-            // Also where the file system cannot tell.
-            Err(Errno::AGAIN | Errno::OPNOTSUPP | Errno::NOSYS | Errno::INTR) => Ok(Bytes::new()),
-            Err(error) => Err(error.into()),
         }
     }
 
