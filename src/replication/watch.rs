@@ -18,8 +18,8 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::{
-    FindingFilter, Health, MAX_FINDINGS, Order, ReplicationError, Status, begin, jobs, new_run, objects, scrub, status,
-    store,
+    FindingFilter, Health, MAX_FINDINGS, Order, ReplicationError, Status, begin, jobs, new_run, objects, repair, scrub,
+    status, store,
 };
 use crate::{
     alerts::{self, NewAlert},
@@ -64,7 +64,8 @@ impl Job for Watch {
 /// Orders the repair of the findings that need nobody's word. Where they are too many, somebody has to look first: a bucket may
 /// have been swapped.
 async fn repair_by_itself(app: &App) -> Result<(), JobError> {
-    let kinds = app.config.replication.repair_by_itself.clone();
+    let named = app.config.replication.repair_by_itself.iter().copied();
+    let kinds: Vec<_> = named.filter(|kind| repair::is_possible(*kind)).collect();
     if kinds.is_empty() || !store::running(app.db.read(), Mode::Repair).await?.is_empty() {
         return Ok(());
     }

@@ -9,7 +9,7 @@ use super::shelf::{Item, Shape, Shelf, write};
 
 async fn shelf() -> Shelf {
     Shelf::new(|config| {
-        config.replication.repair_by_itself = vec![Kind::MissingInReplica, Kind::OrphanInPrimary];
+        config.replication.repair_by_itself = vec![Kind::MissingInReplica, Kind::OrphanInPrimary, Kind::Lost];
     })
     .await
 }
@@ -33,8 +33,12 @@ async fn what_needs_nobodys_word_is_mended_and_the_rest_waits_for_an_admin() {
     lose(&shelf, &items[..3]);
     let stale = &items[4];
     write(shelf.store(Site::Second), &stale.row.key, b"other").await;
-    assert_eq!(shelf.verify("SWEEP").await["faults"], 4);
-    let waiting = [("STALE_IN_REPLICA".to_owned(), stale.row.key.clone())];
+    // No repair can mend it, so none is begun for it.
+    let lost = &items[5].row.key;
+    lose(&shelf, &items[5..6]);
+    shelf.store(Site::First).delete_latest(lost);
+    assert_eq!(shelf.verify("SWEEP").await["faults"], 5);
+    let waiting = [("LOST".to_owned(), lost.clone()), ("STALE_IN_REPLICA".to_owned(), stale.row.key.clone())];
     assert_eq!(shelf.findings(true).await, waiting);
     let alone = [json!({ "mode": "REPAIR", "repaired": 3, "leftOpen": 0, "requestedBy": null })];
     assert_eq!(repairs(&shelf).await, alone);
