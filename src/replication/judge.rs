@@ -1,14 +1,13 @@
 //! The judgement on one key: both sites asked, between two looks at the ledger. What a listing suggests is only a reason to
 //! come here, since three cursors are no snapshot.
 
-use std::time::Duration;
-
 use entity::{
     Timestamp, object,
     object::State,
     object_copy::{self, Proof, Site},
     replica_finding::Kind,
 };
+use sea_orm::DbErr;
 use uuid::Uuid;
 
 use super::store;
@@ -59,24 +58,24 @@ pub(super) struct Found {
 pub(super) struct Terms {
     pub roles: Roles,
     pub now: Timestamp,
-    /// When the server was rebuilt: copies that were awaited anew then are not late because of their age.
-    rebuilt_at: Option<Timestamp>,
 }
 
 impl Terms {
     pub async fn now(app: &App) -> Result<Self, Fault> {
         let connection = app.db.read();
-        Ok(Self {
-            roles: ledger::roles(connection).await?,
-            now: app.db.now(connection).await?,
-            rebuilt_at: store::newest_restore(connection).await?.map(|run| run.updated_at),
-        })
+        Ok(Self { roles: ledger::roles(connection).await?, now: app.db.now(connection).await? })
     }
 
-    /// How long the copy of an object that became live then has been awaited.
-    pub fn awaited_for(&self, live_at: Timestamp) -> Duration {
-        self.now.since(self.rebuilt_at.map_or(live_at, |rebuilt| rebuilt.max(live_at)))
+    /// Whether the copy of an object that became live then has been awaited for longer than it may. What was awaited anew when
+    /// the server was rebuilt is not late because of its age.
+    pub fn late(&self, app: &App, live_at: Timestamp, rebuilt_at: Option<Timestamp>) -> bool {
+        self.now.since(rebuilt_at.map_or(live_at, |rebuilt| rebuilt.max(live_at))) > app.config.replication.rpo
     }
+}
+
+/// When the server was rebuilt, if it ever was.
+pub(super) async fn rebuilt_at(app: &App) -> Result<Option<Timestamp>, DbErr> {
+    Ok(store::newest_restore(app.db.read()).await?.map(|run| run.updated_at))
 }
 
 /// How closely a live object's copies are looked at.
@@ -130,7 +129,7 @@ async fn live(app: &App, terms: Terms, object: &object::Model, depth: Depth) -> 
     let (at_primary, at_replica) = decide(app, object, [(primary, at_primary), (replica, at_replica)]).await?;
     let claim = at_primary.meta.as_ref().and_then(|meta| meta.claim);
     let awaited = copies.iter().any(|copy| copy.site == replica && copy.state == object_copy::State::Awaiting);
-    let age = terms.awaited_for(object.live_at.unwrap_or(object.created_at));
+    let live_at = object.live_at.unwrap_or(object.created_at);
     let kind = match (present(&at_primary), present(&at_replica)) {
         (Some(Equality::Equal(one)), Some(Equality::Equal(other))) => {
             let seen = [(primary, &at_primary), (replica, &at_replica)];
@@ -140,7 +139,7 @@ async fn live(app: &App, terms: Terms, object: &object::Model, depth: Depth) -> 
         (Some(Equality::Equal(_)), None) if claim == Some(Claim::Completed) => Kind::FalseCompleted,
         // What was there once is no longer on its way, and what S3 failed to copy never was.
         (Some(Equality::Equal(_)), None)
-            if awaited && age <= app.config.replication.rpo && claim != Some(Claim::Failed) =>
+            if awaited && claim != Some(Claim::Failed) && !terms.late(app, live_at, rebuilt_at(app).await?) =>
         {
             return Ok(Verdict::Lagging);
         }

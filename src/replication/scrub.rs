@@ -21,16 +21,21 @@ const AT_ONCE: usize = 4;
 /// An object that was read, and what came of it.
 type Read = (object::Model, Verdict);
 
-/// Scrubs what was last proven before the run began, within its budget. While a batch is read, the one before is written down.
+/// Scrubs what was last proven before the run began, within its budget. While a batch is read, the one before is written down and
+/// the one after it looked up.
 pub(super) async fn run(app: &App, claimed: &Claimed) -> Result<(), RunError> {
     let budget = claimed.run.budget.and_then(|budget| u64::try_from(budget).ok()).unwrap_or(u64::MAX);
-    let mut scrub =
-        Scrub { app, claimed, counters: Counters::read(&claimed.run.counters), done: HashSet::new(), read: Vec::new() };
+    let counters = Counters::read(&claimed.run.counters);
+    let left = budget.saturating_sub(counters.bytes_read);
+    let mut scrub = Scrub { app, claimed, counters, left, done: HashSet::new(), read: Vec::new() };
+    let mut batch = scrub.next_batch().await?;
     loop {
-        let batch = if scrub.counters.bytes_read < budget { scrub.next_batch().await? } else { Vec::new() };
         let is_over = batch.is_empty();
-        let (read, written) = tokio::join!(read(app, batch), scrub.write_down());
-        written?;
+        let (read, next) = tokio::join!(read(app, batch), async {
+            scrub.write_down().await?;
+            scrub.next_batch().await
+        });
+        batch = next?;
         let error = match read {
             Ok(read) => {
                 scrub.count(read);
@@ -59,11 +64,18 @@ async fn read(app: &App, batch: Vec<object::Model>) -> Result<Vec<Read>, RunErro
     .await
 }
 
+/// Bytes that are read of an object.
+fn read_of(object: &object::Model) -> u64 {
+    2 * u64::try_from(object.bytes).unwrap_or(0)
+}
+
 struct Scrub<'a> {
     app: &'a App,
     claimed: &'a Claimed,
     /// Of all that was read.
     counters: Counters,
+    /// Bytes that are left of the budget.
+    left: u64,
     /// What has no new proof: what is not written down yet, and those that keep their old one because they are faulty or still on
     /// their way. Each has its turn once.
     done: HashSet<Uuid>,
@@ -72,10 +84,16 @@ struct Scrub<'a> {
 }
 
 impl Scrub<'_> {
+    /// Empty where the budget is spent.
     async fn next_batch(&mut self) -> Result<Vec<object::Model>, RunError> {
+        if self.left == 0 {
+            return Ok(Vec::new());
+        }
         let lines = 2 * (BATCH + self.done.len()) as u64;
         let oldest = ledger::oldest_proofs(self.app.db.read(), self.claimed.run.created_at, lines).await?;
-        Ok(oldest.into_iter().filter(|object| self.done.insert(object.id)).take(BATCH).collect())
+        let batch: Vec<_> = oldest.into_iter().filter(|object| self.done.insert(object.id)).take(BATCH).collect();
+        self.left = self.left.saturating_sub(batch.iter().map(read_of).sum());
+        Ok(batch)
     }
 
     /// What was written down meanwhile has its new proof.
@@ -87,7 +105,7 @@ impl Scrub<'_> {
         }
         for (object, verdict) in &self.read {
             self.counters.objects += 1;
-            self.counters.bytes_read += 2 * u64::try_from(object.bytes).unwrap_or(0);
+            self.counters.bytes_read += read_of(object);
             match verdict {
                 Verdict::Agreed { proof, .. } => self.counters.agree(*proof),
                 Verdict::Fault(_) => self.counters.faults += 1,

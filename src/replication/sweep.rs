@@ -15,7 +15,7 @@ use futures::{StreamExt as _, TryStreamExt as _, stream};
 use super::{
     Counters, RunError,
     canary::CANARIES,
-    judge::{Depth, Found, Terms, Verdict, judge, weaker},
+    judge::{Depth, Found, Terms, Verdict, judge, rebuilt_at, weaker},
     on_any_core,
     store::{self, Claimed},
 };
@@ -91,6 +91,7 @@ struct Walk<'a> {
     claimed: &'a Claimed,
     upto: Option<&'a str>,
     terms: Terms,
+    rebuilt_at: Option<Timestamp>,
     counters: Counters,
     faults: Vec<Found>,
     /// Every key up to this one is done.
@@ -105,6 +106,7 @@ async fn walk(app: &App, claimed: &Claimed, range: &mut replica_range::Model) ->
         claimed,
         upto: upto.as_deref(),
         terms,
+        rebuilt_at: rebuilt_at(app).await?,
         counters: Counters::read(&range.counters),
         faults: Vec::new(),
         position: range.after.clone(),
@@ -266,8 +268,8 @@ impl Walk<'_> {
         let is_ours = self.app.config.objects.replication == ReplicationMode::Managed;
         let whole = is_ours && matches(entry, primary, of(self.terms.roles.primary)).is_some();
         let awaited = replica.state == object_copy::State::Awaiting && of(self.terms.roles.replica()).is_none();
-        let age = self.terms.awaited_for(entry.live_at.unwrap_or(entry.created_at));
-        if whole && awaited && age <= self.app.config.replication.rpo {
+        let live_at = entry.live_at.unwrap_or(entry.created_at);
+        if whole && awaited && !self.terms.late(self.app, live_at, self.rebuilt_at) {
             self.counters.lagging += 1;
             return None;
         }
