@@ -6,6 +6,8 @@
 
 #![allow(clippy::expect_used, reason = "a bench that cannot go on has failed")]
 
+#[path = "../tests/trials/common/rows.rs"]
+mod rows;
 #[path = "support/server.rs"]
 mod server;
 #[path = "support/table.rs"]
@@ -23,8 +25,8 @@ use std::{
 
 use aws_lc_rs::digest::{Context, SHA256};
 use entity::{
-    object::{self, Kind, State},
-    object_copy::{self, Proof, Site},
+    object::{self, Kind},
+    object_copy::{self, Site},
 };
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use rand::{Rng, SeedableRng, rngs::StdRng};
@@ -83,9 +85,11 @@ fn sweeps() {
         let ours = median(&mut times);
         let peer = if beside_rclone { rclone(&haven) } else { None };
         stop(server);
+        let mut lists: Vec<f64> = (0..RUNS).map(|_| haven.list(objects)).collect();
         let row =
             |what: &str, unit, ours, peer, target| Row { what: format!("{objects}: {what}"), unit, ours, peer, target };
         rows.push(row("sweep", "s", ours, peer, if beside_rclone { Target::Ratio(0.1) } else { Target::None }));
+        rows.push(row("both listings alone", "s", median(&mut lists), None, Target::None));
         rows.push(row("keys of three cursors", "1000/s", objects as f64 / ours / 1000.0, None, Target::None));
         rows.push(row("private memory above idle", "MB", grown, None, Target::Limit(64.0)));
     }
@@ -159,8 +163,8 @@ impl Haven {
         Credentials::load_or_create(&self.dir.join("keys/s3-credentials.env")).expect("the server's own keys")
     }
 
-    /// So many more objects, with a copy at each site, in the ledger as verified. Nothing is synced to the disk.
-    fn lay_out(&self, count: usize, bytes: usize) {
+    /// The two buckets without a server. Nothing is synced to the disk.
+    fn stores(&self) -> [(Site, Arc<S3Store>); 2] {
         let credentials = self.credentials();
         let options = EmbeddedS3Options {
             dir: self.dir.join("s3"),
@@ -171,10 +175,28 @@ impl Haven {
             clock: Clock::system(),
         };
         let s3 = EmbeddedS3::open(options).expect("the embedded S3 opens");
-        let stores = BUCKETS.map(|(name, region, site)| {
+        BUCKETS.map(|(name, region, site)| {
             let (id, secret) = (&credentials.access_key_id, &credentials.secret_access_key);
             (site, Arc::new(S3Store::in_process(s3.service(), name, region, id, secret)))
-        });
+        })
+    }
+
+    /// Seconds of both listings, at the same time and to their ends, by the client that the server has.
+    fn list(&self, objects: usize) -> f64 {
+        let stores = self.stores();
+        runtime().block_on(async {
+            let begun = Instant::now();
+            let lists = stores.map(|(_, store)| tokio::spawn(async move { list(&store).await }));
+            for listed in futures::future::join_all(lists).await {
+                assert!(listed.expect("no panic") >= objects, "the listing is whole");
+            }
+            begun.elapsed().as_secs_f64()
+        })
+    }
+
+    /// So many more objects, with a copy at each site, in the ledger as verified.
+    fn lay_out(&self, count: usize, bytes: usize) {
+        let stores = self.stores();
         let rng = Arc::new(Mutex::new(StdRng::seed_from_u64(1)));
         self.with_database(async |connection| {
             stream::iter(0..count)
@@ -243,54 +265,37 @@ fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Runtime::new().expect("a runtime")
 }
 
+async fn list(store: &S3Store) -> usize {
+    let (mut listed, mut after) = (0, None);
+    loop {
+        let page = store.survey(after.as_deref(), 1000).await.expect("it lists");
+        let Some(last) = page.last() else { return listed };
+        after = Some(last.key.clone());
+        listed += page.len();
+    }
+}
+
 async fn lay(stores: [(Site, Arc<S3Store>); 2], content: Vec<u8>) -> (object::Model, Vec<object_copy::Model>) {
-    let (key, bytes, hash) = (ObjectKey::new(Kind::Original), content.len(), sha256(&content));
-    let at = Clock::system().now();
+    let (key, at) = (ObjectKey::new(Kind::Original), Clock::system().now());
+    let (object, bytes, hash) = (rows::live(key, &content, at), content.len() as u64, sha256(&content));
     let body = Body::Memory(content.into());
     let copies = stream::iter(stores).then(async |(site, store)| {
         let put = PutObject {
             key: key.to_string(),
             body: body.clone(),
-            bytes: bytes as u64,
+            bytes,
             sha256: hash,
             content_type: "application/octet-stream".to_owned(),
             condition: Condition::None,
         };
         let stored = store.put(put, Duration::from_secs(60)).await?;
+        let proven = rows::proven(key.id, site, stored.etag, at);
         Ok::<_, snaphaven::adapters::objects::StoreError>(object_copy::Model {
-            object_id: key.id,
-            site,
-            state: object_copy::State::Verified,
-            etag: Some(stored.etag),
             version_id: stored.version_id,
-            proof: Some(Proof::Checksum),
-            verified_at: Some(at),
-            arrived_at: Some(at),
-            gone_at: None,
+            ..proven
         })
     });
     let copies: Vec<_> = copies.try_collect().await.expect("the store takes it");
-    let object = object::Model {
-        id: key.id,
-        key: key.to_string(),
-        kind: Kind::Original,
-        state: State::Live,
-        bytes: i64::try_from(bytes).expect("it is small"),
-        sha256: hash.to_vec(),
-        content_type: "application/octet-stream".to_owned(),
-        holds: 0,
-        due_at: None,
-        user_id: None,
-        file_id: None,
-        created_at: at,
-        keep_until: None,
-        notified_at: None,
-        live_at: Some(at),
-        requested_by: None,
-        requested_at: None,
-        reason: None,
-        erased_at: None,
-    };
     (object, copies)
 }
 

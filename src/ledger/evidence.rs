@@ -72,7 +72,6 @@ pub async fn hash_at(app: &App, key: &str, site: Site) -> Result<Option<(Sha256,
 /// One line of the ledger, as the verifier's cursor reads it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
-    pub id: Uuid,
     pub key: String,
     pub state: State,
     pub bytes: i64,
@@ -114,9 +113,7 @@ pub async fn entries(
     let (first, second) = (Alias::new("first_copy"), Alias::new("second_copy"));
     let of = |column: Of| Expr::col((object::Entity, column));
     let mut select = Query::select()
-        .exprs(
-            [Of::Id, Of::Key, Of::State, Of::Bytes, Of::CreatedAt, Of::KeepUntil, Of::LiveAt, Of::RequestedAt].map(of),
-        )
+        .exprs([Of::Key, Of::State, Of::Bytes, Of::CreatedAt, Of::KeepUntil, Of::LiveAt, Of::RequestedAt].map(of))
         .from(object::Entity)
         .and_where(of(Of::Key).gt(after))
         // Not by a list of the others: a planner without statistics would go by the states, and sort them all.
@@ -148,15 +145,14 @@ fn entry(row: &QueryResult) -> Result<Entry, DbErr> {
         })
     };
     Ok(Entry {
-        id: row.try_get_by_index(0)?,
-        key: row.try_get_by_index(1)?,
-        state: row.try_get_by_index(2)?,
-        bytes: row.try_get_by_index(3)?,
-        created_at: row.try_get_by_index(4)?,
-        keep_until: row.try_get_by_index(5)?,
-        live_at: row.try_get_by_index(6)?,
-        requested_at: row.try_get_by_index(7)?,
-        copies: [mark(8)?, mark(12)?],
+        key: row.try_get_by_index(0)?,
+        state: row.try_get_by_index(1)?,
+        bytes: row.try_get_by_index(2)?,
+        created_at: row.try_get_by_index(3)?,
+        keep_until: row.try_get_by_index(4)?,
+        live_at: row.try_get_by_index(5)?,
+        requested_at: row.try_get_by_index(6)?,
+        copies: [mark(7)?, mark(11)?],
     })
 }
 

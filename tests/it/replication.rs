@@ -54,6 +54,15 @@ impl Cloud {
     }
 }
 
+/// What the command line says beside a server with these settings, and its exit code.
+pub async fn replica(sender: &Sender, settings: &[String], args: &[&str]) -> (i32, Value) {
+    let mut replica = command();
+    replica.args(["replica"]).args(args).args(["--json", "--data-dir"]).arg(sender.server.data_dir()).args(settings);
+    let (code, said) = run(&mut replica, Duration::from_secs(60)).await;
+    let json = said.lines().find_map(|line| serde_json::from_str(line).ok());
+    (code.unwrap(), json.unwrap_or_else(|| panic!("{said}")))
+}
+
 struct Watched {
     cloud: Cloud,
     sender: Sender,
@@ -92,14 +101,8 @@ impl Watched {
         Self { cloud, sender, settings }
     }
 
-    /// What the command line says, and its exit code.
     async fn replica(&self, args: &[&str]) -> (i32, Value) {
-        let mut replica = command();
-        replica.args(["replica"]).args(args).args(["--json", "--data-dir"]).arg(self.sender.server.data_dir());
-        replica.args(&self.settings);
-        let (code, said) = run(&mut replica, Duration::from_secs(60)).await;
-        let json = said.lines().find_map(|line| serde_json::from_str(line).ok());
-        (code.unwrap(), json.unwrap_or_else(|| panic!("{said}")))
+        replica(&self.sender, &self.settings, args).await
     }
 
     async fn upload(&self, name: &str, bytes: &[u8]) -> Value {

@@ -6,6 +6,7 @@ mod crash;
 #[path = "../judges/mod.rs"]
 mod judges;
 mod lag;
+#[expect(dead_code, reason = "the integration suite uses all of it")]
 mod proxy;
 mod races;
 #[expect(dead_code, reason = "the integration suite uses all of it")]

@@ -25,7 +25,6 @@ pub struct CorsRule {
     pub origins: Vec<String>,
     pub methods: Vec<String>,
     pub headers: Vec<String>,
-    pub exposed: Vec<String>,
 }
 
 /// S3's own replication of what is stored.

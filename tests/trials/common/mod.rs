@@ -6,6 +6,7 @@ pub mod content;
 pub mod leaving;
 pub mod plant;
 pub mod process;
+pub mod rows;
 pub mod snaps;
 pub mod verdict;
 pub mod work;

@@ -19,8 +19,10 @@ use super::{Switch, connect, listen, reset};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Op {
     Put,
-    /// Of an object; listings are [`Op::Other`].
+    /// Of an object.
     Get,
+    /// Of a bucket's objects or versions.
+    List,
     Other,
 }
 
@@ -45,6 +47,12 @@ pub enum HttpFault {
     Flip,
     /// Carried out; the connection is reset without a reply.
     DropReply,
+    /// A listing with no entry, that says that it is whole.
+    EmptyListing,
+    /// A listing with the first half of its entries, that says that it is whole.
+    CutListing,
+    /// A listing with every entry twice.
+    RepeatedListing,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -151,18 +159,56 @@ impl Message {
         let mut words = std::str::from_utf8(line).unwrap_or_default().split(' ');
         let (method, target) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
         // `/bucket/key`; listings name no key.
-        let (path, _) = target.split_once('?').unwrap_or((target, ""));
+        let (path, query) = target.split_once('?').unwrap_or((target, ""));
         let of_object = path.trim_matches('/').contains('/');
+        let lists = |pair: &str| matches!(pair.split('=').next(), Some("list-type" | "versions"));
         match method {
             "PUT" if of_object => Op::Put,
             "GET" if of_object => Op::Get,
+            "GET" if query.split('&').any(lists) => Op::List,
             _ => Op::Other,
         }
+    }
+
+    /// A listing with other entries, where it has any. One that has fewer says that it is whole.
+    fn relist(&mut self, switch: &Switch<Aim>, change: impl for<'a> Fn(&[&'a str]) -> Vec<&'a str>) {
+        let text = String::from_utf8_lossy(&self.body).into_owned();
+        let (before, entries, after) = entries(&text);
+        if entries.is_empty() {
+            return;
+        }
+        switch.strike();
+        let changed = change(&entries);
+        let is_less = changed.len() < entries.len();
+        let mut text = [before, &changed.concat(), after].concat();
+        if is_less {
+            text = text.replace("<IsTruncated>true<", "<IsTruncated>false<");
+        }
+        self.body = text.into_bytes();
+        self.set("Content-Length", &self.body.len().to_string());
     }
 
     fn whole(&self) -> Vec<u8> {
         [&*self.head, &*self.body].concat()
     }
+}
+
+/// What a listing has before its entries, the entries, and what is behind them. S3 has them in one run.
+fn entries(text: &str) -> (&str, Vec<&str>, &str) {
+    let (mut entries, mut begin, mut end) = (Vec::new(), text.len(), text.len());
+    let mut at = 0;
+    while let Some((from, name)) = ["Contents", "Version", "DeleteMarker"]
+        .into_iter()
+        .filter_map(|name| Some((at + text[at..].find(&format!("<{name}>"))?, name)))
+        .min()
+    {
+        let close = format!("</{name}>");
+        let Some(length) = text[from..].find(&close) else { break };
+        at = from + length + close.len();
+        entries.push(&text[from..at]);
+        (begin, end) = (begin.min(from), at);
+    }
+    (&text[..begin], entries, &text[end..])
 }
 
 async fn exchange(mut client: TcpStream, upstream: u16, switch: &Switch<Aim>) -> io::Result<()> {
@@ -264,6 +310,11 @@ async fn reply(mut client: TcpStream, mut answer: Message, fault: &HttpFault, sw
         HttpFault::Flip if spoils => {
             switch.strike();
             answer.body[half] ^= 1;
+        }
+        HttpFault::EmptyListing if spoils => answer.relist(switch, |_| Vec::new()),
+        HttpFault::CutListing if spoils => answer.relist(switch, |entries| entries[..entries.len() / 2].to_vec()),
+        HttpFault::RepeatedListing if spoils => {
+            answer.relist(switch, |entries| entries.iter().flat_map(|entry| [*entry, *entry]).collect());
         }
         _ => {}
     }

@@ -26,8 +26,9 @@ use crate::{
     common::{
         Failure,
         client::Client,
-        plant::{self, put},
+        plant::put,
         process::{Launcher, ObjectServer, Process},
+        rows,
     },
     servers::{KIND, Kind as Engine},
 };
@@ -285,10 +286,10 @@ async fn fill(database: &DatabaseConnection, stores: &[S3Store; 2]) -> Result<Ve
     let at = entity::Timestamp::from_utc(chrono::Utc::now()).minus(Duration::from_secs(3600));
     let (mut objects, mut copies) = (Vec::new(), Vec::new());
     for (key, etags) in etags {
-        let row = plant::live(key, key.to_string().as_bytes(), at);
+        let row = rows::live(key, key.to_string().as_bytes(), at);
         objects.push(row.into_active_model().reset_all());
         for (site, etag) in Site::ALL.into_iter().zip(etags) {
-            copies.push(plant::proven(key.id, site, etag, at).into_active_model().reset_all());
+            copies.push(rows::proven(key.id, site, etag, at).into_active_model().reset_all());
         }
     }
     for some in objects.chunks(500) {

@@ -54,7 +54,7 @@ const CASES: [Case; 15] = [
     short(case("30 s slow at the primary", Slow(Duration::from_secs(30)), &[], FIRST)),
     case("30 s slow PUTs at the replica", Slow(Duration::from_secs(30)), &[Op::Put], SECOND),
     short(case("replies to PUTs lost at the primary", DropReply, &[Op::Put], FIRST)),
-    case("replies to all but objects lost at both", DropReply, &[Op::Other], BOTH),
+    case("replies to all but objects lost at both", DropReply, &[Op::List, Op::Other], BOTH),
     short(case("objects truncated at the primary", Truncate, &[Op::Get], FIRST)),
     case("objects shortened at the primary", Shorten, &[Op::Get], FIRST),
     short(case("objects altered at the primary", Flip, &[Op::Get], FIRST)),

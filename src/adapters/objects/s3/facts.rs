@@ -89,7 +89,6 @@ fn cors_rule(rule: &S3CorsRule) -> CorsRule {
         origins: rule.allowed_origins().to_vec(),
         methods: rule.allowed_methods().to_vec(),
         headers: rule.allowed_headers().to_vec(),
-        exposed: rule.expose_headers().to_vec(),
     }
 }
 

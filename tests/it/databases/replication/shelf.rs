@@ -15,7 +15,7 @@ use snaphaven::{
 };
 
 use crate::{
-    common::plant,
+    common::{plant, rows},
     support::{Person, TestServer},
 };
 
@@ -111,12 +111,12 @@ impl Shelf {
             live_at: (shape.state != State::Pending).then_some(at),
             requested_at: going.then_some(at),
             erased_at: (shape.state == State::Erased).then_some(at),
-            ..plant::live(key, &bytes, at)
+            ..rows::live(key, &bytes, at)
         };
         let mut marks = Vec::new();
         for (site, state) in Site::ALL.into_iter().zip(shape.copies) {
             let there = state == object_copy::State::Verified && shape.state == State::Live;
-            let mark = plant::proven(row.id, site, String::new(), at);
+            let mark = rows::proven(row.id, site, String::new(), at);
             marks.push(if there {
                 object_copy::Model { etag: Some(write(self.store(site), &row.key, &bytes).await), ..mark }
             } else {
