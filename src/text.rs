@@ -40,6 +40,12 @@ pub fn reason(text: &str) -> Option<String> {
     lines(text, REASON_MAX).filter(|reason| !reason.is_empty())
 }
 
+/// `1 finding`, `2 findings`: for nouns that take an s.
+#[must_use]
+pub fn count(number: u64, noun: &str) -> String {
+    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
+}
+
 /// Control characters, line separators, and the marks that turn text around them about (UAX #9).
 #[must_use]
 pub fn is_unprintable(c: char) -> bool {

@@ -20,6 +20,7 @@ use crate::{
     config::Config,
     jobs,
     replication::{self, FindingFilter, Health, Order, ReplicationError, Status},
+    text::count,
     viewer::Viewer,
 };
 
@@ -220,7 +221,7 @@ async fn repair(app: &App, args: RepairArgs) -> Result<(), Failure> {
         if args.json {
             return print(&format!("{told}\n"));
         }
-        let mut text = format!("{} findings, {} bytes\n", plan.findings, plan.bytes);
+        let mut text = format!("{}, {}\n", count(plan.findings, "finding"), count(plan.bytes, "byte"));
         for (kind, count) in &plan.by_kind {
             let _ = writeln!(text, "finding      {count} {}", kind.as_str());
         }

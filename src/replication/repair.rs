@@ -20,6 +20,7 @@ use crate::{
     app::App,
     jobs::JobError,
     ledger::{self, Sight},
+    text::count,
 };
 
 /// Findings between two checkpoints, and at work at once.
@@ -70,7 +71,7 @@ pub(super) async fn run(app: &App, claimed: &Claimed) -> Result<(), RunError> {
     }
     let (repaired, skipped) = store::repaired(app.db.read(), claimed.run.id).await?;
     let counters = Counters { repaired, skipped, ..Counters::default() };
-    let error = (skipped > 0).then(|| format!("{skipped} findings could not be mended; each says why"));
+    let error = (skipped > 0).then(|| format!("{} could not be mended; each says why", count(skipped, "finding")));
     jobs::end(app, claimed, counters, error).await
 }
 

@@ -17,6 +17,7 @@ use crate::{
     app::App,
     error::Fault,
     ledger::{self, Backlog, Exposure, Roles},
+    text::count,
     viewer::Viewer,
 };
 
@@ -259,29 +260,34 @@ fn weigh(app: &App, status: &Status) -> (Health, String) {
         return (Health::Drifted, format!("Ledger and buckets disagree: {}.", kinds.join(", ")));
     }
     if let Some(oldest) = status.oldest.filter(|oldest| *oldest > settings.rpo) {
-        let told = format!(
-            "{} objects wait for their copy, the oldest for {}, longer than {}.",
-            status.backlog.objects,
-            span(oldest),
-            span(settings.rpo)
-        );
+        let waiting = match status.backlog.objects {
+            1 => "1 object waits for its copy, for".to_owned(),
+            objects => format!("{objects} objects wait for their copy, the oldest for"),
+        };
+        let told = format!("{waiting} {}, longer than {}.", span(oldest), span(settings.rpo));
         return (Health::Lagging, told);
     }
     let counters = super::counters(last);
     if counters.agreed() == 0 && status.backlog.objects == 0 {
         return (Health::Healthy, "Nothing was stored when both buckets were last verified.".to_owned());
     }
-    let waiting = if status.backlog.objects == 0 {
-        String::new()
-    } else {
-        format!(" {} are on their way.", status.backlog.objects)
+    let age = span(status.at.since(last.finished_at.unwrap_or(last.created_at)));
+    let told = match (counters.agreed(), counters.faults) {
+        (1, 0) => format!("The one object is at both sites as the ledger says, verified {age} ago."),
+        (agreed, 0) => format!("All {agreed} objects are at both sites as the ledger says, verified {age} ago."),
+        // They are open no longer, but only the next verification counts what they were about.
+        (agreed, faults) => format!(
+            "Verified {age} ago: {} at both sites as the ledger says, {} found and mended since.",
+            count(agreed, "object"),
+            count(faults, "fault")
+        ),
     };
-    let told = format!(
-        "All {} objects are at both sites as the ledger says, verified {} ago.{waiting}",
-        counters.agreed(),
-        span(status.at.since(last.finished_at.unwrap_or(last.created_at)))
-    );
-    (Health::Healthy, told)
+    let waiting = match status.backlog.objects {
+        0 => String::new(),
+        1 => " 1 is on its way.".to_owned(),
+        objects => format!(" {objects} are on their way."),
+    };
+    (Health::Healthy, told + &waiting)
 }
 
 /// In whole seconds, for people.

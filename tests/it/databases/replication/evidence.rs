@@ -24,7 +24,8 @@ async fn healthy_is_said_on_evidence_alone_and_every_change_is_told() {
     assert_eq!(shelf.state().await["state"], "INCONCLUSIVE");
     shelf.verify("SWEEP").await;
     let state = shelf.state().await;
-    assert_eq!(state["state"], "HEALTHY", "{state}");
+    let all = "All 50 objects are at both sites as the ledger says, verified 0s ago.";
+    assert_eq!((&state["state"], &state["sentence"]), (&json!("HEALTHY"), &json!(all)));
     assert_eq!(told(&shelf).await, [""; 0]);
 
     shelf.server.second.set_failure(Some(StoreErrorKind::Unavailable));
@@ -42,8 +43,11 @@ async fn healthy_is_said_on_evidence_alone_and_every_change_is_told() {
     let begun = shelf.repair(json!({ "dryRun": false, "expectedCount": 1 })).await;
     shelf.server.quiet().await;
     assert_eq!(shelf.look(&begun["run"]["id"]).await["repaired"], 1);
+    let mended = "Verified 0s ago: 49 objects at both sites as the ledger says, 1 fault found and mended since.";
+    assert_eq!(shelf.state().await["sentence"], mended);
     shelf.verify("SWEEP").await;
-    assert_eq!(shelf.state().await["state"], "HEALTHY");
+    let state = shelf.state().await;
+    assert_eq!((&state["state"], &state["sentence"]), (&json!("HEALTHY"), &json!(all)));
     assert_eq!(told(&shelf).await, ["Replication is DRIFTED", "Replication is HEALTHY"]);
     shelf.server.settle().await;
     shelf.server.abandon();
