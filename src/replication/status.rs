@@ -268,7 +268,7 @@ fn weigh(app: &App, status: &Status) -> (Health, String) {
         return (Health::Lagging, told);
     }
     let counters = super::counters(last);
-    if counters.agreed() == 0 && status.backlog.objects == 0 {
+    if counters.agreed() == 0 && counters.faults == 0 && status.backlog.objects == 0 {
         return (Health::Healthy, "Nothing was stored when both buckets were last verified.".to_owned());
     }
     let age = span(status.at.since(last.finished_at.unwrap_or(last.created_at)));

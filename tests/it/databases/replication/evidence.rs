@@ -140,6 +140,8 @@ async fn an_empty_bucket_is_believed_where_somebody_says_so() {
     shelf.repair(json!({ "dryRun": false, "expectedCount": 30 })).await;
     shelf.server.quiet().await;
     assert_eq!(shelf.findings(true).await, []);
+    let mended = "Verified 0s ago: 0 objects at both sites as the ledger says, 30 faults found and mended since.";
+    assert_eq!(shelf.state().await["sentence"], mended);
     assert_eq!(shelf.verify("SWEEP").await["agreed"], 30);
     shelf.server.finish().await;
 }
