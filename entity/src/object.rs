@@ -3,6 +3,7 @@
 use std::{fmt, str::FromStr};
 
 use sea_orm::entity::prelude::*;
+use serde::Deserialize;
 
 use crate::Timestamp;
 
@@ -93,8 +94,9 @@ impl FromStr for Kind {
 }
 
 /// `pending → live → deleting → erased`, and `pending → deleting` for abandoned writes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumIter, DeriveActiveEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumIter, DeriveActiveEnum, Deserialize)]
 #[sea_orm(rs_type = "String", db_type = "String(StringLen::N(16))", rename_all = "SCREAMING_SNAKE_CASE")]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum State {
     Pending,
     Live,

@@ -1,6 +1,7 @@
 //! Where each object's copies are: one row per object and site.
 
 use sea_orm::entity::prelude::*;
+use serde::Deserialize;
 
 use crate::Timestamp;
 
@@ -45,8 +46,9 @@ impl Site {
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumIter, DeriveActiveEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumIter, DeriveActiveEnum, Deserialize)]
 #[sea_orm(rs_type = "String", db_type = "String(StringLen::N(16))", rename_all = "SCREAMING_SNAKE_CASE")]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum State {
     Awaiting,
     Verified,
@@ -58,8 +60,9 @@ pub enum State {
 }
 
 /// What the last verification compared, strongest first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumIter, DeriveActiveEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumIter, DeriveActiveEnum, Deserialize)]
 #[sea_orm(rs_type = "String", db_type = "String(StringLen::N(16))", rename_all = "SCREAMING_SNAKE_CASE")]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Proof {
     /// The bytes were read back and hashed.
     Bytes,

@@ -4,6 +4,7 @@ mod bell;
 mod connect;
 mod error;
 pub mod idempotency;
+mod json;
 mod listen;
 pub mod page;
 mod pulse;
@@ -29,6 +30,7 @@ pub use self::{
     bell::{Bell, Waiting},
     connect::ConnectError,
     error::{AsDbErr, is_transient, is_unavailable, is_unique_violation},
+    json::{all_json, json_array},
     listen::Listener,
     reader::Reader,
     tally::{Batch, Counted, Tally},

@@ -9,9 +9,10 @@ use entity::{
 };
 use sea_orm::{
     ActiveEnum as _, ColumnTrait as _, ConnectionTrait, DbErr, EntityTrait as _, ExprTrait as _, JoinType,
-    QueryFilter as _, QueryOrder as _, QueryResult, QuerySelect as _, QueryTrait as _, RelationDef,
+    QueryFilter as _, QueryOrder as _, QuerySelect as _, QueryTrait as _, RelationDef,
     sea_query::{Alias, Expr, Order, Query},
 };
+use serde::Deserialize;
 use uuid::Uuid;
 
 use super::{Roles, jobs::drain, store};
@@ -69,8 +70,8 @@ pub async fn hash_at(app: &App, key: &str, site: Site) -> Result<Option<(Sha256,
     Ok(Some((drain(found, &mut tokio::io::sink()).await?, meta)))
 }
 
-/// One line of the ledger, as the verifier's cursor reads it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// One line of the ledger, as the verifier's cursor reads it: fields in the order that [`entries`] selects them.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct Entry {
     pub key: String,
     pub state: State,
@@ -84,7 +85,7 @@ pub struct Entry {
 }
 
 /// What the ledger holds of a copy.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct Mark {
     pub state: object_copy::State,
     pub etag: Option<String>,
@@ -110,10 +111,8 @@ pub async fn entries(
     limit: u64,
 ) -> Result<Vec<Entry>, DbErr> {
     use object::Column as Of;
-    let (first, second) = (Alias::new("first_copy"), Alias::new("second_copy"));
     let of = |column: Of| Expr::col((object::Entity, column));
     let mut select = Query::select()
-        .exprs([Of::Key, Of::State, Of::Bytes, Of::CreatedAt, Of::KeepUntil, Of::LiveAt, Of::RequestedAt].map(of))
         .from(object::Entity)
         .and_where(of(Of::Key).gt(after))
         // Not by a list of the others: a planner without statistics would go by the states, and sort them all.
@@ -124,36 +123,20 @@ pub async fn entries(
     if let Some(upto) = upto {
         select.and_where(of(Of::Key).lte(upto));
     }
-    for (alias, site) in [(&first, Site::First), (&second, Site::Second)] {
+    let copies = Site::ALL.map(|site| {
         use object_copy::Column as To;
-        let to = |column: To| Expr::col((alias.clone(), column));
+        let copy = Alias::new(format!("{}_copy", site.as_str()));
+        let to = |column: To| Expr::col((copy.clone(), column));
         let on = to(To::ObjectId).equals((object::Entity, Of::Id)).and(to(To::Site).eq(site.to_value()));
         // From the left: each object has both copies, and a planner without statistics must not begin with those.
-        select.join_as(JoinType::LeftJoin, object_copy::Entity, alias.clone(), on);
-        select.exprs([To::State, To::Etag, To::Proof, To::VerifiedAt].map(to));
-    }
-    connection.query_all(&select).await?.iter().map(entry).collect()
-}
-
-fn entry(row: &QueryResult) -> Result<Entry, DbErr> {
-    let mark = |from: usize| -> Result<Mark, DbErr> {
-        Ok(Mark {
-            state: row.try_get_by_index(from)?,
-            etag: row.try_get_by_index(from + 1)?,
-            proof: row.try_get_by_index(from + 2)?,
-            verified_at: row.try_get_by_index(from + 3)?,
-        })
-    };
-    Ok(Entry {
-        key: row.try_get_by_index(0)?,
-        state: row.try_get_by_index(1)?,
-        bytes: row.try_get_by_index(2)?,
-        created_at: row.try_get_by_index(3)?,
-        keep_until: row.try_get_by_index(4)?,
-        live_at: row.try_get_by_index(5)?,
-        requested_at: row.try_get_by_index(6)?,
-        copies: [mark(7)?, mark(11)?],
-    })
+        select.join_as(JoinType::LeftJoin, object_copy::Entity, copy.clone(), on);
+        db::json_array(connection, [To::State, To::Etag, To::Proof, To::VerifiedAt].map(to))
+    });
+    let of_object = [Of::Key, Of::State, Of::Bytes, Of::CreatedAt, Of::KeepUntil, Of::LiveAt, Of::RequestedAt].map(of);
+    let line = of_object.into_iter().chain([db::json_array(connection, copies)]);
+    let mut entries: Vec<Entry> = db::all_json(connection, select, db::json_array(connection, line)).await?;
+    entries.sort_unstable_by(|one, other| one.key.cmp(&other.key));
+    Ok(entries)
 }
 
 /// How many objects of each kind are not erased, by the kind's name: the order of their keys.
