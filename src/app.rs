@@ -25,6 +25,7 @@ use crate::{
     db::{AsDbErr, ConnectError, Db, Tally, Tx},
     embedded::{edge::EdgeCache, keys},
     images::Images,
+    pace::Pace,
     password::PasswordHasher,
     spool::Spool,
     wanted::Wanted,
@@ -40,6 +41,7 @@ struct Shared {
     spool: OnceLock<Spool>,
     refused_log_ins: Tally,
     blocked: RwLock<Arc<Wanted>>,
+    copying: Pace,
 }
 
 /// What an [`App`] is made of; tests put their own adapters here.
@@ -95,11 +97,13 @@ impl std::ops::Deref for App {
 impl App {
     #[must_use]
     pub fn new(parts: Parts) -> Self {
+        let copying = Pace::new(parts.config.replication.copied_per_second.as_u64());
         Self(Arc::new(Shared {
             parts,
             spool: OnceLock::new(),
             refused_log_ins: Tally::default(),
             blocked: RwLock::default(),
+            copying,
         }))
     }
 
@@ -119,6 +123,12 @@ impl App {
     #[must_use]
     pub fn blocked(&self) -> &RwLock<Arc<Wanted>> {
         &self.0.blocked
+    }
+
+    /// How fast bytes may go from one site to the other.
+    #[must_use]
+    pub fn copying(&self) -> &Pace {
+        &self.0.copying
     }
 
     /// Where bytes wait on their way through, on the data folder's disk.

@@ -311,6 +311,7 @@ pub struct Replication {
     pub orphan_grace: Duration,
     #[serde(with = "humantime_serde")]
     pub remind_after: Duration,
+    pub copied_per_second: ByteSize,
     pub ranges_at_once: usize,
     pub repair_by_itself: Vec<replica_finding::Kind>,
     pub repair_limit: f64,

@@ -23,6 +23,8 @@ pub mod error;
 
 pub mod images;
 
+pub mod pace;
+
 pub mod password;
 
 pub mod spool;

@@ -12,6 +12,7 @@ pub struct Model {
     pub id: Uuid,
     /// Which implementation runs it.
     pub kind: String,
+    pub lane: Lane,
     /// JSON, as the implementation serialised itself.
     #[sea_orm(column_type = "Text")]
     pub payload: String,
@@ -41,4 +42,20 @@ pub enum State {
     Waiting,
     /// The dead letter: out of attempts, or failed for good. Kept until somebody retries it.
     Dead,
+}
+
+/// What jobs have in common that may keep them waiting. Each lane has its own workers, so that none waits for another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumIter, DeriveActiveEnum)]
+#[sea_orm(rs_type = "String", db_type = "String(StringLen::N(16))", rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Lane {
+    /// Soon done: the database, a message.
+    Prompt,
+    /// Reads people's bytes.
+    Files,
+    /// To the other site, which may be slow or away.
+    Copies,
+    /// At both sites and in the CDN.
+    Erasures,
+    /// Walks everything there is.
+    Upkeep,
 }

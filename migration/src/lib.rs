@@ -24,6 +24,7 @@ mod m0021_block_list;
 mod m0022_replication;
 mod m0023_promotion;
 mod m0024_copies_by_site;
+mod m0025_job_lanes;
 mod schema;
 
 use sea_orm_migration::prelude::*;
@@ -59,6 +60,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0022_replication::Migration),
             Box::new(m0023_promotion::Migration),
             Box::new(m0024_copies_by_site::Migration),
+            Box::new(m0025_job_lanes::Migration),
         ]
     }
 }

@@ -16,7 +16,7 @@ use crate::{
         page::{Page, PageRequest, Position},
     },
     error::Fault,
-    jobs::{self, Job, JobError},
+    jobs::{self, Job, JobError, Lane},
     text::fold,
     viewer::Viewer,
 };
@@ -88,6 +88,7 @@ pub(super) struct Reindex {
 #[async_trait]
 impl Job for Reindex {
     const KIND: &'static str = "accounts.reindex";
+    const LANE: Lane = Lane::Upkeep;
 
     async fn run(&self, app: &App) -> Result<(), JobError> {
         app.transaction::<_, DbErr, _, _>(async |tx| {

@@ -18,7 +18,7 @@ use crate::{
     events,
     files::{self, FilesError, Left},
     friends,
-    jobs::{Job, JobError},
+    jobs::{Job, JobError, Lane},
     ledger, reports, snaps,
 };
 
@@ -37,6 +37,7 @@ pub(super) struct Erase {
 #[async_trait]
 impl Job for Erase {
     const KIND: &'static str = "closing.erase";
+    const LANE: Lane = Lane::Upkeep;
 
     async fn run(&self, app: &App) -> Result<(), JobError> {
         let mut left = Left::More;

@@ -163,6 +163,13 @@ fn replication(checks: &mut Checks, config: &Config) {
     let settings = &config.replication;
     checks.range("replication.ranges_at_once", settings.ranges_at_once, 1, 256);
     checks.range("replication.repairs_per_second", settings.repairs_per_second, 1, 100_000);
+    let copied = settings.copied_per_second;
+    checks.require(
+        copied == ByteSize::b(0) || copied >= ByteSize::kib(64),
+        "replication.copied_per_second",
+        "it is too little: no copy would come to its end in time",
+        r#"write at least "64 KiB", or "0 B" for no limit"#,
+    );
     checks.require(
         settings.repair_limit > 0.0 && settings.repair_limit <= 1.0,
         "replication.repair_limit",

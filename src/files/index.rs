@@ -13,7 +13,7 @@ use super::{
 use crate::{
     app::App,
     db::Tx,
-    jobs::{self, Job, JobError},
+    jobs::{self, Job, JobError, Lane},
 };
 
 /// Files of one transaction of [`Reindex`].
@@ -77,6 +77,7 @@ pub(super) struct Reindex {
 #[async_trait]
 impl Job for Reindex {
     const KIND: &'static str = "files.reindex";
+    const LANE: Lane = Lane::Upkeep;
 
     async fn run(&self, app: &App) -> Result<(), JobError> {
         app.transaction::<_, DbErr, _, _>(async |tx| {

@@ -17,7 +17,7 @@ use crate::{
     app::App,
     db::Tx,
     images::{ImageError, Rendered},
-    jobs::{Job, JobError, enqueue},
+    jobs::{Job, JobError, Lane, enqueue},
     ledger::{self, NewObject},
 };
 
@@ -30,6 +30,7 @@ pub(super) struct Render {
 #[async_trait]
 impl Job for Render {
     const KIND: &'static str = "files.render";
+    const LANE: Lane = Lane::Files;
 
     async fn run(&self, app: &App) -> Result<(), JobError> {
         let Some(version) = store::version(app.db.read(), self.version).await? else { return Ok(()) };
@@ -80,6 +81,7 @@ const LOST: u64 = 100;
 #[async_trait]
 impl Job for MakeAgain {
     const KIND: &'static str = "files.make_renditions_again";
+    const LANE: Lane = Lane::Files;
 
     async fn run(&self, app: &App) -> Result<(), JobError> {
         let mut after = Uuid::nil();

@@ -11,6 +11,7 @@ use entity::Timestamp;
 use sea_orm::{ConnectionTrait, DbErr};
 use serde::{Serialize, de::DeserializeOwned};
 
+pub use entity::job::Lane;
 pub use worker::{run, take_up};
 
 use crate::{app::App, db::Tx, error::Fault};
@@ -22,6 +23,8 @@ use crate::{app::App, db::Tx, error::Fault};
 pub trait Job: Serialize + DeserializeOwned + Send + Sync + 'static {
     /// Stable: rows of an older release name it.
     const KIND: &'static str;
+    /// Whom it may keep waiting.
+    const LANE: Lane = Lane::Prompt;
     /// Attempts before the dead letter; with the back-off, 25 last some three hours.
     const MAX_ATTEMPTS: i32 = 25;
 
@@ -73,12 +76,12 @@ impl crate::db::AsDbErr for JobError {
 
 /// Writes `job` on the caller's connection, due at `run_at`.
 pub async fn enqueue_at<J: Job>(connection: &impl ConnectionTrait, job: &J, run_at: Timestamp) -> Result<(), DbErr> {
-    store::insert::<J>(connection, job, run_at).await
+    store::insert(connection, new(job)?, run_at).await
 }
 
 /// Writes `job` on the caller's connection, due now.
 pub async fn enqueue<J: Job>(app: &App, connection: &impl ConnectionTrait, job: &J) -> Result<(), DbErr> {
-    store::insert::<J>(connection, job, app.db.now(connection).await?).await
+    store::insert(connection, new(job)?, app.db.now(connection).await?).await
 }
 
 /// Writes `job` on the caller's connection, due now, unless one of this key is waiting or at work.
@@ -88,9 +91,11 @@ pub async fn enqueue_unique<J: Job>(
     job: &J,
     key: &str,
 ) -> Result<(), DbErr> {
-    let payload = serde_json::to_string(job).map_err(|error| DbErr::Json(error.to_string()))?;
-    let now = app.db.now(connection).await?;
-    store::insert_unique(connection, J::KIND, payload, J::MAX_ATTEMPTS, now, key.to_owned()).await
+    store::insert_unique(connection, new(job)?, app.db.now(connection).await?, key.to_owned()).await
+}
+
+fn new<J: Job>(job: &J) -> Result<store::New, DbErr> {
+    store::New::of(job).map_err(|error| DbErr::Json(error.to_string()))
 }
 
 /// Whoever had a job does so no longer: its processes are of another time.
@@ -100,8 +105,7 @@ pub async fn forget_leases(tx: &Tx) -> Result<(), DbErr> {
 
 /// Deletes this job from the dead letter, where it is there.
 pub async fn discard_dead<J: Job>(tx: &Tx, job: &J) -> Result<(), DbErr> {
-    let payload = serde_json::to_string(job).map_err(|error| DbErr::Json(error.to_string()))?;
-    store::delete_dead(tx, J::KIND, payload).await
+    store::delete_dead(tx, J::KIND, new(job)?.payload).await
 }
 
 type Run = Arc<dyn Fn(App, String) -> Pin<Box<dyn Future<Output = Result<(), JobError>> + Send>> + Send + Sync>;
@@ -118,10 +122,8 @@ struct Handler {
 }
 
 struct Schedule {
-    kind: &'static str,
     every: Duration,
-    payload: String,
-    max_attempts: i32,
+    job: store::New,
 }
 
 /// The job kinds this server can run, and the schedules its leader keeps.
@@ -154,8 +156,7 @@ impl Registry {
     /// Registers `job`, and runs it every so often on one of the processes.
     pub fn schedule<J: Job>(&mut self, every: Duration, job: &J) -> Result<(), serde_json::Error> {
         self.register::<J>();
-        let payload = serde_json::to_string(job)?;
-        self.schedules.push(Schedule { kind: J::KIND, every, payload, max_attempts: J::MAX_ATTEMPTS });
+        self.schedules.push(Schedule { every, job: store::New::of(job)? });
         Ok(())
     }
 }

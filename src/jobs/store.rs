@@ -2,53 +2,60 @@
 
 use entity::{
     Timestamp,
-    job::{ActiveModel, Column, Entity, Model, State},
+    job::{ActiveModel, Column, Entity, Lane, Model, State},
 };
 use sea_orm::{
     ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, ExprTrait, QueryFilter, QueryOrder,
-    QuerySelect, QueryTrait, sea_query::Expr,
+    QuerySelect, sea_query::Expr,
 };
 use uuid::Uuid;
 
 use super::Job;
 use crate::db::Db;
 
-pub(super) async fn insert<J: Job>(connection: &impl ConnectionTrait, job: &J, run_at: Timestamp) -> Result<(), DbErr> {
-    let payload = serde_json::to_string(job).map_err(|error| DbErr::Json(error.to_string()))?;
-    let row = row(J::KIND, payload, J::MAX_ATTEMPTS, run_at, None);
-    Entity::insert(row).exec_without_returning(connection).await?;
+/// What a row begins as.
+#[derive(Clone)]
+pub(super) struct New {
+    pub kind: &'static str,
+    pub lane: Lane,
+    pub payload: String,
+    pub max_attempts: i32,
+}
+
+impl New {
+    pub fn of<J: Job>(job: &J) -> Result<Self, serde_json::Error> {
+        let payload = serde_json::to_string(job)?;
+        Ok(Self { kind: J::KIND, lane: J::LANE, payload, max_attempts: J::MAX_ATTEMPTS })
+    }
+}
+
+pub(super) async fn insert(connection: &impl ConnectionTrait, new: New, run_at: Timestamp) -> Result<(), DbErr> {
+    Entity::insert(row(new, run_at, None)).exec_without_returning(connection).await?;
     Ok(())
 }
 
 /// Writes a job unless one of this key is waiting or at work.
 pub(super) async fn insert_unique(
     connection: &impl ConnectionTrait,
-    kind: &'static str,
-    payload: String,
-    max_attempts: i32,
+    new: New,
     run_at: Timestamp,
     key: String,
 ) -> Result<(), DbErr> {
-    let row = row(kind, payload, max_attempts, run_at, Some(key));
+    let row = row(new, run_at, Some(key));
     Entity::insert(row).on_conflict_do_nothing_on([Column::UniqueKey]).exec_without_returning(connection).await?;
     Ok(())
 }
 
-fn row(
-    kind: &'static str,
-    payload: String,
-    max_attempts: i32,
-    run_at: Timestamp,
-    unique_key: Option<String>,
-) -> ActiveModel {
+fn row(new: New, run_at: Timestamp, unique_key: Option<String>) -> ActiveModel {
     ActiveModel {
         id: Set(Uuid::now_v7()),
-        kind: Set(kind.to_owned()),
-        payload: Set(payload),
+        kind: Set(new.kind.to_owned()),
+        lane: Set(new.lane),
+        payload: Set(new.payload),
         state: Set(State::Waiting),
         run_at: Set(run_at),
         attempts: Set(0),
-        max_attempts: Set(max_attempts),
+        max_attempts: Set(new.max_attempts),
         lease_token: Set(None),
         lease_until: Set(None),
         last_error: Set(None),
@@ -58,24 +65,39 @@ fn row(
     }
 }
 
-/// Up to `limit` due jobs, or the one with this unique key, leased to the caller, each with its own token.
-pub(super) async fn claim(
-    db: &Db,
-    key: Option<&str>,
-    limit: u64,
-    lease: std::time::Duration,
-) -> Result<Vec<Model>, DbErr> {
-    let now = db.now(db.read()).await?;
-    let free = Condition::any().add(Column::LeaseUntil.is_null()).add(Column::LeaseUntil.lt(now));
-    let candidates = Entity::find()
+/// The waiting jobs of a lane that nobody has, those that are due first.
+pub(super) async fn waiting(db: &Db, lane: Lane, now: Timestamp, limit: u64) -> Result<Vec<Model>, DbErr> {
+    Entity::find()
+        .filter(Column::Lane.eq(lane))
         .filter(Column::State.eq(State::Waiting))
-        .filter(Column::RunAt.lte(now))
-        .apply_if(key, |select, key| select.filter(Column::UniqueKey.eq(key)))
-        .filter(free.clone())
+        .filter(free(now))
         .order_by_asc(Column::RunAt)
         .limit(limit)
         .all(db.read())
-        .await?;
+        .await
+}
+
+/// The job of this unique key, where it is due and nobody has it.
+pub(super) async fn due_by_key(db: &Db, key: &str, now: Timestamp) -> Result<Option<Model>, DbErr> {
+    Entity::find()
+        .filter(Column::UniqueKey.eq(key))
+        .filter(Column::State.eq(State::Waiting))
+        .filter(Column::RunAt.lte(now))
+        .filter(free(now))
+        .one(db.read())
+        .await
+}
+
+fn free(now: Timestamp) -> Condition {
+    Condition::any().add(Column::LeaseUntil.is_null()).add(Column::LeaseUntil.lt(now))
+}
+
+/// Those of the candidates that could be had, leased to the caller, each with its own token.
+pub(super) async fn claim(db: &Db, candidates: Vec<Model>, lease: std::time::Duration) -> Result<Vec<Model>, DbErr> {
+    if candidates.is_empty() {
+        return Ok(candidates);
+    }
+    let now = db.now(db.read()).await?;
     let mut claimed = Vec::with_capacity(candidates.len());
     for mut job in candidates {
         let token = Uuid::new_v4();
@@ -89,7 +111,7 @@ pub(super) async fn claim(
                     .filter(Column::Id.eq(job.id))
                     .filter(Column::State.eq(State::Waiting))
                     .filter(Column::RunAt.lte(now))
-                    .filter(free.clone())
+                    .filter(free(now))
                     .exec(&tx)
                     .await
             })
@@ -111,17 +133,6 @@ pub(super) async fn claim(
         }
     }
     Ok(claimed)
-}
-
-/// When the next waiting job that nobody has is due.
-pub(super) async fn next_due(db: &Db) -> Result<Option<Timestamp>, DbErr> {
-    let job = Entity::find()
-        .filter(Column::State.eq(State::Waiting))
-        .filter(Column::LeaseUntil.is_null())
-        .order_by_asc(Column::RunAt)
-        .one(db.read())
-        .await?;
-    Ok(job.map(|job| job.run_at))
 }
 
 /// Extends the lease; `false` where it was lost.

@@ -2,10 +2,12 @@
 
 use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
-use entity::job::Model;
+use entity::job::{Lane, Model};
 use futures::FutureExt;
 use rand::RngExt as _;
+use sea_orm::Iterable as _;
 use tokio::{
+    sync::Semaphore,
     task::JoinSet,
     time::{Instant, sleep_until},
 };
@@ -20,27 +22,25 @@ const SCHEDULER: &str = "scheduler";
 /// Works until `shutdown`, then lets running jobs finish within the shutdown deadline.
 pub async fn run(app: App, registry: Arc<Registry>, shutdown: CancellationToken) {
     let scheduler = tokio::spawn(keep_schedules(app.clone(), registry.clone(), shutdown.clone()));
+    let lanes: Vec<_> =
+        Lane::iter().map(|lane| (lane, Arc::new(Semaphore::new(app.config.jobs.concurrency)))).collect();
     let mut running: JoinSet<()> = JoinSet::new();
     while !shutdown.is_cancelled() {
-        let free = app.config.jobs.concurrency.saturating_sub(running.len());
-        let pause = if free == 0 {
-            None
-        } else {
-            match claim(&app, &registry, free, &mut running).await {
-                Ok(pause) => Some(pause),
-                Err(error) => {
-                    tracing::warn!(%error, "cannot read the job queue");
-                    Some(app.config.jobs.poll_interval)
-                }
+        let pause = match claim(&app, &registry, &lanes, &mut running).await {
+            Ok(pause) => pause,
+            Err(error) => {
+                tracing::warn!(%error, "cannot read the job queue");
+                app.config.jobs.poll_interval
             }
         };
-        let wake_at = Instant::now() + pause.unwrap_or(app.config.jobs.poll_interval);
+        let wake_at = Instant::now() + pause;
         tokio::select! {
             () = shutdown.cancelled() => {}
-            () = app.wake.notified(), if free > 0 => {}
-            () = sleep_until(wake_at), if free > 0 => {}
+            () = app.wake.notified() => {}
+            () = sleep_until(wake_at) => {}
             Some(_) = running.join_next(), if !running.is_empty() => {}
         }
+        while running.try_join_next().is_some() {}
     }
     let finished = async { while running.join_next().await.is_some() {} };
     if tokio::time::timeout(app.config.server.shutdown_deadline, finished).await.is_err() {
@@ -52,30 +52,48 @@ pub async fn run(app: App, registry: Arc<Registry>, shutdown: CancellationToken)
     }
 }
 
-/// Starts what is due and says how long the queue may be left alone.
+/// Starts what is due in lanes with somebody free, and says how long the queue may be left alone.
 async fn claim(
     app: &App,
     registry: &Arc<Registry>,
-    free: usize,
+    lanes: &[(Lane, Arc<Semaphore>)],
     running: &mut JoinSet<()>,
 ) -> Result<Duration, sea_orm::DbErr> {
-    let jobs = store::claim(&app.db, None, free as u64, app.config.jobs.lease).await?;
-    let full = jobs.len() == free;
-    for job in jobs {
-        running.spawn(attempt(app.clone(), registry.clone(), job));
+    let mut pause = app.config.jobs.poll_interval;
+    if lanes.iter().all(|(_, workers)| workers.available_permits() == 0) {
+        return Ok(pause);
     }
-    if full {
-        return Ok(Duration::ZERO);
+    let now = app.db.now(app.db.read()).await?;
+    for (lane, workers) in lanes {
+        let free = workers.available_permits();
+        if free == 0 {
+            continue;
+        }
+        // One more than can be run tells when to look again.
+        let mut waiting = store::waiting(&app.db, *lane, now, free as u64 + 1).await?;
+        let later = waiting.split_off(waiting.iter().take(free).take_while(|job| job.run_at <= now).count());
+        for job in store::claim(&app.db, waiting, app.config.jobs.lease).await? {
+            let (app, registry, worker) = (app.clone(), registry.clone(), workers.clone().try_acquire_owned().ok());
+            running.spawn(async move {
+                attempt(app, registry, job).await;
+                drop(worker);
+            });
+        }
+        if workers.available_permits() > 0
+            && let Some(next) = later.first()
+        {
+            pause = pause.min(next.run_at.since(now));
+        }
     }
-    let poll = app.config.jobs.poll_interval;
-    let Some(due) = store::next_due(&app.db).await? else { return Ok(poll) };
-    Ok(due.since(app.db.now(app.db.read()).await?).min(poll))
+    Ok(pause)
 }
 
 /// Runs the job of this unique key here, where it is due and nobody else has it. For commands: a server takes it up where
 /// this process ends before it.
 pub async fn take_up(app: &App, registry: &Arc<Registry>, key: &str) -> Result<(), sea_orm::DbErr> {
-    for job in store::claim(&app.db, Some(key), 1, app.config.jobs.lease).await? {
+    let now = app.db.now(app.db.read()).await?;
+    let due = store::due_by_key(&app.db, key, now).await?;
+    for job in store::claim(&app.db, due.into_iter().collect(), app.config.jobs.lease).await? {
         attempt(app.clone(), registry.clone(), job).await;
     }
     Ok(())
@@ -154,7 +172,6 @@ async fn finish(app: &App, handler: &Handler, job: &Model, outcome: Result<(), J
             );
         }
     }
-    app.wake.notify_one();
 }
 
 /// A lost lease or an unreachable database leaves the job to the next claim.
@@ -212,9 +229,8 @@ async fn keep(app: &App, due: &[&super::Schedule], holder: Uuid) -> Result<bool,
         if leads && !due.is_empty() {
             let now = app.db.now(&tx).await?;
             for schedule in due {
-                let key = format!("schedule:{}", schedule.kind);
-                store::insert_unique(&tx, schedule.kind, schedule.payload.clone(), schedule.max_attempts, now, key)
-                    .await?;
+                let key = format!("schedule:{}", schedule.job.kind);
+                store::insert_unique(&tx, schedule.job.clone(), now, key).await?;
             }
         }
         Ok::<_, sea_orm::DbErr>(leads)

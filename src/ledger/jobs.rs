@@ -30,7 +30,7 @@ use crate::{
     config::{Config, ReplicationMode},
     db::Tx,
     error::Fault,
-    jobs::{Job, JobError, enqueue, enqueue_at, enqueue_unique},
+    jobs::{Job, JobError, Lane, enqueue, enqueue_at, enqueue_unique},
     spool::Spool,
 };
 
@@ -55,6 +55,7 @@ pub(super) struct Replicate {
 #[async_trait]
 impl Job for Replicate {
     const KIND: &'static str = "ledger.replicate";
+    const LANE: Lane = Lane::Copies;
     /// A site may be away for days, and the object wants its copy all the same.
     const MAX_ATTEMPTS: i32 = i32::MAX;
 
@@ -90,8 +91,13 @@ pub async fn copy_again(
     to: Site,
     condition: Condition,
 ) -> Result<(), JobError> {
-    // What is small is read before the write's time begins.
-    let small = if object.bytes > LARGE { None } else { Some(fetch(app, object, from).await?) };
+    // What is small waits for its turn, and is read, before the write's time begins.
+    let small = if object.bytes > LARGE {
+        None
+    } else {
+        app.copying().wait(u64::try_from(object.bytes).unwrap_or(0)).await;
+        Some(fetch(app, object, from).await?)
+    };
     let started = Instant::now();
     let timeout = large::timeout(app, object);
     let intent = app
@@ -267,6 +273,7 @@ pub(super) struct Erase {
 #[async_trait]
 impl Job for Erase {
     const KIND: &'static str = "ledger.erase";
+    const LANE: Lane = Lane::Erasures;
 
     async fn run(&self, app: &App) -> Result<(), JobError> {
         let Some(object) = store::find(app.db.read(), self.object).await? else { return Ok(()) };
@@ -361,6 +368,7 @@ pub(super) struct Forget {
 #[async_trait]
 impl Job for Forget {
     const KIND: &'static str = "ledger.forget";
+    const LANE: Lane = Lane::Erasures;
 
     async fn run(&self, app: &App) -> Result<(), JobError> {
         purge(app, &self.key, &format!("{}-again", self.object)).await

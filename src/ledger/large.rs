@@ -22,13 +22,18 @@ const PART: u64 = 8 << 20;
 /// The slowest way between two regions that is waited for, in bytes a second, beside the usual time of a write.
 const SLOWEST: u64 = 4 << 20;
 
+/// Who takes turns with copies beside their own workers: repairs, canaries, rehearsals.
+const OTHERS: usize = 8;
+
 /// How long a copy may take.
 pub(super) fn timeout(app: &App, object: &object::Model) -> Duration {
     let usual = app.config.objects.write_timeout;
     if object.bytes <= LARGE {
         return usual;
     }
-    usual + Duration::from_secs(u64::try_from(object.bytes).unwrap_or(0) / SLOWEST)
+    let bytes = u64::try_from(object.bytes).unwrap_or(0);
+    let turns = app.copying().longest(bytes, app.config.jobs.concurrency + OTHERS);
+    usual + Duration::from_secs(bytes / SLOWEST) + turns
 }
 
 /// Copies the bytes, holds each part to its SHA-256 and all of them to the ledger's, and only then joins them.
@@ -50,7 +55,9 @@ pub(super) async fn copy(
         if first >= bytes {
             break;
         }
-        let part = read(&**source, &object.key, first, (first + size).min(bytes) - 1).await?;
+        let last = (first + size).min(bytes) - 1;
+        app.copying().wait(last - first + 1).await;
+        let part = read(&**source, &object.key, first, last).await?;
         whole.update(&part);
         first += part.len() as u64;
         let new = NewPart { number, bytes: part.len() as u64, sha256: sha256(&part) };

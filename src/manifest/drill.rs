@@ -22,7 +22,7 @@ use crate::{
     db::Db,
     embedded::s3::{Credentials, Durability, EmbeddedS3, EmbeddedS3Options},
     error::Fault,
-    jobs::{Job, JobError},
+    jobs::{Job, JobError, Lane},
     ledger::{self, Roles},
     notary,
     replication::{self, Counters, DrillFigures},
@@ -52,6 +52,7 @@ pub(super) struct Work {
 #[async_trait]
 impl Job for Work {
     const KIND: &'static str = "manifest.drill";
+    const LANE: Lane = Lane::Upkeep;
 
     async fn run(&self, app: &App) -> Result<(), JobError> {
         let (figures, error) = match rehearse(app, self.run, self.sample).await {

@@ -22,7 +22,7 @@ use crate::{
     config::Config,
     db::Db,
     error::Fault,
-    jobs::{Job, JobError},
+    jobs::{Job, JobError, Lane},
     ledger::{self, NewObject},
     notary,
     spool::Spool,
@@ -41,6 +41,7 @@ pub(super) struct Write {}
 #[async_trait]
 impl Job for Write {
     const KIND: &'static str = "manifest.write";
+    const LANE: Lane = Lane::Upkeep;
 
     async fn run(&self, app: &App) -> Result<(), JobError> {
         let connection = app.db.read();

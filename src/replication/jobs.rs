@@ -20,7 +20,7 @@ use super::{
 use crate::{
     app::App,
     db::Tx,
-    jobs::{Job, JobError, enqueue_unique},
+    jobs::{Job, JobError, Lane, enqueue_unique},
 };
 
 /// Open findings that are judged again at once, at the end of a sweep.
@@ -34,6 +34,7 @@ pub(super) struct Run {
 #[async_trait]
 impl Job for Run {
     const KIND: &'static str = "replication.run";
+    const LANE: Lane = Lane::Upkeep;
     /// Attempts count at the claim, and a run outlives any number of its processes.
     const MAX_ATTEMPTS: i32 = i32::MAX;
 

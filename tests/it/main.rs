@@ -17,6 +17,7 @@ mod guide;
 mod hostile;
 mod http;
 mod images;
+mod lanes;
 mod listings;
 mod live;
 mod ministack;

@@ -21,7 +21,7 @@ use crate::{
     db::Tx,
     files::{FilesError, Scope, store as files, trash},
     id::NodeKind,
-    jobs::{Job, JobError},
+    jobs::{Job, JobError, Lane},
     viewer::{Identity, Viewer},
 };
 
@@ -38,6 +38,7 @@ pub(super) struct Work {
 #[async_trait]
 impl Job for Work {
     const KIND: &'static str = "files.bulk";
+    const LANE: Lane = Lane::Files;
 
     async fn run(&self, app: &App) -> Result<(), JobError> {
         for _ in 0..STEPS {

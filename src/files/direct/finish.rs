@@ -21,7 +21,7 @@ use crate::{
     app::App,
     error::Fault,
     files::FilesError,
-    jobs::{self, Job, JobError},
+    jobs::{self, Job, JobError, Lane},
     ledger,
     viewer::Viewer,
 };
@@ -79,6 +79,7 @@ pub(super) struct Finish {
 #[async_trait]
 impl Job for Finish {
     const KIND: &'static str = "files.finish_upload";
+    const LANE: Lane = Lane::Files;
 
     async fn run(&self, app: &App) -> Result<(), JobError> {
         let row = store::get(app.db.read(), self.upload).await?.filter(finishes_itself);

@@ -32,7 +32,7 @@ use crate::{
     db::Tx,
     error::Fault,
     images,
-    jobs::{Job, JobError},
+    jobs::{Job, JobError, Lane},
     ledger::{self, Written},
     spool::Spool,
     viewer::Viewer,
@@ -53,6 +53,7 @@ pub(super) struct Verify {
 #[async_trait]
 impl Job for Verify {
     const KIND: &'static str = "files.verify_upload";
+    const LANE: Lane = Lane::Files;
 
     async fn run(&self, app: &App) -> Result<(), JobError> {
         let row = store::get(app.db.read(), self.upload).await?;

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use snaphaven::{
     app::App,
     db::Tx,
-    jobs::{self, Job, JobError, Registry},
+    jobs::{self, Job, JobError, Lane, Registry},
 };
 use uuid::Uuid;
 
@@ -100,9 +100,25 @@ impl Job for Probe {
     }
 }
 
+/// A copy to a site that never answers.
+#[derive(Clone, Serialize, Deserialize)]
+struct Stuck(Uuid);
+
+#[async_trait]
+impl Job for Stuck {
+    const KIND: &'static str = "tests.stuck";
+    const LANE: Lane = Lane::Copies;
+
+    async fn run(&self, app: &App) -> Result<(), JobError> {
+        note(self.0, "run", app.now());
+        std::future::pending().await
+    }
+}
+
 fn registry() -> Registry {
     let mut registry = Registry::default();
     registry.register::<Probe>();
+    registry.register::<Stuck>();
     registry
 }
 
@@ -353,5 +369,27 @@ async fn a_follower_looks_for_the_lease_now_and_then() {
     let before = server.clock_reads();
     tokio::time::sleep(Duration::from_millis(500)).await;
     assert!(server.clock_reads() - before <= 2, "each look reads the clock");
+    server.finish().await;
+}
+
+#[tokio::test]
+async fn a_lane_that_is_stuck_holds_up_no_other() {
+    let server = TestServer::idle(|config| config.jobs.concurrency = 2).await;
+    let (app, stuck) = (&server.app, Stuck(Uuid::new_v4()));
+    for _ in 0..5 {
+        app.transaction::<_, DbErr, _, _>(async |tx| jobs::enqueue(app, &tx, &stuck).await).await.unwrap();
+    }
+    let stop = server.run_jobs(registry());
+    until(stuck.0, "run", 2).await;
+    for plan in [Plan::Succeed, Plan::Retry { times: 1 }, Plan::Panic { times: 1 }] {
+        let id = probe(&server, plan).await;
+        until(id, "run", 1).await;
+        server.advance(Duration::from_secs(2));
+        let others = |job: &&job::Model| job.kind == "tests.probe";
+        server.until("the probe comes to its end", |jobs| jobs.iter().find(others).is_none()).await;
+    }
+    assert_eq!(seen(stuck.0, "run").len(), 2, "no more at work than the lane has workers");
+    stop.cancel();
+    job::Entity::delete_many().exec(server.app.db.read()).await.unwrap();
     server.finish().await;
 }

@@ -1,8 +1,9 @@
 //! The ledger: what becomes of bytes when a site is away, slow or wrong, and when writers vanish.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use aws_lc_rs::digest::{SHA256, digest};
+use bytesize::ByteSize;
 use entity::{
     object::{Kind, Reason, State},
     write_intent,
@@ -157,6 +158,25 @@ async fn the_edge_serves_from_the_replica_while_the_primary_is_away() {
     for store in [&server.first, &server.second] {
         store.set_failure(None);
     }
+    server.finish().await;
+}
+
+#[tokio::test]
+async fn copies_take_no_more_of_the_line_than_they_may() {
+    let server = TestServer::with(|config| {
+        config.replication.copied_per_second = ByteSize::mib(32);
+        config.uploads.max_size = ByteSize::mib(64);
+    })
+    .await;
+    let ada = server.person("ada").await;
+    let begun = Instant::now();
+    // The second in parts; a part goes when those before it have had their time.
+    for bytes in [8 << 20, 40 << 20] {
+        ada.upload("a.bin", vec![7; bytes]).await;
+    }
+    server.quiet().await;
+    assert_eq!(server.keys(&server.second).await.len(), 2, "all is copied");
+    assert!(begun.elapsed() >= Duration::from_millis(1250), "{:?}", begun.elapsed());
     server.finish().await;
 }
 

@@ -253,6 +253,7 @@ impl TestServer {
         let row = job::ActiveModel {
             id: Set(uuid::Uuid::now_v7()),
             kind: Set(kind.to_owned()),
+            lane: Set(job::Lane::Prompt),
             payload: Set("{}".to_owned()),
             state: Set(job::State::Waiting),
             run_at: Set(now),

@@ -150,6 +150,7 @@ async fn backlog(arena: &Arena) -> Result<(), Failure> {
         jobs.push(job::ActiveModel {
             id: Set(Uuid::now_v7()),
             kind: Set("alerts.deliver".to_owned()),
+            lane: Set(job::Lane::Prompt),
             payload: Set(json!({ "alert": id }).to_string()),
             state: Set(job::State::Waiting),
             run_at: Set(Timestamp(0)),

@@ -491,6 +491,7 @@ impl Stage {
         let row = job::Model {
             id: Uuid::now_v7(),
             kind: DEAD.to_owned(),
+            lane: job::Lane::Prompt,
             payload: "{}".to_owned(),
             state: job::State::Dead,
             run_at: now,
