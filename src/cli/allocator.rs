@@ -19,8 +19,9 @@ pub fn settle() {
     if cfg!(not(all(target_os = "linux", target_env = "gnu"))) || std::env::var_os(VARIABLE).is_some() {
         return;
     }
-    // Each thread would have an arena of its own, up to eight a core, and each keeps what one verification once took.
-    let arenas = std::thread::available_parallelism().map_or(2, |cores| cores.get().clamp(2, 8));
+    // Each thread would have an arena of its own, up to eight a core, and each keeps what one verification once took. With one a
+    // core the threads of SQLite wait for those of the requests.
+    let arenas = std::thread::available_parallelism().map_or(4, |cores| (2 * cores.get()).clamp(4, 8));
     let tunables = format!(
         "glibc.malloc.mmap_threshold={MAPPED}:glibc.malloc.trim_threshold={KEPT}:glibc.malloc.arena_max={arenas}"
     );

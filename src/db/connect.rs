@@ -107,8 +107,7 @@ fn options(url: &str, settings: &config::Database, pulse: Option<&Arc<Pulse>>) -
                 .busy_timeout(Duration::from_secs(5))
                 .foreign_keys(true)
                 .pragma("cache_size", "-2000")
-                // Pages are read where the system has them, not copied: a third of what a walk through the ledger takes.
-                .pragma("mmap_size", "1073741824")
+                // Not mapped (mmap_size): each commit of another connection unmaps it, and reads beside writes take a fifth longer.
                 // A page of a list fits: its rows cross over from SQLite's thread without either waiting for the other.
                 .row_buffer_size(128)
         })
