@@ -26,11 +26,12 @@ pub async fn all_json<T: DeserializeOwned>(
 ) -> Result<Vec<T>, DbErr> {
     let select = match connection.get_database_backend() {
         DbBackend::Postgres => select.expr_as(line.cast_as("text"), LINE).take(),
-        DbBackend::Sqlite => {
+        // MySQL, unlike MariaDB, has a type for JSON, which is not read as text.
+        DbBackend::MySql => select.expr_as(line.cast_as("char"), LINE).take(),
+        _ => {
             let lines = Func::cust("group_concat").args([Expr::col(LINE), Expr::val("\n")]);
             Query::select().expr(lines).from_subquery(select.expr_as(line, LINE).take(), Alias::new("page")).take()
         }
-        _ => select.expr_as(line, LINE).take(),
     };
     let mut found = Vec::new();
     for row in connection.query_all(&select).await? {
