@@ -384,9 +384,11 @@ async fn a_lane_that_is_stuck_holds_up_no_other() {
     for plan in [Plan::Succeed, Plan::Retry { times: 1 }, Plan::Panic { times: 1 }] {
         let id = probe(&server, plan).await;
         until(id, "run", 1).await;
+        let probes = |jobs: &[job::Model]| jobs.iter().find(|job| job.kind == "tests.probe").cloned();
+        // The pause before its next attempt begins when the failed one is written down, not when it ran.
+        server.until("the attempt ends", |jobs| probes(jobs).is_none_or(|job| job.lease_until.is_none())).await;
         server.advance(Duration::from_secs(2));
-        let others = |job: &&job::Model| job.kind == "tests.probe";
-        server.until("the probe comes to its end", |jobs| jobs.iter().find(others).is_none()).await;
+        server.until("the probe comes to its end", |jobs| probes(jobs).is_none()).await;
     }
     assert_eq!(seen(stuck.0, "run").len(), 2, "no more at work than the lane has workers");
     stop.cancel();
