@@ -5,8 +5,9 @@ use entity::{
     job::{ActiveModel, Column, Entity, Lane, Model, State},
 };
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, ExprTrait, QueryFilter, QueryOrder,
-    QuerySelect, sea_query::Expr,
+    ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, ExprTrait, FromQueryResult, QueryFilter,
+    QueryOrder, QuerySelect, QueryTrait,
+    sea_query::{Asterisk, Expr, Query, SelectStatement, UnionType},
 };
 use uuid::Uuid;
 
@@ -65,16 +66,30 @@ fn row(new: New, run_at: Timestamp, unique_key: Option<String>) -> ActiveModel {
     }
 }
 
-/// The waiting jobs of a lane that nobody has, those that are due first.
-pub(super) async fn waiting(db: &Db, lane: Lane, now: Timestamp, limit: u64) -> Result<Vec<Model>, DbErr> {
-    Entity::find()
-        .filter(Column::Lane.eq(lane))
-        .filter(Column::State.eq(State::Waiting))
-        .filter(free(now))
-        .order_by_asc(Column::RunAt)
-        .limit(limit)
-        .all(db.read())
-        .await
+/// The waiting jobs that nobody has, of each lane up to its limit, those that are due first; in one statement, as this is asked
+/// all the time.
+pub(super) async fn waiting(
+    db: &Db,
+    now: Timestamp,
+    lanes: impl Iterator<Item = (Lane, u64)>,
+) -> Result<Vec<Model>, DbErr> {
+    let first = |(lane, limit): (Lane, u64)| {
+        let of_lane = Entity::find()
+            .filter(Column::Lane.eq(lane))
+            .filter(Column::State.eq(State::Waiting))
+            .filter(free(now))
+            .order_by_asc(Column::RunAt)
+            .limit(limit)
+            .into_query();
+        // Only around it may a limit stand in a union, on SQLite.
+        Query::select().expr(Expr::col(Asterisk)).from_subquery(of_lane, "of_lane").take()
+    };
+    let unite = |mut all: SelectStatement, lane| all.union(UnionType::All, lane).take();
+    let Some(all) = lanes.map(first).reduce(unite) else { return Ok(Vec::new()) };
+    let rows = db.read().query_all(&all).await?;
+    let mut jobs = rows.iter().map(|row| Model::from_query_result(row, "")).collect::<Result<Vec<_>, _>>()?;
+    jobs.sort_by_key(|job| job.run_at);
+    Ok(jobs)
 }
 
 /// The job of this unique key, where it is due and nobody has it.

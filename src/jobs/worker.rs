@@ -60,19 +60,19 @@ async fn claim(
     running: &mut JoinSet<()>,
 ) -> Result<Duration, sea_orm::DbErr> {
     let mut pause = app.config.jobs.poll_interval;
-    if lanes.iter().all(|(_, workers)| workers.available_permits() == 0) {
+    let free = || lanes.iter().filter(|(_, workers)| workers.available_permits() > 0);
+    if free().next().is_none() {
         return Ok(pause);
     }
     let now = app.db.now(app.db.read()).await?;
+    // One more than can be run tells when to look again.
+    let limits = free().map(|(lane, workers)| (*lane, workers.available_permits() as u64 + 1));
+    let mut waiting = store::waiting(&app.db, now, limits).await?;
     for (lane, workers) in lanes {
-        let free = workers.available_permits();
-        if free == 0 {
-            continue;
-        }
-        // One more than can be run tells when to look again.
-        let mut waiting = store::waiting(&app.db, *lane, now, free as u64 + 1).await?;
-        let later = waiting.split_off(waiting.iter().take(free).take_while(|job| job.run_at <= now).count());
-        for job in store::claim(&app.db, waiting, app.config.jobs.lease).await? {
+        let mut due: Vec<Model> = waiting.extract_if(.., |job| job.lane == *lane).collect();
+        let most = workers.available_permits();
+        let later = due.split_off(due.iter().take(most).take_while(|job| job.run_at <= now).count());
+        for job in store::claim(&app.db, due, app.config.jobs.lease).await? {
             let (app, registry, worker) = (app.clone(), registry.clone(), workers.clone().try_acquire_owned().ok());
             running.spawn(async move {
                 attempt(app, registry, job).await;
