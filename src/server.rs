@@ -157,6 +157,8 @@ impl Authenticate for Accounts {
 struct Ready(App);
 
 const CHECK_TIME: Duration = Duration::from_secs(4);
+/// A scrape that is later tells nothing at all.
+const SCRAPE_TIME: Duration = Duration::from_secs(5);
 
 #[async_trait]
 impl Readiness for Ready {
@@ -185,6 +187,6 @@ impl Readiness for Ready {
     }
 
     async fn measure(&self) {
-        replication::measure(&self.0).await;
+        tokio::join!(replication::measure(&self.0, SCRAPE_TIME), jobs::measure(&self.0, SCRAPE_TIME));
     }
 }

@@ -1,6 +1,7 @@
 //! Jobs: every effect outside the database, written in the transaction that wants it, run at least once.
 
 mod lead;
+mod measure;
 mod store;
 mod worker;
 
@@ -12,6 +13,7 @@ use sea_orm::{ConnectionTrait, DbErr};
 use serde::{Serialize, de::DeserializeOwned};
 
 pub use entity::job::Lane;
+pub use measure::measure;
 pub use worker::{run, take_up};
 
 use crate::{app::App, db::Tx, error::Fault};

@@ -8,13 +8,10 @@ use sea_orm::Iterable as _;
 use super::{Health, Status, status};
 use crate::{app::App, error::Fault, viewer::Viewer};
 
-/// A scrape that is later tells nothing at all.
-const LIMIT: Duration = Duration::from_secs(5);
-
-/// Sets the gauges of the replication. Where the state cannot be read in time it is INCONCLUSIVE, whatever it was before.
-pub async fn measure(app: &App) {
-    let status = tokio::time::timeout(LIMIT, status::status(app, &Viewer::System("metrics"))).await;
-    match status.unwrap_or_else(|_| Err(Fault::Busy(format!("no answer within {} s", LIMIT.as_secs())))) {
+/// Sets the gauges of the replication. Where the state cannot be read within `limit` it is INCONCLUSIVE, whatever it was before.
+pub async fn measure(app: &App, limit: Duration) {
+    let status = tokio::time::timeout(limit, status::status(app, &Viewer::System("metrics"))).await;
+    match status.unwrap_or_else(|_| Err(Fault::Busy(format!("no answer within {} s", limit.as_secs())))) {
         Ok(status) => tell(&status),
         Err(error) => {
             tracing::warn!(%error, "the replication cannot be measured");

@@ -44,6 +44,14 @@ async fn a_replica_that_does_not_answer_holds_up_its_copies_alone() {
         store.list("original/", None, 100).await.unwrap().len()
     };
     assert_eq!(at(&second).await, 0, "a copy came through");
+    // Whoever watches sees which lane waits, and for how long.
+    let waits = async |lane: &str| -> f64 {
+        let text = reqwest::get(format!("{}/metrics", sender.server.app)).await.unwrap().text().await.unwrap();
+        let name = format!("snaphaven_jobs_oldest_due_seconds{{lane=\"{lane}\"}} ");
+        let line = text.lines().find_map(|line| line.strip_prefix(&name));
+        line.unwrap_or_else(|| panic!("{text}")).parse().unwrap()
+    };
+    until("the copies are seen to wait", async || waits("COPIES").await > 0.5).await;
     assert_eq!(at(&first).await, files.len() + 1);
     let gone: Vec<_> = files.iter().collect();
     sender.ada.trash(&gone).await;
@@ -52,5 +60,6 @@ async fn a_replica_that_does_not_answer_holds_up_its_copies_alone() {
 
     proxy.clear();
     until("the photo is copied", async || at(&second).await == 1).await;
+    until("no copy waits", async || waits("COPIES").await == 0.0).await;
     assert!(sender.server.stop().await.success());
 }

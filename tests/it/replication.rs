@@ -236,7 +236,7 @@ async fn life_of_a_file(way: Way) {
         let text = std::fs::read_to_string(&file).unwrap();
         let names: BTreeSet<&str> = text
             .split(|c: char| !c.is_ascii_alphanumeric() && c != '_')
-            .filter(|word| word.starts_with("snaphaven_replication_"))
+            .filter(|word| word.starts_with("snaphaven_"))
             .collect();
         assert!(names.len() > 4, "{names:?}");
         for name in names {
