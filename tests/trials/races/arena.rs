@@ -7,7 +7,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbBackend, Statement};
+use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbBackend, DbErr, Statement};
+use snaphaven::db::is_transient;
 use tokio::time::sleep;
 
 use super::{
@@ -155,17 +156,27 @@ impl Arena {
     pub async fn promote(&self, person: &Person) -> Result<(), Failure> {
         use entity::user::{Column, Entity, Role};
         use sea_orm::{ActiveEnum, ColumnTrait, EntityTrait, QueryFilter, sea_query::Expr};
-        Entity::update_many()
+        let promotion = Entity::update_many()
             .col_expr(Column::Role, Expr::value(Role::Admin.to_value()))
-            .filter(Column::Username.eq(person.name.as_str()))
-            .exec(&self.tables)
-            .await?;
+            .filter(Column::Username.eq(person.name.as_str()));
+        self.write(async || promotion.clone().exec(&self.tables).await).await?;
         Ok(())
     }
 
     pub async fn run(&self, sql: &str) -> Result<(), Failure> {
-        self.tables.execute_unprepared(sql).await?;
+        self.write(async || self.tables.execute_unprepared(sql).await).await?;
         Ok(())
+    }
+
+    /// Writes into the tables beside the processes, as they do: what the database gave up in favour of another is done again.
+    pub async fn write<T>(&self, work: impl AsyncFn() -> Result<T, DbErr>) -> Result<T, DbErr> {
+        let began = Instant::now();
+        loop {
+            match work().await {
+                Err(error) if is_transient(&error) && began.elapsed() < SETTLE => sleep(LOOK).await,
+                outcome => return outcome,
+            }
+        }
     }
 
     pub async fn number(&self, sql: &str) -> Result<i64, Failure> {

@@ -164,11 +164,13 @@ async fn backlog(arena: &Arena) -> Result<(), Failure> {
             finished_at: Set(None),
         });
     }
-    let transaction = arena.tables.begin().await?;
-    alert::Entity::insert_many(alerts).exec_without_returning(&transaction).await?;
-    job::Entity::insert_many(jobs).exec_without_returning(&transaction).await?;
-    transaction.commit().await?;
-    Ok(())
+    let both = async || {
+        let transaction = arena.tables.begin().await?;
+        alert::Entity::insert_many(alerts.clone()).exec_without_returning(&transaction).await?;
+        job::Entity::insert_many(jobs.clone()).exec_without_returning(&transaction).await?;
+        transaction.commit().await
+    };
+    Ok(arena.write(both).await?)
 }
 
 /// How often a worker on a slow machine could not renew its lease, or write a job's outcome, in time.
