@@ -16,7 +16,10 @@ mod uploads;
 mod watch;
 mod weather;
 
-use std::{process::ExitCode, time::Instant};
+use std::{
+    process::ExitCode,
+    time::{Duration, Instant},
+};
 
 use clap::{Parser, ValueEnum};
 use tokio::signal::unix::{SignalKind, signal};
@@ -33,7 +36,7 @@ enum Suite {
     Races,
     /// The uploader killed in the middle of a large file.
     Uploads,
-    /// The watchdog killed or stopped in the middle of a sweep or a repair.
+    /// The watchdog killed or stopped in the middle of a sweep, of a repair or of copying.
     Watch,
     /// What is told of copies that are late, against what is known of them; a round is a second.
     Lag,
@@ -104,7 +107,9 @@ async fn main() -> ExitCode {
             Suite::Watch => {
                 let database = TestDatabase::empty().await;
                 let (database, folder) = (&database.url, &folder);
-                watch::run(watch::Options { seed, rounds, database, folder, say: &say }).await
+                // The trials' `jobs.lease`, and what a busy machine may need beyond it to look and to begin.
+                let (objects, within) = (25_000, Duration::from_secs(2 + 1));
+                watch::run(watch::Options { seed, rounds, objects, within, database, folder, say: &say }).await
             }
             Suite::Lag => {
                 let (database, other) = (TestDatabase::empty().await, TestDatabase::empty().await);

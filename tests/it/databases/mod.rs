@@ -30,4 +30,5 @@ mod snaps;
 mod storms;
 mod timeline;
 mod uploads;
+mod watch;
 mod weather;
