@@ -47,7 +47,7 @@ pub(super) async fn put_away(app: &App, finding: &replica_finding::Model, found:
         if let Some(meta) = meta {
             let still = app.stores.at(site).head(&found.key).await?;
             if still.as_ref().is_some_and(|still| still.etag != meta.etag) {
-                return Ok(Turn::Left("it changed while it was put away".to_owned()));
+                return Ok(Turn::Again("it changed while it was put away".to_owned()));
             }
             app.stores.at(site).delete(&found.key).await?;
         }

@@ -8,6 +8,7 @@ use entity::{
     replica_finding::{self, Kind, Outcome},
 };
 use futures::{StreamExt as _, stream};
+use uuid::Uuid;
 
 use super::{
     Counters, RunError, jobs,
@@ -26,6 +27,8 @@ use crate::{
 /// Findings between two checkpoints, and at work at once.
 const BATCH: u64 = 50;
 const AT_ONCE: usize = 4;
+/// How often all that is left is tried, with a pause between: what does not answer, or is held by somebody, may be free soon.
+const PASSES: u32 = 3;
 
 /// Whether there is anything that a repair can do.
 pub(super) fn is_possible(kind: Kind) -> bool {
@@ -37,14 +40,30 @@ pub(super) enum Turn {
     Over(Outcome),
     /// It stays open, for this reason.
     Left(String),
+    /// The same, unless another attempt helps.
+    Again(String),
 }
 
 pub(super) async fn run(app: &App, claimed: &Claimed) -> Result<(), RunError> {
-    loop {
-        let findings = store::in_repair(app.db.read(), claimed.run.id, BATCH).await?;
-        if findings.is_empty() {
+    for passes in 1..=PASSES {
+        if pass(app, claimed, passes == PASSES).await? {
             break;
         }
+        tokio::time::sleep(app.config.jobs.backoff_min * passes).await;
+    }
+    let (repaired, skipped) = store::repaired(app.db.read(), claimed.run.id).await?;
+    let counters = Counters { repaired, skipped, ..Counters::default() };
+    let error = (skipped > 0).then(|| format!("{} could not be mended; each says why", count(skipped, "finding")));
+    jobs::end(app, claimed, counters, error).await
+}
+
+/// Tries each finding that is left. Whether none is, which after the last pass is so.
+async fn pass(app: &App, claimed: &Claimed, is_last: bool) -> Result<bool, RunError> {
+    let (mut after, mut all) = (Uuid::nil(), true);
+    loop {
+        let findings = store::in_repair(app.db.read(), claimed.run.id, after, BATCH).await?;
+        let Some(last) = findings.last() else { return Ok(all) };
+        after = last.id;
         // So that the work of users goes on beside it.
         let pause =
             Duration::from_secs_f64(findings.len() as f64 / f64::from(app.config.replication.repairs_per_second));
@@ -54,13 +73,16 @@ pub(super) async fn run(app: &App, claimed: &Claimed) -> Result<(), RunError> {
                 .collect::<Vec<_>>(),
             tokio::time::sleep(pause),
         );
+        let (again, turns): (Vec<_>, Vec<_>) =
+            turns.into_iter().partition(|(_, turn)| matches!(turn, Turn::Again(_)) && !is_last);
+        all &= again.is_empty();
         app.transaction::<_, RunError, _, _>(async |tx| {
             let run = store::hold(&tx, claimed).await?;
             let now = app.db.now(&tx).await?;
             for (finding, turn) in &turns {
                 match turn {
                     Turn::Over(outcome) => drop(store::resolve(&tx, *finding, *outcome, now).await?),
-                    Turn::Left(why) => store::reopen(&tx, *finding, why).await?,
+                    Turn::Left(why) | Turn::Again(why) => store::reopen(&tx, *finding, why).await?,
                 }
             }
             let done = run.done + i64::try_from(turns.len()).unwrap_or(0);
@@ -69,23 +91,20 @@ pub(super) async fn run(app: &App, claimed: &Claimed) -> Result<(), RunError> {
         })
         .await?;
     }
-    let (repaired, skipped) = store::repaired(app.db.read(), claimed.run.id).await?;
-    let counters = Counters { repaired, skipped, ..Counters::default() };
-    let error = (skipped > 0).then(|| format!("{} could not be mended; each says why", count(skipped, "finding")));
-    jobs::end(app, claimed, counters, error).await
 }
 
 async fn one(app: &App, finding: &replica_finding::Model) -> Turn {
-    let why = match mend(app, finding).await {
-        Ok(Turn::Left(why)) => why,
-        Ok(over) => return over,
-        Err(JobError::Later(_)) => "the erasure waits for a write that may still land".to_owned(),
-        Err(error) => error.to_string(),
+    let turn = match mend(app, finding).await {
+        Ok(Turn::Over(outcome)) => return Turn::Over(outcome),
+        Ok(turn) => turn,
+        Err(JobError::Retry(why)) => Turn::Again(why),
+        Err(JobError::Later(_)) => Turn::Left("the erasure waits for a write that may still land".to_owned()),
+        Err(JobError::Fail(why)) => Turn::Left(why),
     };
     // Another process may have mended it meanwhile: the one that this one took the run from, until it notices.
     match still_so(app, finding).await {
         Ok(false) => Turn::Over(Outcome::Changed),
-        Ok(true) | Err(_) => Turn::Left(why),
+        Ok(true) | Err(_) => turn,
     }
 }
 
@@ -109,7 +128,7 @@ async fn mend(app: &App, finding: &replica_finding::Model) -> Result<Turn, JobEr
             note(app, object, &seen).await?;
             return Ok(Turn::Over(Outcome::Changed));
         }
-        Verdict::Unsettled => return Ok(Turn::Left("it changed while it was looked at".to_owned())),
+        Verdict::Unsettled => return Ok(Turn::Again("it changed while it was looked at".to_owned())),
         Verdict::Fault(_) | Verdict::Lagging | Verdict::InFlight | Verdict::Nothing => {
             return Ok(Turn::Over(Outcome::Changed));
         }
@@ -137,11 +156,11 @@ async fn mend(app: &App, finding: &replica_finding::Model) -> Result<Turn, JobEr
         }
         Verdict::Nothing | Verdict::InFlight => Ok(Turn::Over(Outcome::Repaired)),
         Verdict::Fault(found) => Ok(Turn::Left(format!("after the repair: {}", found.detail))),
-        Verdict::Lagging | Verdict::Unsettled => Ok(Turn::Left("it changed while it was mended".to_owned())),
+        Verdict::Lagging | Verdict::Unsettled => Ok(Turn::Again("it changed while it was mended".to_owned())),
     }
 }
 
-async fn note(app: &App, object: uuid::Uuid, seen: &[(Site, Sight)]) -> Result<(), JobError> {
+async fn note(app: &App, object: Uuid, seen: &[(Site, Sight)]) -> Result<(), JobError> {
     app.db.transaction::<_, sea_orm::DbErr, _, _>(async |tx| ledger::note(app, &tx, object, seen).await).await?;
     Ok(())
 }

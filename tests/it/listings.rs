@@ -71,9 +71,11 @@ async fn a_listing_that_is_wrong_on_its_way_is_no_evidence() {
             assert_ne!((code, &status["state"]), (0, &json!("HEALTHY")), "{fault:?}: {status}");
         }
     }
-    // With listings as they are, what is open is mended.
+    // With listings as they are, what is open is mended; also where the site does not take it at first.
+    proxies[1].set_first(2, HttpFault::Unavailable(None), &[Op::Put]);
     let plan = replica(&sender, &settings, &["repair", "--apply"]).await;
     assert_eq!((plan.0, &plan.1["repaired"]), (0, &json!(1)), "{}", plan.1);
+    assert_eq!(proxies[1].struck(), 2);
     let (code, run) = replica(&sender, &settings, &["verify"]).await;
     assert_eq!((code, &run["agreed"]), (0, &json!(7)), "{run}");
     assert_eq!(replica(&sender, &settings, &["status"]).await.0, 0);

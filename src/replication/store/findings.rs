@@ -208,12 +208,14 @@ pub(in crate::replication) async fn take(tx: &Tx, ids: &[Uuid], repair: Uuid) ->
 pub(in crate::replication) async fn in_repair(
     connection: &impl ConnectionTrait,
     repair: Uuid,
+    after: Uuid,
     limit: u64,
 ) -> Result<Vec<replica_finding::Model>, DbErr> {
     use replica_finding::Column as Of;
     replica_finding::Entity::find()
         .filter(Of::RepairId.eq(repair))
         .filter(Of::State.eq(replica_finding::State::Repairing))
+        .filter(Of::Id.gt(after))
         .order_by_asc(Of::Id)
         .limit(limit)
         .all(connection)

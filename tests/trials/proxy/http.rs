@@ -59,6 +59,12 @@ pub enum HttpFault {
 struct Aim {
     fault: HttpFault,
     on: Vec<Op>,
+    /// So many requests, one after the other.
+    first: u32,
+}
+
+impl Aim {
+    const CLEAR: Self = Self { fault: HttpFault::Clear, on: Vec::new(), first: u32::MAX };
 }
 
 /// One port before another; ends with the value.
@@ -74,7 +80,7 @@ impl HttpProxy {
     pub async fn start(upstream: u16) -> io::Result<Self> {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let port = listener.local_addr()?.port();
-        let switch = Arc::new(Switch::new(Aim { fault: HttpFault::Clear, on: Vec::new() }));
+        let switch = Arc::new(Switch::new(Aim::CLEAR));
         let shared = switch.clone();
         let task = tokio::spawn(async move {
             let take = |client| {
@@ -94,11 +100,16 @@ impl HttpProxy {
 
     /// On these requests only; on all where none is named.
     pub fn set(&self, fault: HttpFault, on: &[Op]) {
-        self.switch.set(Aim { fault, on: on.to_vec() });
+        self.switch.set(Aim { fault, on: on.to_vec(), ..Aim::CLEAR });
+    }
+
+    /// On the first so many of these requests.
+    pub fn set_first(&self, first: u32, fault: HttpFault, on: &[Op]) {
+        self.switch.set(Aim { fault, on: on.to_vec(), first });
     }
 
     pub fn clear(&self) {
-        self.switch.fault.send_replace(Aim { fault: HttpFault::Clear, on: Vec::new() });
+        self.switch.fault.send_replace(Aim::CLEAR);
     }
 
     /// How often the fault struck since it was set. A refused connection is not seen here.
@@ -214,7 +225,9 @@ fn entries(text: &str) -> (&str, Vec<&str>, &str) {
 async fn exchange(mut client: TcpStream, upstream: u16, switch: &Switch<Aim>) -> io::Result<()> {
     let mut request = Message::head(&mut client).await?;
     let (length, aim) = (request.length(), switch.now());
-    let fault = if aim.on.is_empty() || aim.on.contains(&request.op()) { aim.fault.clone() } else { HttpFault::Clear };
+    let is_meant =
+        (aim.on.is_empty() || aim.on.contains(&request.op())) && switch.struck.load(Ordering::Relaxed) < aim.first;
+    let fault = if is_meant { aim.fault.clone() } else { HttpFault::Clear };
     if request.header("expect").is_some() {
         client.write_all(b"HTTP/1.1 100 Continue\r\n\r\n").await?;
     }

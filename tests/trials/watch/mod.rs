@@ -51,7 +51,7 @@ const PAGE: usize = 1000;
 
 pub struct Options<'a> {
     pub seed: u64,
-    /// Kills and stops of the process that has the work.
+    /// Kills of the process that has the work; stops come on top.
     pub rounds: u32,
     /// At both sites. A sweep walks some 8,000 between two checkpoints.
     pub objects: usize,
@@ -72,7 +72,7 @@ pub async fn run(options: Options<'_>) -> Result<(), Failure> {
     let mut rng = StdRng::seed_from_u64(options.seed);
     let mut tally = Tally::default();
     for round in 0.. {
-        if tally.hits() == options.rounds {
+        if tally.kills() == options.rounds {
             break;
         }
         if tally.missed > options.rounds {
@@ -82,12 +82,12 @@ pub async fn run(options: Options<'_>) -> Result<(), Failure> {
         // Each fifth process is only stopped, and wakes up too late.
         let pause = *KIND != Engine::Sqlite && round % 5 == 4 && work != Work::Copies;
         let at = |error: Failure| format!("round {round}, {work:?}: {error}");
-        let before = tally.hits();
+        let before = tally.kills();
         trial.round(work, pause, &mut rng, &mut tally).await.map_err(at)?;
         if let Some(late) = tally.times.iter().find(|(_, time)| *time > options.within) {
             return Err(at(format!("after a kill the work went on only after {late:?}").into()).into());
         }
-        if tally.hits() != before && tally.hits().is_multiple_of(10) {
+        if tally.kills() != before && tally.kills().is_multiple_of(10) {
             (options.say)(&tally.to_string());
         }
     }

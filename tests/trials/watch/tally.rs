@@ -1,4 +1,4 @@
-//! What the trial hit, and how long work stood still.
+//! What the trial hit.
 
 use std::{fmt, time::Duration};
 
@@ -22,8 +22,8 @@ pub(super) struct Tally {
 }
 
 impl Tally {
-    pub fn hits(&self) -> u32 {
-        u32::try_from(self.times.len()).unwrap_or(u32::MAX) + self.stops
+    pub fn kills(&self) -> u32 {
+        u32::try_from(self.times.len()).unwrap_or(u32::MAX)
     }
 }
 
@@ -38,7 +38,7 @@ impl fmt::Display for Tally {
             to,
             "{} kills of who swept ({sweep}), repaired ({repair}), copied ({copies}); {} stops past the lease; {} behind a \
              checkpoint; the work went on after {:.2?}, at the latest {:.2?}; {} times it had ended before",
-            self.times.len(),
+            self.kills(),
             self.stops,
             self.behind_a_checkpoint,
             median.unwrap_or_default(),
